@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# One Makefile, not recursive. Everything generated lies under $(BUILD).
+# V=1 shows commands, WERROR=1 makes warnings errors, BUILD=DIR builds elsewhere,
+# SANITIZE=address,undefined and FAULTS=1 (fault points) make other flavours:
+# give each its own BUILD.
+
+VERSION := 0.1.0
+BUILD ?= build
+prefix ?= /usr
+sbindir ?= $(prefix)/sbin
+libexecdir ?= $(prefix)/libexec/ebpf-faas
+datadir ?= $(prefix)/share/ebpf-faas
+includedir ?= $(prefix)/include
+mandir ?= $(prefix)/share/man
+bashcompdir ?= $(prefix)/share/bash-completion/completions
+sysconfdir ?= /etc
+
+CC := gcc
+CLANG ?= clang
+LLVM_CONFIG ?= $(shell command -v llvm-config-14 || command -v llvm-config || echo llvm-config)
+PKG_CONFIG ?= pkg-config
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wimplicit-fallthrough -Wundef -Wconversion -Wno-sign-conversion \
+	$(if $(WERROR),-Werror)
+CPPFLAGS := -D_GNU_SOURCE -Iinclude -Iuserspace/base -I. \
+	-DFAAS_VERSION='"$(VERSION)"' -DFAAS_LIBEXECDIR='"$(libexecdir)"' \
+	-DFAAS_DATADIR='"$(datadir)"' -DFAAS_INCLUDEDIR='"$(includedir)"' \
+	$(if $(FAULTS),-DFAAS_FAULTS)
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 $(CFLAGS) -fno-strict-aliasing -fstack-protector-strong $(WARNINGS) \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) -MMD -MP
+ALL_LDFLAGS := $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -Wl,-z,relro,-z,now
+LIBS := $(shell $(PKG_CONFIG) --libs libbpf liburing jansson yaml-0.1 libcrypto) -lelf -lz -lm -ldl
+
+MULTIARCH := $(shell $(CC) -print-multiarch)
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Iinclude -Ibpf -I/usr/include/$(MULTIARCH) \
+	-Wall -Wextra -Wno-unused-parameter -Wno-missing-declarations $(if $(WERROR),-Werror) \
+	-fembed-bitcode=all
+
+# Sources. A file NAME_main.c (or loader/main.c, loader/fuse_tool.c) is a program.
+BASE_SRC := $(sort $(wildcard userspace/base/*.c))
+USER_SRC := $(filter-out %_main.c,$(sort $(wildcard userspace/ring/*.c userspace/log/*.c \
+	userspace/state/*.c userspace/pool/*.c userspace/sink/*.c userspace/control/*.c)))
+LOADER_SRC := $(filter-out loader/main.c loader/fuse_tool.c,$(sort $(wildcard loader/*.c)))
+BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+KERNEL_FUNCS := $(sort $(wildcard funcs/*/*.bpf.c))
+USER_FUNCS := $(sort $(wildcard funcs/*/*.user.c))
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+LIBUSER := $(BUILD)/libuserspace.a
+LIBLOADER := $(BUILD)/libloader.a
+PROGRAMS := $(BUILD)/ebpf-faas $(BUILD)/libexec/ebpf-faas-runtime $(BUILD)/libexec/ebpf-faas-worker \
+	$(BUILD)/libexec/ebpf-faas-courier $(BUILD)/libexec/ebpf-faas-fuse
+BPF_OBJS := $(patsubst bpf/%.c,$(BUILD)/libexec/%.o,$(BPF_SRC))
+FUNC_OBJS := $(patsubst funcs/%.bpf.c,$(BUILD)/funcs/%.bpf.o,$(KERNEL_FUNCS)) \
+	$(patsubst funcs/%.user.c,$(BUILD)/funcs/%.so,$(USER_FUNCS))
+
+# Tests.
+UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(shell find tests/unit -name '*_test.c' 2>/dev/null)))
+BPF_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bpf/*_test.c)))
+TEST_LIB_SRC := $(filter-out %.bpf.c %_main.c,$(sort $(wildcard tests/lib/*.c tests/bpf/*_harness.c)))
+TEST_PROGRAMS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(sort $(wildcard tests/lib/*_main.c)))
+TEST_BPF := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(sort $(shell find tests tools/bench -name '*.bpf.c' 2>/dev/null | grep -v data/ | grep ^tests)))
+TEST_FUNCS := $(patsubst tests/%.user.c,$(BUILD)/tests/%.so,$(sort $(shell find tests -name '*.user.c' 2>/dev/null | grep -v data/)))
+BENCH_PROGRAMS := $(patsubst tools/bench/%_main.c,$(BUILD)/bench/%,$(sort $(wildcard tools/bench/*_main.c)))
+BENCH_BPF := $(patsubst tools/bench/%.c,$(BUILD)/bench/%.o,$(sort $(wildcard tools/bench/*.bpf.c)))
+LIBTEST := $(BUILD)/libtest.a
+
+.PHONY: all check demo bench lint format fuzz asan unit tests install uninstall dist clean help bench-programs
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAMS) $(BPF_OBJS) $(FUNC_OBJS) $(BUILD)/include.stamp ## build everything that is installed
+
+# A build tree runs uninstalled: it carries what the loader compiles against.
+$(BUILD)/include.stamp: $(wildcard include/ebpf_faas/*.h bpf/*.h)
+	$(Q)mkdir -p $(BUILD)/include/ebpf_faas $(BUILD)/share/bpf
+	$(Q)cp include/ebpf_faas/*.h $(BUILD)/include/ebpf_faas/
+	$(Q)for f in bpf/*.h; do [ ! -e "$$f" ] || cp "$$f" $(BUILD)/share/bpf/; done
+	$(Q)touch $@
+
+$(BUILD)/obj/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
+
+$(BUILD)/obj/loader/fuse_tool.o: loader/fuse_tool.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -isystem $(shell $(LLVM_CONFIG) --includedir) -c $< -o $@
+
+$(LIBUSER): $(call obj,$(BASE_SRC) $(USER_SRC))
+$(LIBLOADER): $(call obj,$(LOADER_SRC))
+$(LIBTEST): $(call obj,$(TEST_LIB_SRC))
+$(BUILD)/%.a:
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+link = $(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1) $(LIBS)
+
+$(BUILD)/ebpf-faas: $(BUILD)/obj/loader/main.o $(LIBLOADER) $(LIBUSER)
+	$(call say,LINK,$@)
+	$(call link)
+$(BUILD)/libexec/ebpf-faas-runtime: $(BUILD)/obj/userspace/control/runtime_main.o $(LIBUSER)
+	$(call say,LINK,$@)
+	$(call link)
+$(BUILD)/libexec/ebpf-faas-courier: $(BUILD)/obj/userspace/sink/courier_main.o $(LIBUSER)
+	$(call say,LINK,$@)
+	$(call link)
+# Exports what user functions call.
+$(BUILD)/libexec/ebpf-faas-worker: $(BUILD)/obj/userspace/pool/worker_main.o $(LIBUSER)
+	$(call say,LINK,$@)
+	$(call link,-rdynamic)
+$(BUILD)/libexec/ebpf-faas-fuse: $(BUILD)/obj/loader/fuse_tool.o
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(LLVM_CONFIG) --ldflags --libs) -lelf
+
+$(BUILD)/libexec/%.bpf.o: bpf/%.bpf.c $(wildcard include/ebpf_faas/*.h bpf/*.h)
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(filter-out -fembed-bitcode=all,$(BPF_CFLAGS)) -c $< -o $@
+$(BUILD)/funcs/%.bpf.o: funcs/%.bpf.c $(wildcard include/ebpf_faas/*.h)
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(BUILD)/funcs/%.so: funcs/%.user.c $(wildcard include/ebpf_faas/*.h)
+	$(call say,SO,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -Iinclude -std=gnu11 -O2 -g -fPIC -shared $(WARNINGS) -o $@ $< -lm
+
+# ---- tests -----------------------------------------------------------------
+$(BUILD)/tests/%.bpf.o: tests/%.bpf.c $(wildcard include/ebpf_faas/*.h bpf/*.h)
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(BUILD)/tests/%.so: tests/%.user.c $(wildcard include/ebpf_faas/*.h)
+	$(call say,SO,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -Iinclude -std=gnu11 -O2 -g -fPIC -shared $(WARNINGS) -o $@ $< -lm
+$(BUILD)/tests/%_test: $(BUILD)/obj/tests/%_test.o $(LIBLOADER) $(LIBUSER) $(LIBTEST)
+	$(call say,LINK,$@)
+	$(call link,$(LIBUSER) -rdynamic -lcmocka)
+$(BUILD)/tests/lib/%: $(BUILD)/obj/tests/lib/%_main.o $(LIBTEST) $(LIBUSER)
+	$(call say,LINK,$@)
+	$(call link)
+# Tests find the tree they were built in, and the sources' data.
+$(call obj,$(shell find tests -name '*.c' 2>/dev/null)): CPPFLAGS += -DTEST_BUILD='"$(abspath $(BUILD))"' -DTEST_SOURCE='"$(CURDIR)"' -Itests/lib
+
+unit: $(UNIT_TESTS) ## build the unit tests
+tests: all $(UNIT_TESTS) $(BPF_TESTS) $(TEST_PROGRAMS) $(TEST_BPF) $(TEST_FUNCS) ## build all tests
+
+asan: ## build all unit tests with address and undefined behaviour sanitizers
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' all unit $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(TEST_BPF) $(TEST_FUNCS))
+
+# ---- fuzzing ---------------------------------------------------------------
+FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%_fuzz,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_SRC := $(BASE_SRC) $(filter loader/%,$(LOADER_SRC))
+$(BUILD)/fuzz/obj/%.o: %.c
+	$(call say,FUZZCC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fno-strict-aliasing -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+$(BUILD)/fuzz/libfuzzed.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_SRC))
+$(BUILD)/fuzz/%_fuzz: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzz.o $(BUILD)/fuzz/libfuzzed.a
+	$(call say,FUZZLINK,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+fuzz: $(FUZZERS) ## build the fuzz targets
+
+# ---- benchmarks ------------------------------------------------------------
+$(BUILD)/bench/%.bpf.o: tools/bench/%.bpf.c $(wildcard include/ebpf_faas/*.h bpf/*.h)
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+$(BUILD)/bench/%: $(BUILD)/obj/tools/bench/%_main.o $(call obj,$(filter-out %_main.c %.bpf.c,$(wildcard tools/bench/*.c))) $(LIBTEST) $(LIBUSER)
+	$(call say,LINK,$@)
+	$(call link)
+$(call obj,$(wildcard tools/bench/*.c)): CPPFLAGS += -DTEST_BUILD='"$(abspath $(BUILD))"' -DTEST_SOURCE='"$(CURDIR)"' -Itests/lib
+bench-programs: all $(BENCH_PROGRAMS) $(BENCH_BPF) $(TEST_PROGRAMS)
+
+check: ## run every test
+	tools/check
+demo: ## run the demonstration
+	tools/demo
+bench: ## run every benchmark
+	tools/bench/run all
+
+# ---- style -----------------------------------------------------------------
+STYLED := $(shell git ls-files '*.c' '*.h' 2>/dev/null | grep -v '^tests/data/')
+lint: ## check style, includes, licences; run clang-tidy and cppcheck
+	$(Q)tools/lint
+format: ## format all sources
+	$(Q)clang-format -i $(STYLED)
+
+# ---- installation ----------------------------------------------------------
+D := $(DESTDIR)
+install: all ## install below DESTDIR and prefix
+	install -d $(D)$(sbindir) $(D)$(libexecdir) $(D)$(datadir)/funcs $(D)$(datadir)/bpf \
+		$(D)$(includedir)/ebpf_faas $(D)$(sysconfdir)/ebpf-faas $(D)$(mandir)/man8 \
+		$(D)$(mandir)/man5 $(D)$(mandir)/man7 $(D)/var/lib/ebpf-faas
+	install -m 755 $(BUILD)/ebpf-faas $(D)$(sbindir)/
+	install -m 755 $(filter %runtime %worker %courier %fuse,$(PROGRAMS)) $(D)$(libexecdir)/
+	install -m 644 $(BPF_OBJS) $(D)$(libexecdir)/
+	install -m 644 include/ebpf_faas/*.h $(D)$(includedir)/ebpf_faas/
+	install -m 644 bpf/*.h $(D)$(datadir)/bpf/
+	set -e; for f in funcs/*/; do n=$$(basename $$f); install -d $(D)$(datadir)/funcs/$$n; \
+		install -m 644 $$f/* $(BUILD)/funcs/$$n/*.o $(BUILD)/funcs/$$n/*.so $(D)$(datadir)/funcs/$$n/ 2>/dev/null || \
+		for x in $$f/* $(BUILD)/funcs/$$n/*.o $(BUILD)/funcs/$$n/*.so; do [ ! -f "$$x" ] || install -m 644 "$$x" $(D)$(datadir)/funcs/$$n/; done; done
+	install -m 644 loader/man/*.8 $(D)$(mandir)/man8/
+	install -m 644 loader/man/*.5 $(D)$(mandir)/man5/
+	install -m 644 loader/man/*.7 $(D)$(mandir)/man7/
+uninstall: ## remove what install installed
+	rm -f $(D)$(sbindir)/ebpf-faas $(D)$(mandir)/man8/ebpf-faas.8 \
+		$(D)$(mandir)/man5/ebpf-faas-workflow.5 $(D)$(mandir)/man7/ebpf-faas-function.7
+	rm -rf $(D)$(libexecdir) $(D)$(datadir) $(D)$(includedir)/ebpf_faas
+	rmdir $(D)$(sysconfdir)/ebpf-faas $(D)/var/lib/ebpf-faas 2>/dev/null || true
+
+dist: ## make a source archive
+	$(Q)mkdir -p $(BUILD)
+	git archive --format=tar.gz --prefix=ebpf-faas-$(VERSION)/ -o $(BUILD)/ebpf-faas-$(VERSION).tar.gz HEAD
+
+clean: ## remove everything generated
+	rm -rf $(BUILD)
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Writing a kernel function: one C file, funcs/NAME/NAME.bpf.c.
+ *
+ *	#include <ebpf_faas/kernel.h>
+ *
+ *	FAAS_KERNEL_FUNCTION("Splits packets by the value of one byte");
+ *	FAAS_PARAM(u32, offset, 0, 0, 1400, "Byte of the payload to look at");
+ *	FAAS_PARAM(u32, limit, 128, 0, 255, "Values from here on are high");
+ *	FAAS_OUTPUT(low, "Below the limit, or no such byte");
+ *	FAAS_OUTPUT(high, "At the limit or above");
+ *
+ *	FAAS_EVENT(call)
+ *	{
+ *		__u8 value;
+ *
+ *		if (faas_read_u8(call, faas_param(offset), &value))
+ *			return faas_output(low);
+ *		return value < faas_param(limit) ? faas_output(low) : faas_output(high);
+ *	}
+ *
+ * The function is called once for each packet that reaches it, answers with
+ * one of its outputs, and is inlined into the program of its workflow.
+ * Parameters are constants there. Global and static variables are private to
+ * the instance of the function, shared by all CPUs, and not locked.
+ *
+ * What a BPF program may not do, a kernel function may not do: loops are
+ * bounded, the stack is 512 bytes for the whole workflow, and a packet is read
+ * through the functions below or after a check against call->data_end.
+ */
+#ifndef EBPF_FAAS_KERNEL_H
+#define EBPF_FAAS_KERNEL_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include <ebpf_faas/describe.h>
+#include <ebpf_faas/event.h>
+#include <ebpf_faas/limits.h>
+
+#define FAAS_KERNEL_FUNCTION(doc) FAAS_META("function\tkernel\t" doc)
+
+/**
+ * Declare a parameter: FAAS_PARAM(type, name, default, min, max, "what it is").
+ *
+ * @p type is u32, u64, s64, bool, duration (nanoseconds), bytes or decimal
+ * (millionths). @p default, @p min and @p max are written as in a workflow
+ * (500ms, 16Ki, -0.5). FAAS_PARAM_REQUIRED has no default.
+ */
+#define FAAS_PARAM(type, name, default, min, max, doc)                                             \
+	FAAS_META("param\t" #type "\t" #name "\t" #default "\t" #min "\t" #max "\t" doc "\t");     \
+	extern const FAAS_TYPE_##type faas_param_##name
+#define FAAS_PARAM_REQUIRED(type, name, min, max, doc)                                             \
+	FAAS_META("param\t" #type "\t" #name "\t\t" #min "\t" #max "\t" doc "\t");                 \
+	extern const FAAS_TYPE_##type faas_param_##name
+
+/**
+ * Declare a parameter that is one word of a list. Its value is the number of
+ * the word; NAME_WORD is an enumerator with that number.
+ * FAAS_PARAM_CHOICE(name, default, "what it is", words...)
+ */
+#define FAAS_PARAM_CHOICE(name, default, doc, ...)                                                 \
+	FAAS_META("param\tchoice\t" #name "\t" #default "\t\t\t" doc "\t" #__VA_ARGS__);           \
+	enum { FAAS_WORDS(name, __VA_ARGS__) };                                                    \
+	extern const unsigned int faas_param_##name
+
+/**
+ * Declare a parameter that is a list of words. Its value has bit NAME_WORD set
+ * for each word given: faas_param_has(name, WORD).
+ */
+#define FAAS_PARAM_SET(name, default, doc, ...)                                                    \
+	FAAS_META("param\tset\t" #name "\t" #default "\t\t\t" doc "\t" #__VA_ARGS__);              \
+	enum { FAAS_WORDS(name, __VA_ARGS__) };                                                    \
+	extern const unsigned int faas_param_##name
+
+#define faas_param(name) faas_param_##name
+#define faas_param_has(name, word) ((faas_param_##name >> name##_##word) & 1)
+
+/** Declare an output. Outputs are numbered by the loader; use faas_output(). */
+#define FAAS_OUTPUT(name, doc)                                                                     \
+	FAAS_META("output\t" #name "\t" doc);                                                      \
+	extern const unsigned int faas_output_##name
+#define faas_output(name) ((int)faas_output_##name)
+
+/**
+ * Declare a field that an output carries on to later functions and to sinks:
+ * FAAS_FIELD(output, name, type, "unit", "what it is"), type u64, s64 or
+ * decimal. Set it with faas_field_set(call, name, value).
+ */
+#define FAAS_FIELD(output, name, type, unit, doc)                                                  \
+	FAAS_META("field\t" #output "\t" #name "\t" #type "\t" unit "\t" doc);                     \
+	extern const unsigned int faas_field_##name
+
+/**
+ * Say that the size of a state map is a parameter. Without it the map has the
+ * max_entries of its definition.
+ */
+#define FAAS_MAP_ENTRIES(map, param) FAAS_META("map\t" #map "\t" #param)
+
+/* Define the function. @p call is the name of its argument. */
+#define FAAS_EVENT(call) int faas_event(struct faas_call *call)
+
+/**
+ * One packet on its way through a workflow. Valid during one call. Functions
+ * read it; only the runtime writes it, but for fields (faas_field_set).
+ */
+struct faas_call {
+	void *data;	/* first byte of the frame */
+	void *data_end; /* one past the last byte in the linear part */
+	void *context;	/* struct xdp_md */
+	__u32 l3_offset;
+	__u32 l4_offset;
+	__u32 payload_offset;
+	__u32 payload_bytes; /* L4 payload: announced by the headers and present */
+	__u16 source_port;   /* host byte order */
+	__u16 destination_port;
+	__u16 vlan;
+	__u16 trigger;
+	__u8 ip_version; /* 4 or 6 */
+	__u8 ip_protocol;
+	__u8 flags;
+	__u32 fields_present;
+	__u64 fields[FAAS_RECORD_FIELDS_MAX];
+};
+
+/* Offsets from the packet record are below this; the verifier is told so. */
+#define FAAS_HEADERS_BYTES_MAX 1024
+
+#define faas_inline static inline __attribute__((always_inline))
+
+/*
+ * Pointer to @p bytes bytes of payload from @p offset on, or NULL when the
+ * payload does not have them. @p bytes must be a constant. @p offset below
+ * 16384.
+ */
+faas_inline void *faas_payload(const struct faas_call *call, __u32 offset, __u32 bytes)
+{
+	void *start;
+
+	if (offset >= 16384 || offset + bytes > call->payload_bytes)
+		return (void *)0;
+	start = call->data + (call->payload_offset & (FAAS_HEADERS_BYTES_MAX - 1)) + offset;
+	if (start + bytes > call->data_end)
+		return (void *)0;
+	return start;
+}
+
+/*
+ * Read an integer of the payload. 0, or -1 with *ret untouched when the payload
+ * is too short. "be" is network order, "le" little endian.
+ */
+#define FAAS_READ(name, type, swap)                                                                \
+	faas_inline int faas_read_##name(const struct faas_call *call, __u32 offset, type *ret)    \
+	{                                                                                          \
+		struct {                                                                           \
+			type value;                                                                \
+		} __attribute__((packed)) *at = faas_payload(call, offset, sizeof(type));          \
+                                                                                                   \
+		if (!at)                                                                           \
+			return -1;                                                                 \
+		*ret = (type)swap(at->value);                                                      \
+		return 0;                                                                          \
+	}
+#define FAAS_AS_IS(value) (value)
+FAAS_READ(u8, __u8, FAAS_AS_IS)
+FAAS_READ(s8, __s8, FAAS_AS_IS)
+FAAS_READ(u16be, __u16, bpf_ntohs)
+FAAS_READ(u16le, __u16, bpf_le16_to_cpu)
+FAAS_READ(s16be, __s16, (__s16)bpf_ntohs)
+FAAS_READ(s16le, __s16, (__s16)bpf_le16_to_cpu)
+FAAS_READ(u32be, __u32, bpf_ntohl)
+FAAS_READ(u32le, __u32, bpf_le32_to_cpu)
+FAAS_READ(s32be, __s32, (__s32)bpf_ntohl)
+FAAS_READ(s32le, __s32, (__s32)bpf_le32_to_cpu)
+FAAS_READ(u64be, __u64, bpf_be64_to_cpu)
+FAAS_READ(u64le, __u64, bpf_le64_to_cpu)
+
+/* An address in network order; IPv4 as ::ffff:a.b.c.d. */
+union faas_address {
+	__u8 bytes[16];
+	__u32 words[4];
+	__u64 halves[2];
+};
+
+faas_inline void faas_address_load(const struct faas_call *call, __u32 offset4, __u32 offset6,
+				   union faas_address *ret)
+{
+	void *l3 = call->data + (call->l3_offset & (FAAS_HEADERS_BYTES_MAX - 1));
+
+	ret->halves[0] = 0;
+	ret->halves[1] = 0;
+	if (call->ip_version == 6) {
+		if (l3 + 40 > call->data_end)
+			return;
+		__builtin_memcpy(ret->words, l3 + offset6, 16);
+	} else {
+		if (l3 + 20 > call->data_end)
+			return;
+		ret->words[2] = bpf_htonl(0xffff);
+		__builtin_memcpy(&ret->words[3], l3 + offset4, 4);
+	}
+}
+
+/* The packet's source and destination address. */
+faas_inline void faas_source_address(const struct faas_call *call, union faas_address *ret)
+{
+	faas_address_load(call, 12, 8, ret);
+}
+
+faas_inline void faas_destination_address(const struct faas_call *call, union faas_address *ret)
+{
+	faas_address_load(call, 16, 24, ret);
+}
+
+/* Set a declared field. Decimal fields take millionths. */
+#define faas_field_set(call, name, value)                                                          \
+	do {                                                                                       \
+		(call)->fields[faas_field_##name & (FAAS_RECORD_FIELDS_MAX - 1)] = (__u64)(value); \
+		(call)->fields_present |= 1u << faas_field_##name;                                 \
+	} while (0)
+
+/* Nanoseconds of CLOCK_MONOTONIC. The coarse clock has the resolution of the
+ * kernel's tick (1 to 10 ms) and costs half as much. */
+faas_inline __u64 faas_now_ns(void)
+{
+	return bpf_ktime_get_ns();
+}
+
+faas_inline __u64 faas_now_coarse_ns(void)
+{
+	return bpf_ktime_get_coarse_ns();
+}
+
+/* Mix one word into a 64-bit hash. Not for secrets: whoever knows the source
+ * can make collisions. */
+faas_inline __u64 faas_hash_mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+	return hash ^ (hash >> 32);
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every maximum of the project, in one place. Both tiers and the loader include
+ * it; a value that two of them share is asserted where it is used.
+ */
+#ifndef EBPF_FAAS_LIMITS_H
+#define EBPF_FAAS_LIMITS_H
+
+/* Names. The byte counts include the terminating NUL. */
+#define FAAS_NAME_BYTES 33	 /* workflow, trigger, instance, sink: [a-z][a-z0-9-]*, 32 characters */
+#define FAAS_IDENTIFIER_BYTES 33 /* function, parameter, output, field: a C identifier */
+#define FAAS_VERSION_BYTES 65	 /* the author's label */
+#define FAAS_INTERFACE_BYTES 16	 /* IFNAMSIZ */
+#define FAAS_DOC_BYTES 257
+#define FAAS_VALUE_BYTES 257 /* a parameter's value as text */
+#define FAAS_PATH_BYTES 1024
+#define FAAS_OBJECT_NAME_BYTES 16 /* BPF_OBJ_NAME_LEN */
+
+/* A host. */
+#define FAAS_SLOTS_MAX 4096 /* loaded workflows; slot 0 means "none" */
+#define FAAS_PORTS 65536
+
+/* A workflow. */
+#define FAAS_TRIGGERS_MAX 16
+#define FAAS_TRIGGER_INTERFACES_MAX 16
+#define FAAS_TRIGGER_PORTS_MAX 64 /* ports of one trigger, each direction */
+#define FAAS_KERNEL_FUNCTIONS_MAX 32
+#define FAAS_USER_FUNCTIONS_MAX 16
+#define FAAS_SINKS_MAX 16
+#define FAAS_ENTRIES_MAX 64 /* ways out of the kernel tier: (output, target) pairs */
+#define FAAS_ORIGINS_MAX 256 /* outputs of all functions of a workflow */
+
+/* A function. */
+#define FAAS_PARAMS_MAX 32
+#define FAAS_OUTPUTS_MAX 8
+#define FAAS_OUTPUT_TARGETS_MAX 8
+#define FAAS_CHOICES_MAX 16
+#define FAAS_FIELDS_MAX 8    /* fields of one output of a user function */
+#define FAAS_INPUTS_MAX 8    /* fields that a user function asks for */
+#define FAAS_STATE_MAPS_MAX 8
+
+/* An event. */
+#define FAAS_KEY_PARTS_MAX 4
+#define FAAS_KEY_BYTES_MAX 40	    /* two addresses and two ports fit, padded to 8 */
+#define FAAS_RECORD_FIELDS_MAX 8    /* fields that a workflow's kernel functions set, together */
+#define FAAS_EVENT_PAYLOAD_MAX 3072 /* bytes of payload kept; a longer one is cut and flagged */
+#define FAAS_EVENT_BYTES_MAX 4096
+
+/* The handoff. */
+#define FAAS_SHARDS 256
+#define FAAS_INSTANCES_MAX 16
+#define FAAS_QUEUE_EVENTS_DEFAULT 4096
+#define FAAS_QUEUE_EVENTS_MIN 16
+#define FAAS_QUEUE_EVENTS_MAX (1 << 20)
+#define FAAS_QUEUE_EVENT_BYTES 256 /* a queue of N events is a ring of N times this, rounded up to 2^k */
+
+/* User functions. */
+#define FAAS_STATE_BYTES_MAX 4096
+#define FAAS_STATE_KEYS_DEFAULT 16384
+#define FAAS_STATE_KEYS_MAX (1 << 22)
+#define FAAS_EMITS_MAX 16 /* records that one event may emit, over all functions it passes */
+
+/* The log of one worker: segments of one preallocated file. */
+#define FAAS_LOG_SEGMENT_BYTES (1 << 20)
+#define FAAS_LOG_SEGMENTS 8
+
+/* Worker user ids: one for each workflow, by slot. In the range that no
+ * distribution hands out (see systemd's "Users, Groups, UIDs and GIDs"). */
+#define FAAS_WORKER_UID_BASE 2000000000u
+
+#define FAAS_DRAIN_MS 5000
+#define FAAS_CONTROL_MESSAGE_BYTES_MAX 65536
+#define FAAS_MANIFEST_BYTES_MAX (1 << 20)
+
+#endif

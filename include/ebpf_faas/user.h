@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Writing a user function: one C file, funcs/NAME/NAME.user.c, compiled to a
+ * shared object that the worker of the workflow loads.
+ *
+ *	#include <ebpf_faas/user.h>
+ *
+ *	FAAS_USER_FUNCTION("Counts the events of each key");
+ *	FAAS_PARAM_U64(every, 1, 1, 1000000, "Emit a total each so many events");
+ *	FAAS_OUTPUT(total, "The count so far");
+ *	FAAS_FIELD(total, count, u64, "events", "Events of this key");
+ *
+ *	struct state { uint64_t count; };
+ *	FAAS_STATE(struct state, 1);
+ *
+ *	int faas_on_event(struct faas_call *call, const struct faas_event *event, void *data)
+ *	{
+ *		struct state *state = data;
+ *
+ *		if (++state->count % faas_param(every))
+ *			return 0;
+ *		return faas_emit(call, faas_output(total), (struct faas_value[]){{.u64 = state->count}}, 1);
+ *	}
+ *
+ * Functions of one workflow run in one process and call each other directly.
+ * A function keeps what it must remember in its state, not in variables: a
+ * worker may be killed at any instruction, and its successor has the state as
+ * of the last event that was committed, and nothing else.
+ */
+#ifndef EBPF_FAAS_USER_H
+#define EBPF_FAAS_USER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ebpf_faas/describe.h>
+#include <ebpf_faas/event.h>
+#include <ebpf_faas/limits.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FAAS_USER_FUNCTION(doc) FAAS_META("function\tuser\t" doc)
+
+/*
+ * Parameters: a variable each, set by the worker before faas_on_init.
+ * FAAS_PARAM_type(name, default, min, max, "what it is"), written as in a
+ * workflow; durations are nanoseconds.
+ */
+#define FAAS_PARAM_(type, name, default, min, max, doc)                                            \
+	FAAS_META("param\t" #type "\t" #name "\t" #default "\t" #min "\t" #max "\t" doc "\t");     \
+	FAAS_TYPE_##type faas_param_##name
+#define FAAS_PARAM_U64(name, default, min, max, doc) FAAS_PARAM_(u64, name, default, min, max, doc)
+#define FAAS_PARAM_S64(name, default, min, max, doc) FAAS_PARAM_(s64, name, default, min, max, doc)
+#define FAAS_PARAM_F64(name, default, min, max, doc) FAAS_PARAM_(f64, name, default, min, max, doc)
+#define FAAS_PARAM_BOOL(name, default, doc) FAAS_PARAM_(bool, name, default, , , doc)
+#define FAAS_PARAM_DURATION(name, default, min, max, doc)                                          \
+	FAAS_PARAM_(duration, name, default, min, max, doc)
+#define FAAS_PARAM_CHOICE(name, default, doc, ...)                                                 \
+	FAAS_META("param\tchoice\t" #name "\t" #default "\t\t\t" doc "\t" #__VA_ARGS__);           \
+	enum { FAAS_WORDS(name, __VA_ARGS__) };                                                    \
+	unsigned int faas_param_##name
+#define faas_param(name) (faas_param_##name)
+
+/* Outputs: a number each, set by the worker before faas_on_init. */
+#define FAAS_OUTPUT(name, doc)                                                                     \
+	FAAS_META("output\t" #name "\t" doc);                                                      \
+	unsigned int faas_output_##name
+#define faas_output(name) (faas_output_##name)
+
+/* A field of an output: FAAS_FIELD(output, name, type, "unit", "what it is"),
+ * type u64, s64, f64 or decimal (millionths). faas_emit takes the values in
+ * the order of these declarations. */
+#define FAAS_FIELD(output, name, type, unit, doc)                                                  \
+	FAAS_META("field\t" #output "\t" #name "\t" #type "\t" unit "\t" doc)
+
+/* A field that the function reads from its events, whichever function before
+ * it sets it; a workflow in which none does is refused. */
+#define FAAS_INPUT(name, doc)                                                                      \
+	FAAS_META("input\t" #name "\t" doc);                                                       \
+	unsigned int faas_input_##name
+
+/* State of one key: its type, and a version of its layout, from 1. New keys
+ * begin with zeros. At most FAAS_STATE_BYTES_MAX. Holds no pointers. */
+#define FAAS_STATE(type, version)                                                                  \
+	FAAS_META("state\t" #version);                                                             \
+	_Static_assert(sizeof(type) <= FAAS_STATE_BYTES_MAX, "state too large");                   \
+	const uint32_t faas_state_version = (version);                                             \
+	const uint32_t faas_state_bytes = sizeof(type)
+
+/* One value of a record. Which member counts is the field's declared type. */
+struct faas_value {
+	union {
+		uint64_t u64;
+		int64_t s64; /* also decimal, in millionths */
+		double f64;
+	};
+};
+
+/* Invocation handle. Borrowed: dead once the callback returns. */
+struct faas_call;
+
+/*
+ * The function's callbacks. faas_on_event must exist, the others may.
+ *
+ * faas_on_init: once in each worker, before the first event. Not 0: the
+ * worker does not start and the load fails.
+ *
+ * faas_on_event: one event. @p state is the state of the event's key, NULL if
+ * the function declares none or the workflow says "state: none"; it is a
+ * working copy. Returning 0 commits the state and what was emitted, together.
+ * Anything else discards both, counts an error, and puts the event aside as a
+ * dead letter.
+ *
+ * faas_on_stop: once, when the worker ends in an orderly way. A killed worker
+ * does not get there.
+ */
+int faas_on_init(void);
+int faas_on_event(struct faas_call *call, const struct faas_event *event, void *state);
+void faas_on_stop(void);
+
+/**
+ * @brief Append one record to this event's outputs.
+ *
+ * @param call   Invocation handle.
+ * @param output Number of the output: faas_output(NAME).
+ * @param values Values of the output's fields, in the order of declaration; copied.
+ * @param count  Number of @p values: all fields of the output.
+ *
+ * Records keep call order within one event. They take effect together with the
+ * state change when the callback returns 0; otherwise none does. An output that
+ * leads to another user function calls it after this callback has returned.
+ * Never blocks, never allocates.
+ *
+ * @return 0, or with nothing appended: -EINVAL (no such output, or not as many
+ * values as it has fields), -ENOBUFS (FAAS_EMITS_MAX spent; retrying cannot help).
+ */
+int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
+	      unsigned int count);
+
+/**
+ * @brief Read an input field of the event as a number.
+ *
+ * @param call  Invocation handle.
+ * @param input faas_input(NAME).
+ * @param ret   The value; u64, s64 and decimal are converted (decimal 1.5 is 1.5).
+ * @return 0, or -ENODATA with *ret untouched: no function set it for this event.
+ */
+int faas_input_f64(struct faas_call *call, unsigned int input, double *ret);
+int faas_input_s64(struct faas_call *call, unsigned int input, int64_t *ret);
+#define faas_input(name) (faas_input_##name)
+
+/* The event's key, bytes as the workflow composes it. Borrowed from the event. */
+static inline const uint8_t *faas_event_key(const struct faas_event *event)
+{
+	return (const uint8_t *)event + FAAS_EVENT_KEY_OFFSET;
+}
+
+static inline const uint64_t *faas_event_fields(const struct faas_event *event)
+{
+	return (const uint64_t *)(const void *)((const uint8_t *)event + FAAS_EVENT_KEY_OFFSET +
+						FAAS_ALIGN8(event->key_bytes));
+}
+
+/* Payload, event->payload_bytes long. */
+static inline const uint8_t *faas_event_payload(const struct faas_event *event)
+{
+	return (const uint8_t *)(faas_event_fields(event) + event->field_count);
+}
+
+/* Addresses of the packet, 16 bytes each, IPv4 as ::ffff:a.b.c.d. */
+static inline const uint8_t *faas_event_source(const struct faas_event *event)
+{
+	return (const uint8_t *)event + FAAS_EVENT_HEADER_BYTES;
+}
+
+static inline const uint8_t *faas_event_destination(const struct faas_event *event)
+{
+	return (const uint8_t *)event + FAAS_EVENT_HEADER_BYTES + FAAS_EVENT_ADDRESS_BYTES;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * ebpf-faas: the command. Verbs and options are tables; dispatch, help and the
+ * checks of man page and completion run over them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "command.h"
+#include "output.h"
+
+enum option_id {
+	OPTION_JSON = 1 << 0,
+	OPTION_NOW = 1 << 1,
+	OPTION_NETNS = 1 << 2,
+	OPTION_OUTPUT = 1 << 3,
+	OPTION_SET = 1 << 4,
+	OPTION_FUNCS = 1 << 5,
+};
+
+static const struct {
+	enum option_id id;
+	const char *name;
+	const char *argument; /* NULL: a switch */
+	const char *help;
+} option_table[] = {
+	{OPTION_JSON, "--json", NULL, "print one JSON value, errors too"},
+	{OPTION_FUNCS, "--funcs", "DIR", "look for functions in DIR as well; may be repeated"},
+	{OPTION_SET, "--set", "PATH=VALUE",
+	 "replace a value of the workflow, e.g. triggers.sensors.packet.interfaces=[eth1]; may be repeated"},
+	{OPTION_NETNS, "--netns", "NAME",
+	 "interfaces and sinks are those of this network namespace (ip netns)"},
+	{OPTION_OUTPUT, "--output", "DIR", "directory of the bundle to make"},
+	{OPTION_NOW, "--now", NULL, "do not drain: what is in flight is counted and given up"},
+};
+
+#define OPTION_COUNT (sizeof(option_table) / sizeof(option_table[0]))
+
+static verb_function verb_help;
+
+static const struct {
+	const char *name;
+	verb_function *run;
+	const char *arguments;
+	unsigned int options; /* OPTION_* that it takes */
+	unsigned int arguments_min;
+	unsigned int arguments_max;
+	const char *help;
+} verb_table[] = {
+	{"build", verb_build, "FILE", OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_OUTPUT, 1, 1,
+	 "compile a workflow into a bundle, a directory that loads without a compiler"},
+	{"validate", verb_validate, "FILE|BUNDLE", OPTION_JSON | OPTION_FUNCS | OPTION_SET, 1, 1,
+	 "check a workflow and report every mistake"},
+	{"load", verb_load, "FILE|BUNDLE",
+	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_NETNS, 1, 1,
+	 "verify a workflow and attach it to its interfaces"},
+	{"unload", verb_unload, "WORKFLOW", OPTION_JSON | OPTION_NOW, 1, 1,
+	 "drain a workflow, detach it and remove all of it"},
+	{"list", verb_list, "", OPTION_JSON, 0, 0, "the loaded workflows"},
+	{"status", verb_status, "[WORKFLOW]", OPTION_JSON, 0, 1,
+	 "ledger, functions, sinks and processes of a workflow, or of all"},
+	{"functions", verb_functions, "[FUNCTION]", OPTION_JSON | OPTION_FUNCS, 0, 1,
+	 "functions of the library: tier, parameters, outputs, state"},
+	{"version", verb_version, "", OPTION_JSON, 0, 0, "versions of the program and the kernel"},
+	{"help", verb_help, "[VERB]", OPTION_JSON, 0, 1, "this text, or that of one verb"},
+};
+
+#define VERB_COUNT (sizeof(verb_table) / sizeof(verb_table[0]))
+
+static void print_options(FILE *stream, unsigned int set)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		char left[64];
+
+		if (!(option_table[i].id & set))
+			continue;
+		snprintf(left, sizeof(left), "%s%s%s", option_table[i].name,
+			 option_table[i].argument ? " " : "",
+			 option_table[i].argument ? option_table[i].argument : "");
+		fprintf(stream, "  %-20s %s\n", left, option_table[i].help);
+	}
+}
+
+static void print_help(FILE *stream)
+{
+	fprintf(stream, "usage: ebpf-faas VERB [OPTIONS] [ARGUMENTS]\n\nVerbs:\n");
+	for (size_t i = 0; i < VERB_COUNT; i++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s %s", verb_table[i].name, verb_table[i].arguments);
+		fprintf(stream, "  %-20s %s\n", left, verb_table[i].help);
+	}
+	fprintf(stream, "\nOptions:\n");
+	print_options(stream, ~0u);
+	fprintf(stream, "\nExit status: 0 done, 1 failed, 2 usage, 3 workflow invalid, "
+			"4 kernel or privilege lacks something, 5 not found.\n"
+			"Manual: ebpf-faas(8), ebpf-faas-workflow(5), ebpf-faas-function(7).\n");
+}
+
+static int find_verb(const char *name)
+{
+	for (size_t i = 0; i < VERB_COUNT; i++)
+		if (!strcmp(verb_table[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+static json_t *help_json(void)
+{
+	json_t *verbs = json_array(), *options = json_array();
+
+	for (size_t i = 0; i < VERB_COUNT; i++) {
+		json_t *names = json_array();
+
+		for (size_t k = 0; k < OPTION_COUNT; k++)
+			if (verb_table[i].options & option_table[k].id)
+				json_array_append_new(names, json_string(option_table[k].name));
+		json_array_append_new(verbs, json_pack("{s:s, s:s, s:s, s:o}", "verb",
+						       verb_table[i].name, "arguments",
+						       verb_table[i].arguments, "help",
+						       verb_table[i].help, "options", names));
+	}
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		json_array_append_new(options, json_pack("{s:s, s:s?, s:s}", "option",
+							 option_table[i].name, "argument",
+							 option_table[i].argument, "help",
+							 option_table[i].help));
+	return json_pack("{s:o, s:o}", "verbs", verbs, "options", options);
+}
+
+static int verb_help(const struct options *options, struct diags *diags)
+{
+	int verb;
+
+	if (options->json) {
+		output_json(help_json());
+		return 0;
+	}
+	if (!options->argument_count) {
+		print_help(stdout);
+		return 0;
+	}
+	verb = find_verb(options->arguments[0]);
+	if (verb < 0) {
+		diag_fail(diags, DIAG_USAGE, "`ebpf-faas help` lists them", "no verb `%s`",
+			  options->arguments[0]);
+		return DIAG_USAGE;
+	}
+	printf("usage: ebpf-faas %s [OPTIONS] %s\n\n%s\n\nOptions:\n", verb_table[verb].name,
+	       verb_table[verb].arguments, verb_table[verb].help);
+	print_options(stdout, verb_table[verb].options);
+	return 0;
+}
+
+/* Store one option's value. 0, or -1 with a diagnostic. */
+static int take_option(enum option_id id, const char *value, struct options *options,
+		       struct diags *diags)
+{
+	switch (id) {
+	case OPTION_JSON:
+		options->json = true;
+		return 0;
+	case OPTION_NOW:
+		options->now = true;
+		return 0;
+	case OPTION_NETNS:
+		options->netns = value;
+		return 0;
+	case OPTION_OUTPUT:
+		options->output = value;
+		return 0;
+	case OPTION_SET:
+		if (options->set_count == COMMAND_SETS_MAX)
+			return diag_fail(diags, DIAG_USAGE, NULL, "more than %d --set options",
+					 COMMAND_SETS_MAX);
+		options->sets[options->set_count++] = value;
+		return 0;
+	case OPTION_FUNCS:
+		if (options->directory_count == COMMAND_DIRECTORIES_MAX)
+			return diag_fail(diags, DIAG_USAGE, NULL, "more than %d --funcs options",
+					 COMMAND_DIRECTORIES_MAX);
+		options->directories[options->directory_count++] = value;
+		return 0;
+	}
+	return -1;
+}
+
+/* Read one option at argv[*at] and its value. */
+static int parse_option(int argc, char **argv, int *at, unsigned int allowed,
+			struct options *options, struct diags *diags)
+{
+	const char *argument = argv[*at];
+	const char *equals = strchr(argument, '=');
+	size_t chars = equals ? (size_t)(equals - argument) : strlen(argument);
+
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const char *value = NULL;
+
+		if (strlen(option_table[i].name) != chars ||
+		    strncmp(option_table[i].name, argument, chars))
+			continue;
+		if (!(option_table[i].id & allowed))
+			break;
+		if (!option_table[i].argument && equals)
+			return diag_fail(diags, DIAG_USAGE, NULL, "%s takes no value",
+					 option_table[i].name);
+		if (option_table[i].argument) {
+			if (equals)
+				value = equals + 1;
+			else if (*at + 1 < argc)
+				value = argv[++*at];
+			else
+				return diag_fail(diags, DIAG_USAGE, NULL, "%s needs %s",
+						 option_table[i].name, option_table[i].argument);
+		}
+		return take_option(option_table[i].id, value, options, diags);
+	}
+	return diag_fail(diags, DIAG_USAGE, "`ebpf-faas help VERB` lists the options of a verb",
+			 "unknown option %.*s", (int)chars, argument);
+}
+
+static int run(int argc, char **argv, struct options *options, struct diags *diags)
+{
+	const char **arguments = NULL;
+	int verb, status = DIAG_USAGE;
+	bool only_arguments = false;
+
+	/* --json counts even if what follows is wrong: errors are JSON then. */
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--json"))
+			options->json = true;
+	if (argc < 2) {
+		diag_fail(diags, DIAG_USAGE, "`ebpf-faas help` lists the verbs", "no verb given");
+		return DIAG_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		argv[1] = (char *)"help";
+	if (!strcmp(argv[1], "--version"))
+		argv[1] = (char *)"version";
+	verb = find_verb(argv[1]);
+	if (verb < 0) {
+		diag_fail(diags, DIAG_USAGE, "`ebpf-faas help` lists them", "no verb `%s`", argv[1]);
+		return DIAG_USAGE;
+	}
+	arguments = calloc((size_t)argc, sizeof(*arguments));
+	if (!arguments) {
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+		return DIAG_FAILED;
+	}
+	options->arguments = arguments;
+	for (int i = 2; i < argc; i++) {
+		if (!only_arguments && !strcmp(argv[i], "--")) {
+			only_arguments = true;
+			continue;
+		}
+		if (only_arguments || argv[i][0] != '-' || !argv[i][1]) {
+			arguments[options->argument_count++] = argv[i];
+			continue;
+		}
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+			arguments[0] = argv[1];
+			options->argument_count = 1;
+			status = verb_help(options, diags);
+			goto cleanup;
+		}
+		if (parse_option(argc, argv, &i, verb_table[verb].options, options, diags))
+			goto cleanup;
+	}
+	if (options->argument_count < verb_table[verb].arguments_min ||
+	    options->argument_count > verb_table[verb].arguments_max) {
+		diag_fail(diags, DIAG_USAGE, NULL, "usage: ebpf-faas %s [OPTIONS] %s",
+			  verb_table[verb].name, verb_table[verb].arguments);
+		goto cleanup;
+	}
+	status = verb_table[verb].run(options, diags);
+cleanup:
+	free(arguments);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct diags *diags = calloc(1, sizeof(*diags));
+	struct options options = {0};
+	int status;
+
+	if (!diags) {
+		fprintf(stderr, "ebpf-faas: out of memory\n");
+		return DIAG_FAILED;
+	}
+	status = run(argc, argv, &options, diags);
+	if (diags->count) {
+		if (options.json && status)
+			output_json(output_diags(diags));
+		else
+			diags_print(diags, stderr);
+		if (status)
+			status = diags_exit_status(diags);
+	}
+	free(diags);
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "ebpf-faas: writing to standard output: %s\n", strerror(errno));
+		return DIAG_FAILED;
+	}
+	return status;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A workflow, checked and resolved: what `build` writes into a bundle's
+ * manifest.json and what `load` and the runtime read back. A bundle is a
+ * directory:
+ *
+ *   manifest.json      this structure, and the SHA-256 of every other file
+ *   kernel.bpf.o       the fused program
+ *   user/<instance>.so one shared object for each user function
+ *
+ * Everything is referred to by index into the arrays below. Names of instances
+ * are those of the YAML; "function" is the function in the library.
+ */
+#ifndef FAAS_BASE_BUNDLE_H
+#define FAAS_BASE_BUNDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ebpf_faas/event.h>
+#include <ebpf_faas/limits.h>
+
+#include "diag.h"
+
+#define BUNDLE_FORMAT 1
+#define BUNDLE_MANIFEST "manifest.json"
+#define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
+#define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
+#define BUNDLE_FILES_MAX (FAAS_USER_FUNCTIONS_MAX + 1)
+
+enum bundle_hook { HOOK_XDP, HOOK_XDP_GENERIC };
+enum bundle_mode { MODE_COPY, MODE_TAKE };
+enum bundle_protocol { PROTOCOL_UDP = 17, PROTOCOL_TCP = 6 };
+
+enum bundle_target_kind {
+	TARGET_KERNEL,	 /* index: kernel function */
+	TARGET_USER,	 /* index: user function */
+	TARGET_SINK,	 /* index: sink */
+	TARGET_VERDICT,	 /* index: enum bundle_verdict */
+};
+
+enum bundle_verdict { VERDICT_DROP, VERDICT_PASS, VERDICT_REPLY };
+
+enum bundle_param_type {
+	PARAM_U32,
+	PARAM_U64,
+	PARAM_S64,
+	PARAM_BOOL,	/* integer: 0, 1 */
+	PARAM_DURATION, /* integer: nanoseconds */
+	PARAM_BYTES,	/* integer: bytes */
+	PARAM_DECIMAL,	/* integer: millionths */
+	PARAM_F64,	/* real */
+	PARAM_CHOICE,	/* integer: number of the word */
+	PARAM_SET,	/* integer: bits of the words */
+};
+
+enum bundle_key_part {
+	KEY_SOURCE_ADDRESS,	 /* 16 bytes, IPv4 as ::ffff:a.b.c.d */
+	KEY_DESTINATION_ADDRESS, /* 16 bytes */
+	KEY_SOURCE_PORT,	 /* 2 bytes, network order */
+	KEY_DESTINATION_PORT,	 /* 2 bytes, network order */
+	KEY_VLAN,		 /* 2 bytes, network order */
+	KEY_PROTOCOL,		 /* 1 byte */
+};
+
+struct bundle_param {
+	char name[FAAS_IDENTIFIER_BYTES];
+	enum bundle_param_type type;
+	int64_t integer; /* u64 values keep their bits */
+	double real;
+	char text[FAAS_VALUE_BYTES]; /* as written, for people */
+};
+
+struct bundle_field {
+	char name[FAAS_IDENTIFIER_BYTES];
+	enum faas_field_type type;
+	char unit[FAAS_IDENTIFIER_BYTES];
+};
+
+struct bundle_target {
+	enum bundle_target_kind kind;
+	uint32_t index;
+	/* Only in outputs of kernel functions, and only for TARGET_USER and
+	 * TARGET_SINK: the entry number that the event carries. */
+	uint32_t entry;
+};
+
+struct bundle_output {
+	char name[FAAS_IDENTIFIER_BYTES];
+	uint32_t origin; /* faas_event.origin of events made by this output; unique in the workflow */
+	struct bundle_target targets[FAAS_OUTPUT_TARGETS_MAX];
+	uint32_t target_count;
+	struct bundle_field fields[FAAS_FIELDS_MAX]; /* user functions only */
+	uint32_t field_count;
+};
+
+/* A state map of a kernel function. */
+struct bundle_map {
+	char map[FAAS_IDENTIFIER_BYTES];	 /* as the source calls it */
+	char name[FAAS_OBJECT_NAME_BYTES];	 /* in the object, in bpffs and in bpftool; set by build */
+	uint32_t entries;			 /* 0: as the source defines it */
+};
+
+struct bundle_function {
+	char instance[FAAS_NAME_BYTES];
+	char function[FAAS_IDENTIFIER_BYTES];
+	struct bundle_param params[FAAS_PARAMS_MAX];
+	uint32_t param_count;
+	struct bundle_output outputs[FAAS_OUTPUTS_MAX];
+	uint32_t output_count;
+	/* Kernel functions. */
+	struct bundle_map maps[FAAS_STATE_MAPS_MAX];
+	uint32_t map_count;
+	/* User functions. */
+	char file[64]; /* "user/<instance>.so" */
+	bool has_state;		/* declared by the function, and not switched off by "state: none" */
+	uint32_t state_bytes;
+	uint32_t state_version;
+	uint32_t state_keys; /* most keys that the state may hold */
+	char inputs[FAAS_INPUTS_MAX][FAAS_IDENTIFIER_BYTES];
+	uint32_t input_count;
+	enum bundle_key_part key[FAAS_KEY_PARTS_MAX]; /* for a user function that is entered from the kernel */
+	uint32_t key_count;
+};
+
+/* A way out of the kernel tier: what faas_event.entry means. */
+struct bundle_entry {
+	uint32_t kernel_function; /* index */
+	uint32_t output;	  /* index in it */
+	enum bundle_target_kind kind; /* TARGET_USER or TARGET_SINK */
+	uint32_t index;
+	enum bundle_key_part key[FAAS_KEY_PARTS_MAX];
+	uint32_t key_count;
+	uint32_t key_bytes; /* sum of the parts, not padded */
+	uint32_t payload_bytes_max;
+};
+
+struct bundle_match {
+	enum bundle_protocol protocol;
+	uint16_t destination_ports[FAAS_TRIGGER_PORTS_MAX];
+	uint32_t destination_port_count;
+	uint16_t source_ports[FAAS_TRIGGER_PORTS_MAX];
+	uint32_t source_port_count;
+};
+
+struct bundle_trigger {
+	char name[FAAS_NAME_BYTES];
+	uint32_t id; /* from 1 */
+	char interfaces[FAAS_TRIGGER_INTERFACES_MAX][FAAS_INTERFACE_BYTES];
+	uint32_t interface_count;
+	enum bundle_hook hook;
+	enum bundle_mode mode;
+	struct bundle_match match; /* a packet matches when a destination or a source port does */
+	struct bundle_target to;   /* TARGET_KERNEL, TARGET_USER or TARGET_SINK; entry as in outputs */
+};
+
+enum bundle_sink_kind { SINK_UDP, SINK_FILE };
+
+struct bundle_sink {
+	char name[FAAS_NAME_BYTES];
+	enum bundle_sink_kind kind;
+	/* udp: JSON object, one a datagram */
+	char host[64]; /* numeric IPv4 or IPv6 address */
+	uint16_t port;
+	/* file: JSON lines */
+	char path[FAAS_PATH_BYTES]; /* absolute */
+	uint64_t rotate_bytes;	    /* 0: never */
+	uint32_t keep;		    /* rotated files kept */
+};
+
+/* A field that the kernel functions of the workflow may set. Its index is the
+ * bit in faas_event.fields_present and the position in the record. */
+struct bundle_kernel_field {
+	uint32_t kernel_function;
+	struct bundle_field field;
+};
+
+struct bundle_file {
+	char path[96]; /* below the bundle's directory */
+	char sha256[BUNDLE_DIGEST_BYTES];
+};
+
+struct bundle {
+	char name[FAAS_NAME_BYTES];
+	char version[FAAS_VERSION_BYTES];
+	bool on_failure_drop; /* packets while the workflow cannot run */
+	bool overload_drop;   /* overload.packet: drop */
+	uint32_t queue_events;
+	struct bundle_trigger triggers[FAAS_TRIGGERS_MAX];
+	uint32_t trigger_count;
+	/* In topological order: every output leads to later functions only. */
+	struct bundle_function kernel[FAAS_KERNEL_FUNCTIONS_MAX];
+	uint32_t kernel_count;
+	struct bundle_kernel_field kernel_fields[FAAS_RECORD_FIELDS_MAX];
+	uint32_t kernel_field_count;
+	struct bundle_function user[FAAS_USER_FUNCTIONS_MAX]; /* also in topological order */
+	uint32_t user_count;
+	struct bundle_entry entries[FAAS_ENTRIES_MAX];
+	uint32_t entry_count;
+	struct bundle_sink sinks[FAAS_SINKS_MAX];
+	uint32_t sink_count;
+	struct bundle_file files[BUNDLE_FILES_MAX];
+	uint32_t file_count;
+};
+
+/* Whether anything of the workflow runs outside the kernel. */
+static inline bool bundle_needs_runtime(const struct bundle *bundle)
+{
+	return bundle->entry_count > 0;
+}
+
+/* Bytes that a key part takes. */
+uint32_t bundle_key_part_bytes(enum bundle_key_part part);
+
+/* The words of the enums above, as the manifest and the YAML write them; NULL
+ * past the end. */
+const char *bundle_key_part_name(enum bundle_key_part part);
+const char *bundle_field_type_name(enum faas_field_type type);
+const char *bundle_param_type_name(enum bundle_param_type type);
+
+/**
+ * @brief Read and check a manifest.
+ *
+ * @param text   JSON, @p bytes long, at most FAAS_MANIFEST_BYTES_MAX.
+ * @param place  File name for diagnostics.
+ * @param ret    Filled on success only. Large: allocate it.
+ * @return 0, or -1 with at least one diagnostic. Every index and count in *ret
+ * is within its array.
+ */
+int bundle_parse(const char *text, size_t bytes, const char *place, struct bundle *ret,
+		 struct diags *diags) __attribute__((warn_unused_result));
+
+/* The manifest as JSON text. Returns-owned, free(); NULL only without memory. */
+char *bundle_print(const struct bundle *bundle);
+
+/**
+ * Read DIRECTORY/manifest.json and compare the digest of every file named
+ * there. A missing, additional or changed file is an error.
+ */
+int bundle_open(const char *directory, struct bundle *ret, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* Fill bundle->files with the digests of what lies in @p directory, then write
+ * its manifest.json. */
+int bundle_seal(const char *directory, struct bundle *bundle, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What worker, courier, runtime and the command share of one workflow instance:
+ * small mapped files on tmpfs below /run/ebpf-faas/workflows/NAME/, each with
+ * one writer.
+ *
+ *   worker.page    written by the worker
+ *   courier.page   written by the courier
+ *   runtime.page   written by the runtime
+ *   log            written by the worker: see userspace/log/log.h
+ *   state.<n>      written by the worker: state of user function n
+ *
+ * A reader trusts nothing in a worker's page or log: code of an author runs in
+ * that process.
+ */
+#ifndef FAAS_BASE_PAGES_H
+#define FAAS_BASE_PAGES_H
+
+#include <stdint.h>
+
+#include <ebpf_faas/limits.h>
+
+#define WORKER_PAGE_MAGIC 0x65676170726b7766ull
+#define COURIER_PAGE_MAGIC 0x65676170756f6366ull
+#define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
+#define PAGES_VERSION 1
+
+struct page_function_counters {
+	uint64_t events; /* callbacks that returned */
+	uint64_t errors; /* of them, not 0 */
+	uint64_t time_ns; /* of the sampled callbacks, together */
+	uint64_t time_samples;
+	uint64_t outputs[FAAS_OUTPUTS_MAX]; /* records emitted and committed, by output */
+};
+
+/* Counters of the user tier as of one log record. Two copies: the one that
+ * `current` names is whole; the other is being made. After a crash the records
+ * behind `sequence` are counted again, so the figures are exact. */
+struct page_counters {
+	uint64_t sequence; /* last log record that is counted in here */
+	uint64_t log_position; /* where the next record begins */
+	uint64_t ring_position; /* end of the last event that is counted in here */
+	uint64_t processed;
+	uint64_t dead_lettered;
+	struct page_function_counters functions[FAAS_USER_FUNCTIONS_MAX];
+};
+
+enum worker_state {
+	WORKER_ABSENT = 0,
+	WORKER_STARTING = 1,
+	WORKER_RUNNING = 2,
+	WORKER_SLEEPING = 3,
+	WORKER_WAITING = 4, /* the log is full: the courier is behind */
+	WORKER_STOPPED = 5,
+};
+
+struct worker_page {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t state; /* enum worker_state */
+	uint64_t head;	/* log position behind the last committed record */
+	uint64_t head_sequence; /* its sequence number */
+	uint64_t waiting; /* 1: wake me by the space eventfd when the cursor moves */
+	/* The event whose callbacks run now, for the runtime to see who killed
+	 * the worker: its position in the ring + 1, 0 outside callbacks. Kept
+	 * for the first events after a restart (see pool/worker.c). */
+	uint64_t attempt_position;
+	uint64_t wakeups;
+	uint64_t batches;
+	uint64_t reserved[8];
+	uint32_t current; /* 0, 1: which of the counters below is whole */
+	uint32_t reserved2;
+	struct page_counters counters[2];
+};
+
+struct courier_sink_counters {
+	uint64_t delivered;
+	uint64_t errors;  /* attempts that failed and are tried again */
+	uint64_t refused; /* records that can never be delivered (too long), counted and skipped */
+	uint64_t file_bytes;  /* size of the current file at the cursor: what a restart cuts back to */
+	uint64_t file_inode;
+	uint64_t last_error;  /* errno of the last failed attempt, 0 after a success */
+};
+
+/* A place in the log and what has been delivered up to there; see page_counters
+ * for why there are two. */
+struct courier_cursor {
+	uint64_t log_position;
+	uint64_t sequence; /* last record delivered */
+	uint32_t output;   /* outputs already delivered of the record at log_position */
+	uint32_t reserved;
+	uint64_t corrupt; /* records skipped because they did not check out */
+	struct courier_sink_counters sinks[FAAS_SINKS_MAX];
+	uint64_t dead_letters; /* written to the dead-letter file */
+};
+
+struct courier_page {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t reserved;
+	uint64_t sleep_epoch; /* odd: the courier sleeps; the worker notifies once for each odd value */
+	uint64_t reserved2[5];
+	uint32_t current;
+	uint32_t reserved3;
+	struct courier_cursor cursors[2];
+};
+
+struct runtime_page {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t worker_pid;  /* 0: none */
+	uint32_t courier_pid; /* 0: none */
+	uint32_t restarts;    /* of the worker, since load */
+	uint64_t worker_started_ns; /* CLOCK_MONOTONIC */
+	uint32_t incarnation; /* of the worker, from 1 */
+	uint32_t last_signal; /* that ended the last worker, 0: it exited */
+	uint32_t last_status; /* its exit status */
+	uint32_t limits;      /* enum page_limits: what bounds the worker */
+	/* A poison event: one that killed `poison_deaths` workers in a row. */
+	uint64_t poison_position; /* + 1; 0 none */
+	uint32_t poison_deaths;
+	uint32_t poison_condemned; /* 1: the next worker dead-letters it unrun */
+	uint64_t ring_boot_hash;   /* identity of the ring that positions count in */
+	uint32_t ring_map_id;
+	uint32_t generation;
+	uint64_t log_id;
+};
+
+_Static_assert(sizeof(struct worker_page) <= 8192, "two pages");
+_Static_assert(sizeof(struct courier_page) <= 4096, "one page");
+_Static_assert(sizeof(struct runtime_page) <= 4096, "one page");
+
+#define WORKER_PAGE_BYTES 8192
+#define COURIER_PAGE_BYTES 4096
+#define RUNTIME_PAGE_BYTES 4096
+
+#endif

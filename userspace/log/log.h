@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The log of one worker: at once the write-ahead log of the state and the
+ * queue of the sinks. One preallocated file, mapped by worker and courier:
+ *
+ *   offset 0     struct log_header, padded to LOG_DATA_OFFSET
+ *          4096  segment_count segments of segment_bytes, used in a circle
+ *
+ * A log position counts bytes from the beginning of the log's life; its place
+ * in the file is LOG_DATA_OFFSET + position % (segment_bytes * segment_count).
+ * Records are multiples of 8 bytes and never cross the end of a segment; a
+ * record of kind LOG_PAD (or fewer than sizeof(struct log_record) bytes of
+ * rest) leads to the next one. One event makes one record: its ring position,
+ * its state changes and its outputs take effect together, when the record is
+ * complete. A record is complete when its magic, log id, sequence number and
+ * CRC are right.
+ *
+ * The writer never overwrites what lies behind the courier's cursor.
+ */
+#ifndef FAAS_LOG_LOG_H
+#define FAAS_LOG_LOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ebpf_faas/limits.h>
+
+#define LOG_MAGIC 0x676f6c2d73616166ull
+#define LOG_RECORD_MAGIC 0x6572
+#define LOG_VERSION 1
+#define LOG_DATA_OFFSET 4096
+
+struct log_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t segment_count;
+	uint64_t segment_bytes;
+	uint64_t log_id; /* random, new for each log file */
+	uint32_t ring_map_id;
+	uint32_t reserved;
+	uint64_t ring_boot_hash; /* of /proc/sys/kernel/random/boot_id */
+};
+
+enum log_kind {
+	LOG_EVENT = 1, /* an event was processed */
+	LOG_DEAD = 2,  /* an event was put aside; one LOG_ENTRY_DEAD follows */
+	LOG_PAD = 3,   /* nothing up to the end of the segment */
+};
+
+struct log_record {
+	uint32_t crc;	/* CRC32C of everything behind it, `bytes` - 4 long */
+	uint32_t bytes; /* header and entries; a multiple of 8 */
+	uint16_t magic;
+	uint8_t kind; /* enum log_kind */
+	uint8_t shard;
+	uint16_t ring; /* instance number */
+	uint16_t trace_bytes; /* calls that were made: see log_trace below */
+	uint64_t log_id;
+	uint64_t sequence; /* +1 each, from 1, over all incarnations */
+	uint32_t incarnation; /* of the worker that wrote it */
+	uint32_t entry_count;
+	uint64_t ring_position; /* behind this event */
+	uint64_t processed;	/* totals that include this event */
+	uint64_t dead_lettered;
+};
+
+_Static_assert(sizeof(struct log_record) == 64, "one cache line");
+
+/*
+ * Behind the header: trace_bytes of trace, padded to 8; then entry_count
+ * entries, each a struct log_entry and `bytes` of body, padded to 8.
+ *
+ * The trace is what a recovery needs to count calls again: for each callback
+ * one byte function number | 0x80 if it failed, one byte number of records it
+ * emitted, then one byte output number for each.
+ */
+enum log_entry_kind {
+	LOG_ENTRY_STATE = 1,  /* key_bytes of key padded to 8, then the value */
+	LOG_ENTRY_OUTPUT = 2, /* a struct faas_event with all behind it, for the sinks of `sinks` */
+	LOG_ENTRY_DEAD = 3,   /* the struct faas_event that was put aside */
+};
+
+enum log_dead_reason {
+	LOG_DEAD_ERROR = 1,   /* a callback returned not 0 */
+	LOG_DEAD_POISON = 2,  /* it killed its worker repeatedly */
+	LOG_DEAD_STATE = 3,   /* no room for the state of one more key */
+	LOG_DEAD_INVALID = 4, /* the record in the ring does not check out */
+	LOG_DEAD_LIMIT = 5,   /* more outputs than FAAS_EMITS_MAX, or a record too long for the log */
+};
+
+struct log_entry {
+	uint8_t kind;
+	uint8_t function; /* STATE: whose; OUTPUT: unused; DEAD: the one that failed */
+	uint16_t key_bytes; /* STATE */
+	uint32_t bytes;	  /* of the body, not padded */
+	uint32_t sinks;	  /* OUTPUT: bit n: sink n of the manifest */
+	uint32_t reason;  /* DEAD: enum log_dead_reason */
+};
+
+_Static_assert(sizeof(struct log_entry) == 16, "two words");
+
+/* The stable id of an output: log, incarnation, sequence, number of the output
+ * within its record, as text "LLLLLLLLLLLLLLLL-I-S-N" (log id in hexadecimal). */
+#define LOG_OUTPUT_ID_BYTES 64
+
+/* A mapped log. Borrows the mapping. */
+struct log_view {
+	const uint8_t *data; /* first segment */
+	uint64_t capacity;   /* segment_bytes * segment_count */
+	uint64_t segment_bytes;
+	uint64_t log_id;
+};
+
+/**
+ * @brief Check a mapped log file's header and make a view of it.
+ * @return 0, or -EINVAL (wrong magic, version or geometry for @p file_bytes).
+ */
+int log_view_open(const void *mapping, uint64_t file_bytes, struct log_view *ret)
+	__attribute__((warn_unused_result));
+
+/**
+ * @brief Find the record at a position, or behind the padding at it.
+ *
+ * @param view      The log.
+ * @param position  Where to look.
+ * @param sequence  Sequence number that the record must have.
+ * @param copy      Buffer for the record, @p copy_bytes long. The record is
+ *                  copied out before it is checked: the writer may be hostile.
+ * @param ret_next  Position behind the record.
+ *
+ * @return Bytes of the record, 0 if there is no such record (yet), -EBADMSG if
+ * what lies there can never become one.
+ */
+int64_t log_read(const struct log_view *view, uint64_t position, uint64_t sequence, void *copy,
+		 size_t copy_bytes, uint64_t *ret_next) __attribute__((warn_unused_result));
+
+/* The largest record: all emits of an event, its state changes and itself. */
+#define LOG_RECORD_BYTES_MAX (FAAS_LOG_SEGMENT_BYTES / 4)
+
+/*
+ * The writer. One record is built at a time, in place:
+ *
+ *   log_begin -> log_trace, log_state, log_output, log_dead ... -> log_commit
+ *
+ * Nothing of it counts before log_commit.
+ */
+struct log_writer {
+	uint8_t *data;
+	uint64_t capacity;
+	uint64_t segment_bytes;
+	uint64_t log_id;
+	uint32_t incarnation;
+	uint32_t reserved;
+	uint64_t head;	   /* position of the next record */
+	uint64_t sequence; /* of the last committed record */
+	uint64_t tail;	   /* courier's cursor as last seen: space from here on is taken */
+	/* The record under construction. */
+	uint8_t *record;
+	uint32_t used;
+	uint32_t room;
+};
+
+/* Lay out an empty log in a mapped file of log_file_bytes(...) bytes. */
+void log_format(void *mapping, uint32_t segment_count, uint64_t segment_bytes, uint64_t log_id,
+		uint64_t ring_boot_hash, uint32_t ring_map_id);
+static inline uint64_t log_file_bytes(uint32_t segment_count, uint64_t segment_bytes)
+{
+	return LOG_DATA_OFFSET + segment_count * segment_bytes;
+}
+
+/* Continue the log at @p head after record @p sequence. */
+int log_writer_open(struct log_writer *writer, void *mapping, uint64_t file_bytes, uint32_t incarnation,
+		    uint64_t head, uint64_t sequence, uint64_t tail) __attribute__((warn_unused_result));
+
+/* Begin a record. 0, or -EAGAIN: the log is full up to writer->tail. */
+int log_begin(struct log_writer *writer) __attribute__((warn_unused_result));
+
+/* Append to it. Return a pointer to the body to be filled, NULL if the record
+ * would exceed LOG_RECORD_BYTES_MAX. log_trace comes first. */
+int log_trace(struct log_writer *writer, const uint8_t *trace, uint32_t bytes)
+	__attribute__((warn_unused_result));
+void *log_state(struct log_writer *writer, uint8_t function, const void *key, uint32_t key_bytes,
+		uint32_t value_bytes);
+void *log_output(struct log_writer *writer, uint32_t sinks, uint32_t bytes);
+void *log_dead(struct log_writer *writer, uint8_t function, enum log_dead_reason reason,
+	       uint32_t bytes);
+
+/* Make the record count. Returns its position. */
+uint64_t log_commit(struct log_writer *writer, enum log_kind kind, uint8_t shard, uint16_t ring,
+		    uint64_t ring_position, uint64_t processed, uint64_t dead_lettered);
+
+/* Give a begun record up. */
+void log_abandon(struct log_writer *writer);
+
+#endif
