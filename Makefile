@@ -24,7 +24,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-	-Wimplicit-fallthrough -Wundef -Wconversion -Wno-sign-conversion \
+	-Wimplicit-fallthrough -Wundef -Wconversion -Wno-sign-conversion -Wno-format-truncation \
 	$(if $(WERROR),-Werror)
 CPPFLAGS := -D_GNU_SOURCE -Iinclude -Iuserspace/base -I. \
 	-DFAAS_VERSION='"$(VERSION)"' -DFAAS_LIBEXECDIR='"$(libexecdir)"' \
@@ -64,10 +64,10 @@ UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(shell find tests/un
 BPF_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bpf/*_test.c)))
 TEST_LIB_SRC := $(filter-out %.bpf.c %_main.c,$(sort $(wildcard tests/lib/*.c tests/bpf/*_harness.c)))
 TEST_PROGRAMS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(sort $(wildcard tests/lib/*_main.c)))
-TEST_BPF := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(sort $(shell find tests tools/bench -name '*.bpf.c' 2>/dev/null | grep -v data/ | grep ^tests)))
+TEST_BPF := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(sort $(shell find tests -name '*.bpf.c' 2>/dev/null | grep -v data/ | grep ^tests)))
 TEST_FUNCS := $(patsubst tests/%.user.c,$(BUILD)/tests/%.so,$(sort $(shell find tests -name '*.user.c' 2>/dev/null | grep -v data/)))
-BENCH_PROGRAMS := $(patsubst tools/bench/%_main.c,$(BUILD)/bench/%,$(sort $(wildcard tools/bench/*_main.c)))
-BENCH_BPF := $(patsubst tools/bench/%.c,$(BUILD)/bench/%.o,$(sort $(wildcard tools/bench/*.bpf.c)))
+BENCH_PROGRAMS := $(patsubst tools/benchmarks/%_main.c,$(BUILD)/bench/%,$(sort $(wildcard tools/benchmarks/*_main.c)))
+BENCH_BPF := $(patsubst tools/benchmarks/%.c,$(BUILD)/bench/%.o,$(sort $(wildcard tools/benchmarks/*.bpf.c)))
 LIBTEST := $(BUILD)/libtest.a
 
 .PHONY: all check demo bench lint format fuzz asan unit tests install uninstall dist clean help bench-programs
@@ -112,10 +112,12 @@ $(BUILD)/libexec/ebpf-faas-runtime: $(BUILD)/obj/userspace/control/runtime_main.
 $(BUILD)/libexec/ebpf-faas-courier: $(BUILD)/obj/userspace/sink/courier_main.o $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link)
-# Exports what user functions call.
+# Exports what user functions call, and nothing else: any other symbol would take
+# the place of one of the same name in a function's shared object.
+WORKER_EXPORTS := $(foreach name,faas_emit faas_input_f64 faas_input_s64,-Wl,--export-dynamic-symbol=$(name))
 $(BUILD)/libexec/ebpf-faas-worker: $(BUILD)/obj/userspace/pool/worker_main.o $(LIBUSER)
 	$(call say,LINK,$@)
-	$(call link,-rdynamic)
+	$(call link,$(WORKER_EXPORTS))
 $(BUILD)/libexec/ebpf-faas-fuse: $(BUILD)/obj/loader/fuse_tool.o
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
@@ -172,14 +174,14 @@ $(BUILD)/fuzz/%_fuzz: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzz.o $(BUILD)/fuzz/libfuz
 fuzz: $(FUZZERS) ## build the fuzz targets
 
 # ---- benchmarks ------------------------------------------------------------
-$(BUILD)/bench/%.bpf.o: tools/bench/%.bpf.c $(wildcard include/ebpf_faas/*.h bpf/*.h)
+$(BUILD)/bench/%.bpf.o: tools/benchmarks/%.bpf.c $(wildcard include/ebpf_faas/*.h bpf/*.h)
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
-$(BUILD)/bench/%: $(BUILD)/obj/tools/bench/%_main.o $(call obj,$(filter-out %_main.c %.bpf.c,$(wildcard tools/bench/*.c))) $(LIBTEST) $(LIBUSER)
+$(BUILD)/bench/%: $(BUILD)/obj/tools/benchmarks/%_main.o $(call obj,$(filter-out %_main.c %.bpf.c,$(wildcard tools/benchmarks/*.c))) $(LIBTEST) $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link)
-$(call obj,$(wildcard tools/bench/*.c)): CPPFLAGS += -DTEST_BUILD='"$(abspath $(BUILD))"' -DTEST_SOURCE='"$(CURDIR)"' -Itests/lib
+$(call obj,$(wildcard tools/benchmarks/*.c)): CPPFLAGS += -DTEST_BUILD='"$(abspath $(BUILD))"' -DTEST_SOURCE='"$(CURDIR)"' -Itests/lib
 bench-programs: all $(BENCH_PROGRAMS) $(BENCH_BPF) $(TEST_PROGRAMS)
 
 check: ## run every test
@@ -187,7 +189,7 @@ check: ## run every test
 demo: ## run the demonstration
 	tools/demo
 bench: ## run every benchmark
-	tools/bench/run all
+	tools/bench all
 
 # ---- style -----------------------------------------------------------------
 STYLED := $(shell git ls-files '*.c' '*.h' 2>/dev/null | grep -v '^tests/data/')
@@ -210,11 +212,13 @@ install: all ## install below DESTDIR and prefix
 	set -e; for f in funcs/*/; do n=$$(basename $$f); install -d $(D)$(datadir)/funcs/$$n; \
 		install -m 644 $$f/* $(BUILD)/funcs/$$n/*.o $(BUILD)/funcs/$$n/*.so $(D)$(datadir)/funcs/$$n/ 2>/dev/null || \
 		for x in $$f/* $(BUILD)/funcs/$$n/*.o $(BUILD)/funcs/$$n/*.so; do [ ! -f "$$x" ] || install -m 644 "$$x" $(D)$(datadir)/funcs/$$n/; done; done
+	install -d $(D)$(bashcompdir)
+	install -m 644 loader/completion/ebpf-faas.bash $(D)$(bashcompdir)/ebpf-faas
 	install -m 644 loader/man/*.8 $(D)$(mandir)/man8/
 	install -m 644 loader/man/*.5 $(D)$(mandir)/man5/
 	install -m 644 loader/man/*.7 $(D)$(mandir)/man7/
 uninstall: ## remove what install installed
-	rm -f $(D)$(sbindir)/ebpf-faas $(D)$(mandir)/man8/ebpf-faas.8 \
+	rm -f $(D)$(sbindir)/ebpf-faas $(D)$(bashcompdir)/ebpf-faas $(D)$(mandir)/man8/ebpf-faas.8 \
 		$(D)$(mandir)/man5/ebpf-faas-workflow.5 $(D)$(mandir)/man7/ebpf-faas-function.7
 	rm -rf $(D)$(libexecdir) $(D)$(datadir) $(D)$(includedir)/ebpf_faas
 	rmdir $(D)$(sysconfdir)/ebpf-faas $(D)/var/lib/ebpf-faas 2>/dev/null || true

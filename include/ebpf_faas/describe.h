@@ -3,7 +3,8 @@
  * How a function says what it is: the macros below, shared by both tiers, put
  * one text each into the section .faas.meta of the object. The loader reads
  * them; no code of the function runs for that. Texts are NUL-terminated, their
- * columns separated by tabs:
+ * columns separated by tabs. Before the first stands a number that grows from
+ * one declaration to the next, since compilers do not keep variables in order:
  *
  *   function  TIER  DOC
  *   param     TYPE  NAME  DEFAULT  MIN  MAX  DOC  CHOICES
@@ -23,9 +24,12 @@
 
 #define FAAS_CAT_(a, b) a##b
 #define FAAS_CAT(a, b) FAAS_CAT_(a, b)
+#define FAAS_STRING_(word) #word
+#define FAAS_STRING(word) FAAS_STRING_(word)
 #define FAAS_META(text)                                                                            \
 	static const char FAAS_CAT(faas_meta_, __COUNTER__)[]                                      \
-		__attribute__((section(FAAS_META_SECTION), used, aligned(1))) = text
+		__attribute__((section(FAAS_META_SECTION), used, aligned(1))) =                    \
+			FAAS_STRING(__COUNTER__) "\t" text
 
 /* Parameter types: the C type of the constant or variable that carries it. */
 #define FAAS_TYPE_u32 unsigned int

@@ -29,6 +29,9 @@
 #define FAAS_EVENT_FIRST_FRAGMENT 0x02 /* the payload goes on in fragments that match no port */
 #define FAAS_EVENT_TRUNCATED 0x04      /* the headers announce more payload than the packet holds */
 
+/* faas_event.origin of an event that came straight from a trigger. */
+#define FAAS_ORIGIN_TRIGGER 0xffff
+
 /* Types of fields: every field takes 8 bytes. */
 enum faas_field_type {
 	FAAS_FIELD_U64 = 0,

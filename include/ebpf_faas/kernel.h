@@ -109,6 +109,7 @@
 struct faas_call {
 	void *data;	/* first byte of the frame */
 	void *data_end; /* one past the last byte in the linear part */
+	void *payload;	/* first byte of the L4 payload */
 	void *context;	/* struct xdp_md */
 	__u32 l3_offset;
 	__u32 l4_offset;
@@ -130,6 +131,12 @@ struct faas_call {
 
 #define faas_inline static inline __attribute__((always_inline))
 
+/* Whether the payload has @p bytes bytes from @p offset on. The second half is
+ * for the verifier, which knows only the end of the packet. */
+#define faas_payload_has(call, offset, bytes)                                                      \
+	((offset) < 16384 && (offset) + (bytes) <= (call)->payload_bytes &&                        \
+	 (call)->payload + (offset) + (bytes) <= (call)->data_end)
+
 /*
  * Pointer to @p bytes bytes of payload from @p offset on, or NULL when the
  * payload does not have them. @p bytes must be a constant. @p offset below
@@ -137,45 +144,45 @@ struct faas_call {
  */
 faas_inline void *faas_payload(const struct faas_call *call, __u32 offset, __u32 bytes)
 {
-	void *start;
-
-	if (offset >= 16384 || offset + bytes > call->payload_bytes)
-		return (void *)0;
-	start = call->data + (call->payload_offset & (FAAS_HEADERS_BYTES_MAX - 1)) + offset;
-	if (start + bytes > call->data_end)
-		return (void *)0;
-	return start;
+	return faas_payload_has(call, offset, bytes) ? call->payload + offset : (void *)0;
 }
 
 /*
  * Read an integer of the payload. 0, or -1 with *ret untouched when the payload
- * is too short. "be" is network order, "le" little endian.
+ * is too short. "be" is network order, "le" little endian. The load may be
+ * unaligned: where BPF runs with packets at odd addresses that is one
+ * instruction, and a packed type would make it four.
  */
 #define FAAS_READ(name, type, swap)                                                                \
 	faas_inline int faas_read_##name(const struct faas_call *call, __u32 offset, type *ret)    \
 	{                                                                                          \
-		struct {                                                                           \
-			type value;                                                                \
-		} __attribute__((packed)) *at = faas_payload(call, offset, sizeof(type));          \
-                                                                                                   \
-		if (!at)                                                                           \
+		if (!faas_payload_has(call, offset, sizeof(type)))                                 \
 			return -1;                                                                 \
-		*ret = (type)swap(at->value);                                                      \
+		*ret = (type)swap(*(const type *)(call->payload + offset));                        \
 		return 0;                                                                          \
 	}
 #define FAAS_AS_IS(value) (value)
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FAAS_LE16(value) (value)
+#define FAAS_LE32(value) (value)
+#define FAAS_LE64(value) (value)
+#else
+#define FAAS_LE16(value) __builtin_bswap16(value)
+#define FAAS_LE32(value) __builtin_bswap32(value)
+#define FAAS_LE64(value) __builtin_bswap64(value)
+#endif
 FAAS_READ(u8, __u8, FAAS_AS_IS)
 FAAS_READ(s8, __s8, FAAS_AS_IS)
 FAAS_READ(u16be, __u16, bpf_ntohs)
-FAAS_READ(u16le, __u16, bpf_le16_to_cpu)
+FAAS_READ(u16le, __u16, FAAS_LE16)
 FAAS_READ(s16be, __s16, (__s16)bpf_ntohs)
-FAAS_READ(s16le, __s16, (__s16)bpf_le16_to_cpu)
+FAAS_READ(s16le, __s16, (__s16)FAAS_LE16)
 FAAS_READ(u32be, __u32, bpf_ntohl)
-FAAS_READ(u32le, __u32, bpf_le32_to_cpu)
+FAAS_READ(u32le, __u32, FAAS_LE32)
 FAAS_READ(s32be, __s32, (__s32)bpf_ntohl)
-FAAS_READ(s32le, __s32, (__s32)bpf_le32_to_cpu)
+FAAS_READ(s32le, __s32, (__s32)FAAS_LE32)
 FAAS_READ(u64be, __u64, bpf_be64_to_cpu)
-FAAS_READ(u64le, __u64, bpf_le64_to_cpu)
+FAAS_READ(u64le, __u64, FAAS_LE64)
 
 /* An address in network order; IPv4 as ::ffff:a.b.c.d. */
 union faas_address {
@@ -187,19 +194,25 @@ union faas_address {
 faas_inline void faas_address_load(const struct faas_call *call, __u32 offset4, __u32 offset6,
 				   union faas_address *ret)
 {
-	void *l3 = call->data + (call->l3_offset & (FAAS_HEADERS_BYTES_MAX - 1));
+	const void *l3 = call->data + (call->l3_offset & (FAAS_HEADERS_BYTES_MAX - 1));
+	const __u32 *from;
 
 	ret->halves[0] = 0;
 	ret->halves[1] = 0;
 	if (call->ip_version == 6) {
 		if (l3 + 40 > call->data_end)
 			return;
-		__builtin_memcpy(ret->words, l3 + offset6, 16);
+		from = l3 + offset6;
+		ret->words[0] = from[0];
+		ret->words[1] = from[1];
+		ret->words[2] = from[2];
+		ret->words[3] = from[3];
 	} else {
 		if (l3 + 20 > call->data_end)
 			return;
+		from = l3 + offset4;
 		ret->words[2] = bpf_htonl(0xffff);
-		__builtin_memcpy(&ret->words[3], l3 + offset4, 4);
+		ret->words[3] = from[0];
 	}
 }
 
@@ -233,11 +246,14 @@ faas_inline __u64 faas_now_coarse_ns(void)
 	return bpf_ktime_get_coarse_ns();
 }
 
-/* Mix one word into a 64-bit hash. Not for secrets: whoever knows the source
- * can make collisions. */
+/* Mix one word into a 64-bit hash. Every bit of the word reaches every bit of
+ * the result: keys differ in few bits, shards are the lowest ones, and the signs
+ * of neighbouring numbers change together. Not for secrets: whoever knows the
+ * source can make collisions. */
 faas_inline __u64 faas_hash_mix(__u64 hash, __u64 word)
 {
 	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+	hash = (hash ^ (hash >> 32)) * 0xd6e8feb86659fd93ull;
 	return hash ^ (hash >> 32);
 }
 

@@ -27,6 +27,7 @@
 #define FAAS_KERNEL_FUNCTIONS_MAX 32
 #define FAAS_USER_FUNCTIONS_MAX 16
 #define FAAS_SINKS_MAX 16
+#define FAAS_SINK_KEEP_MAX 1000 /* rotated files of one file sink */
 #define FAAS_ENTRIES_MAX 64 /* ways out of the kernel tier: (output, target) pairs */
 #define FAAS_ORIGINS_MAX 256 /* outputs of all functions of a workflow */
 

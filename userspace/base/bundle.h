@@ -80,10 +80,13 @@ struct bundle_field {
 struct bundle_target {
 	enum bundle_target_kind kind;
 	uint32_t index;
-	/* Only in outputs of kernel functions, and only for TARGET_USER and
-	 * TARGET_SINK: the entry number that the event carries. */
+	/* Only in triggers and outputs of kernel functions, and only for
+	 * TARGET_USER and TARGET_SINK: the entry number that the event carries.
+	 * Elsewhere BUNDLE_NO_ENTRY. */
 	uint32_t entry;
 };
+
+#define BUNDLE_NO_ENTRY UINT32_MAX
 
 struct bundle_output {
 	char name[FAAS_IDENTIFIER_BYTES];
@@ -119,14 +122,18 @@ struct bundle_function {
 	uint32_t state_keys; /* most keys that the state may hold */
 	char inputs[FAAS_INPUTS_MAX][FAAS_IDENTIFIER_BYTES];
 	uint32_t input_count;
-	enum bundle_key_part key[FAAS_KEY_PARTS_MAX]; /* for a user function that is entered from the kernel */
+	/* The key of its events: its own where it is entered from the kernel, else
+	 * that of the functions before it. */
+	enum bundle_key_part key[FAAS_KEY_PARTS_MAX];
 	uint32_t key_count;
 };
 
 /* A way out of the kernel tier: what faas_event.entry means. */
+#define BUNDLE_FROM_TRIGGER UINT32_MAX
+
 struct bundle_entry {
-	uint32_t kernel_function; /* index */
-	uint32_t output;	  /* index in it */
+	uint32_t kernel_function; /* index; BUNDLE_FROM_TRIGGER: a trigger leads here by itself */
+	uint32_t output;	  /* index in it; of the trigger, if it is one */
 	enum bundle_target_kind kind; /* TARGET_USER or TARGET_SINK */
 	uint32_t index;
 	enum bundle_key_part key[FAAS_KEY_PARTS_MAX];
@@ -229,6 +236,14 @@ const char *bundle_param_type_name(enum bundle_param_type type);
  */
 int bundle_parse(const char *text, size_t bytes, const char *place, struct bundle *ret,
 		 struct diags *diags) __attribute__((warn_unused_result));
+
+/**
+ * Whether the parts of a bundle fit each other: indices, order, back references,
+ * names, ranges. 0, or -1 with at least one diagnostic. Expects every count to be
+ * within its array, and every string to end.
+ */
+int bundle_check(const struct bundle *bundle, const char *place, struct diags *diags)
+	__attribute__((warn_unused_result));
 
 /* The manifest as JSON text. Returns-owned, free(); NULL only without memory. */
 char *bundle_print(const struct bundle *bundle);

@@ -47,8 +47,12 @@ void diag_add(struct diags *diags, enum diag_class class, const char *file, unsi
 	__attribute__((format(printf, 7, 8)));
 
 /* Shorthand for a diagnostic without a place. Returns -1, for `return`. */
-#define diag_fail(diags, class, advice, ...)                                                       \
-	(diag_add(diags, class, NULL, 0, 0, advice, __VA_ARGS__), -1)
+int diag_fail(struct diags *diags, enum diag_class class, const char *advice, const char *format,
+	      ...) __attribute__((format(printf, 4, 5)));
+
+/* Quote several lines of @p text in a cause: each begins on a line of its own,
+ * indented. Cut to @p bytes. */
+void diag_lines(const char *text, char *ret, size_t bytes);
 
 /* The exit status of a run that met these: that of the first, 0 for none. */
 int diags_exit_status(const struct diags *diags);

@@ -42,6 +42,12 @@ struct page_counters {
 	uint64_t ring_position; /* end of the last event that is counted in here */
 	uint64_t processed;
 	uint64_t dead_lettered;
+	/* Log position behind the last record that holds an output or a dead
+	 * letter. From there to log_position the courier has nothing to deliver:
+	 * when its cursor is not before this, it may go to log_position (and
+	 * sequence) at once. Nor does the worker notify it of such records,
+	 * until the log is half full or the runtime says "drain" or "stop". */
+	uint64_t output_position;
 	struct page_function_counters functions[FAAS_USER_FUNCTIONS_MAX];
 };
 
@@ -62,12 +68,15 @@ struct worker_page {
 	uint64_t head_sequence; /* its sequence number */
 	uint64_t waiting; /* 1: wake me by the space eventfd when the cursor moves */
 	/* The event whose callbacks run now, for the runtime to see who killed
-	 * the worker: its position in the ring + 1, 0 outside callbacks. Kept
-	 * for the first events after a restart (see pool/worker.c). */
+	 * the worker: where its record begins in the ring, + 1; 0 outside
+	 * callbacks. */
 	uint64_t attempt_position;
 	uint64_t wakeups;
-	uint64_t batches;
-	uint64_t reserved[8];
+	uint64_t batches; /* flips of `current`: what readers check, see worker_page_read */
+	/* Bytes of the ring that were released without a record in the log:
+	 * only a function that overwrote its own process makes them. */
+	uint64_t skipped_bytes;
+	uint64_t reserved[7];
 	uint32_t current; /* 0, 1: which of the counters below is whole */
 	uint32_t reserved2;
 	struct page_counters counters[2];
@@ -80,6 +89,11 @@ struct courier_sink_counters {
 	uint64_t file_bytes;  /* size of the current file at the cursor: what a restart cuts back to */
 	uint64_t file_inode;
 	uint64_t last_error;  /* errno of the last failed attempt, 0 after a success */
+	/* The last output that is done for this sink: sequence number of its
+	 * record << 8 | outputs of that record, to whichever sink, up to and
+	 * with it. A sink that goes on while another is held up is ahead of the
+	 * cursor; what is before this is not delivered again. */
+	uint64_t done;
 };
 
 /* A place in the log and what has been delivered up to there; see page_counters
@@ -92,6 +106,7 @@ struct courier_cursor {
 	uint64_t corrupt; /* records skipped because they did not check out */
 	struct courier_sink_counters sinks[FAAS_SINKS_MAX];
 	uint64_t dead_letters; /* written to the dead-letter file */
+	struct courier_sink_counters dead_letter_file;
 };
 
 struct courier_page {
@@ -129,6 +144,26 @@ struct runtime_page {
 _Static_assert(sizeof(struct worker_page) <= 8192, "two pages");
 _Static_assert(sizeof(struct courier_page) <= 4096, "one page");
 _Static_assert(sizeof(struct runtime_page) <= 4096, "one page");
+
+/*
+ * Take a whole picture of a worker's counters, as of the end of one batch. The
+ * worker writes the copy that is not current, flips `current`, and only then
+ * counts `batches`: it begins to overwrite what is read here no sooner than
+ * that. 0, or -1 when the page would not hold still (a hostile writer; an
+ * honest one needs tens of microseconds a batch).
+ */
+static inline int worker_page_read(const struct worker_page *page, struct page_counters *ret)
+{
+	for (unsigned int i = 0; i < 1000; i++) {
+		uint64_t batches = __atomic_load_n(&page->batches, __ATOMIC_ACQUIRE);
+
+		*ret = page->counters[__atomic_load_n(&page->current, __ATOMIC_ACQUIRE) & 1];
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&page->batches, __ATOMIC_RELAXED) == batches)
+			return 0;
+	}
+	return -1;
+}
 
 #define WORKER_PAGE_BYTES 8192
 #define COURIER_PAGE_BYTES 4096

@@ -39,12 +39,15 @@ struct log_header {
 	uint32_t ring_map_id;
 	uint32_t reserved;
 	uint64_t ring_boot_hash; /* of /proc/sys/kernel/random/boot_id */
+	uint64_t ring_first_sequence; /* records before it count positions in an earlier ring */
 };
 
 enum log_kind {
 	LOG_EVENT = 1, /* an event was processed */
 	LOG_DEAD = 2,  /* an event was put aside; one LOG_ENTRY_DEAD follows */
-	LOG_PAD = 3,   /* nothing up to the end of the segment */
+	/* Nothing up to the end of the segment. Is a header only, and has the
+	 * sequence number of the record behind it: that of a later lap differs. */
+	LOG_PAD = 3,
 };
 
 struct log_record {
@@ -76,8 +79,13 @@ _Static_assert(sizeof(struct log_record) == 64, "one cache line");
  */
 enum log_entry_kind {
 	LOG_ENTRY_STATE = 1,  /* key_bytes of key padded to 8, then the value */
-	LOG_ENTRY_OUTPUT = 2, /* a struct faas_event with all behind it, for the sinks of `sinks` */
-	LOG_ENTRY_DEAD = 3,   /* the struct faas_event that was put aside */
+	/* A struct faas_event with all behind it, for the sinks of `sinks`. The
+	 * payload is left out (payload_bytes 0, FAAS_EVENT_PAYLOAD_CUT) when the
+	 * output declares fields. */
+	LOG_ENTRY_OUTPUT = 2,
+	/* The struct faas_event that was put aside; with LOG_DEAD_INVALID, bytes
+	 * that may not be one. */
+	LOG_ENTRY_DEAD = 3,
 };
 
 enum log_dead_reason {
@@ -124,15 +132,47 @@ int log_view_open(const void *mapping, uint64_t file_bytes, struct log_view *ret
  * @param view      The log.
  * @param position  Where to look.
  * @param sequence  Sequence number that the record must have.
- * @param copy      Buffer for the record, @p copy_bytes long. The record is
- *                  copied out before it is checked: the writer may be hostile.
+ * @param copy      Buffer for the record, @p copy_bytes long, 8-byte aligned; at
+ *                  least LOG_RECORD_BYTES_MAX or some records cannot be read. The
+ *                  record is copied out before it is checked: the writer may be hostile.
  * @param ret_next  Position behind the record.
  *
- * @return Bytes of the record, 0 if there is no such record (yet), -EBADMSG if
- * what lies there can never become one.
+ * @return Bytes of the record: its trace and entries fill it exactly, so that
+ * log_walk_* may follow them; their contents are not checked. 0 if there is no
+ * such record (yet): a reader that knows the writer to be further on (the
+ * position is before worker_page.head) has met damage. -EBADMSG if what lies
+ * there can never become one: a later record is there, its entries do not fit,
+ * or @p position is none.
  */
 int64_t log_read(const struct log_view *view, uint64_t position, uint64_t sequence, void *copy,
 		 size_t copy_bytes, uint64_t *ret_next) __attribute__((warn_unused_result));
+
+/* Walk over the entries of a record that log_read returned. */
+struct log_walk {
+	const uint8_t *at;
+	uint32_t left;
+};
+
+static inline void log_walk_begin(struct log_walk *walk, const void *record)
+{
+	const struct log_record *header = (const struct log_record *)record;
+
+	walk->at = (const uint8_t *)record + sizeof(*header) + ((header->trace_bytes + 7u) & ~7u);
+	walk->left = header->entry_count;
+}
+
+/* The next entry and its body, NULL behind the last. */
+static inline const struct log_entry *log_walk_next(struct log_walk *walk, const uint8_t **ret_body)
+{
+	const struct log_entry *entry = (const struct log_entry *)(const void *)walk->at;
+
+	if (!walk->left)
+		return NULL;
+	walk->left--;
+	*ret_body = walk->at + sizeof(*entry);
+	walk->at += sizeof(*entry) + ((entry->bytes + 7u) & ~7u);
+	return entry;
+}
 
 /* The largest record: all emits of an event, its state changes and itself. */
 #define LOG_RECORD_BYTES_MAX (FAAS_LOG_SEGMENT_BYTES / 4)
@@ -150,17 +190,22 @@ struct log_writer {
 	uint64_t segment_bytes;
 	uint64_t log_id;
 	uint32_t incarnation;
-	uint32_t reserved;
+	uint32_t record_max;
 	uint64_t head;	   /* position of the next record */
 	uint64_t sequence; /* of the last committed record */
 	uint64_t tail;	   /* courier's cursor as last seen: space from here on is taken */
+	uint8_t *place; /* of `head`, */
+	uint64_t rest;	/* and bytes from there to the end of its segment, not 0 */
 	/* The record under construction. */
 	uint8_t *record;
 	uint32_t used;
 	uint32_t room;
+	uint32_t entry_count;
+	uint16_t trace_bytes;
 };
 
-/* Lay out an empty log in a mapped file of log_file_bytes(...) bytes. */
+/* Lay out an empty log in a mapped file of log_file_bytes(...) bytes. The worker
+ * does it when it finds no magic, with the log id of the runtime's page. */
 void log_format(void *mapping, uint32_t segment_count, uint64_t segment_bytes, uint64_t log_id,
 		uint64_t ring_boot_hash, uint32_t ring_map_id);
 static inline uint64_t log_file_bytes(uint32_t segment_count, uint64_t segment_bytes)
@@ -175,8 +220,10 @@ int log_writer_open(struct log_writer *writer, void *mapping, uint64_t file_byte
 /* Begin a record. 0, or -EAGAIN: the log is full up to writer->tail. */
 int log_begin(struct log_writer *writer) __attribute__((warn_unused_result));
 
-/* Append to it. Return a pointer to the body to be filled, NULL if the record
- * would exceed LOG_RECORD_BYTES_MAX. log_trace comes first. */
+/* Append to it. Return a pointer to the body to be filled before the next call
+ * (a record that outgrows its segment moves to the next one), NULL if the record
+ * would exceed LOG_RECORD_BYTES_MAX or a quarter of a segment. log_trace comes
+ * first. In log_state the key is copied, and the pointer is to the value. */
 int log_trace(struct log_writer *writer, const uint8_t *trace, uint32_t bytes)
 	__attribute__((warn_unused_result));
 void *log_state(struct log_writer *writer, uint8_t function, const void *key, uint32_t key_bytes,

@@ -28,6 +28,27 @@ enum worker_fd {
 #define WORKER_FD_STATE(n) (WORKER_FD_FUNCTIONS + 2 * (n) + 1)
 
 /*
+ * What the worker finds in them. It has become UID before it looks at any, so
+ * it maps and loads what the runtime may but it may not open by name.
+ *
+ * - The manifest is read with pread from offset 0.
+ * - runtime.page is complete: magic, version, incarnation, ring_map_id (that of
+ *   WORKER_FD_RING), ring_boot_hash, log_id.
+ * - worker.page (WORKER_PAGE_BYTES), log (log_file_bytes) and state files
+ *   (state_file_bytes, userspace/state/state.h) have their full length,
+ *   allocated; where they are all zeros the worker lays them out. A courier
+ *   page of zeros is a cursor at the beginning.
+ * - A shared object is loaded by /proc/self/fd/N, after the change of user: the
+ *   memfd keeps the mode 0777 that memfd_create gives it (or 0444 at least), is
+ *   sealed against writing, and is one of its own for each function, for two
+ *   instances of one function would share their variables in one.
+ * - NOTIFY and SPACE are made with EFD_NONBLOCK. The worker never reads SPACE.
+ *
+ * After mapping the worker closes all but RING, NOTIFY, SPACE, CONTROL and
+ * standard files, and can open none.
+ */
+
+/*
  * The control socket carries one word a message. To the runtime: "ready" when
  * the worker is about to take its first event, or "failed REASON" before it
  * exits; "stopped" when it has drained and run faas_on_stop. To the worker:

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a generated driver is made of: beginning a call, meters, the handoff to
+ * the user tier, verdicts. The loader generates the driver from the graph of a
+ * workflow (loader/driver.c) and fuses it with the workflow's functions.
+ */
+#ifndef FAAS_BPF_DRIVER_H
+#define FAAS_BPF_DRIVER_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+
+#include <ebpf_faas/kernel.h>
+#include <ebpf_faas/pins.h>
+
+/* Classes of record: the payload is kept in the smallest that holds it. */
+#define DRIVER_PAYLOAD_SMALL 64
+#define DRIVER_PAYLOAD_MIDDLE 256
+#define DRIVER_PAYLOAD_LARGE 1024
+_Static_assert(FAAS_EVENT_PAYLOAD_MAX > DRIVER_PAYLOAD_LARGE, "classes grow");
+
+/* The packet, from the root program. The loader puts the pinned map here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct faas_packet);
+} packet SEC(".maps");
+
+/* Set by the loader before loading; the verifier takes it as a constant. In a
+ * section of its own, which no instance can have: instances begin with a
+ * letter. */
+const volatile __u32 faas_generation SEC(".rodata._driver") = 0;
+
+/* What one way out of the kernel tier is, all constants. */
+struct driver_entry {
+	__u16 entry;
+	__u16 origin;
+	__u32 key_bytes;
+	__u32 field_count;
+};
+
+/* The maps of the handoff, as the generated driver defines them. */
+struct driver_handoff {
+	void *route;
+	void *rings;
+	void *wake;
+};
+
+faas_inline void driver_begin(struct faas_call *call, struct xdp_md *context,
+			      const struct faas_packet *from)
+{
+	call->data = (void *)(long)context->data;
+	call->data_end = (void *)(long)context->data_end;
+	call->context = context;
+	call->l3_offset = from->l3_offset;
+	call->l4_offset = from->l4_offset;
+	call->payload_offset = from->payload_offset;
+	call->payload = call->data + (from->payload_offset & (FAAS_HEADERS_BYTES_MAX - 1));
+	call->payload_bytes = from->payload_bytes;
+	call->source_port = from->source_port;
+	call->destination_port = from->destination_port;
+	call->vlan = from->vlan;
+	call->trigger = from->trigger;
+	call->ip_version = from->ip_version;
+	call->ip_protocol = from->ip_protocol;
+	call->flags = from->flags;
+	call->fields_present = 0;
+}
+
+/* Fill a reserved record. @p payload_max is its class, a constant. 0, or -1:
+ * the payload could not be copied and the record is not whole. */
+faas_inline int driver_fill(struct faas_event *event, const struct faas_call *call,
+			    const struct driver_entry *entry, const __u64 *key, __u32 hash,
+			    __u32 payload_max)
+{
+	const struct xdp_md *context = call->context;
+	__u32 payload_bytes = call->payload_bytes;
+	__u8 *body = (__u8 *)(event + 1);
+	__u64 *words, last_word;
+
+	event->time_ns = bpf_ktime_get_ns();
+	event->generation = faas_generation;
+	event->key_hash = hash;
+	event->interface_index = context->ingress_ifindex;
+	event->fields_present = call->fields_present;
+	event->entry = entry->entry;
+	event->origin = entry->origin;
+	event->trigger = call->trigger;
+	event->shard = hash & (FAAS_SHARDS - 1);
+	event->frame_bytes = call->data_end - call->data;
+	event->packet_payload_bytes = payload_bytes;
+	event->source_port = call->source_port;
+	event->destination_port = call->destination_port;
+	event->vlan = call->vlan;
+	event->ip_version = call->ip_version;
+	event->ip_protocol = call->ip_protocol;
+	event->flags = call->flags;
+	event->key_bytes = entry->key_bytes;
+	event->field_count = entry->field_count;
+	__builtin_memset(event->reserved, 0, sizeof(event->reserved));
+	faas_source_address(call, (union faas_address *)body);
+	faas_destination_address(call, (union faas_address *)(body + FAAS_EVENT_ADDRESS_BYTES));
+	words = (__u64 *)(body + 2 * FAAS_EVENT_ADDRESS_BYTES);
+#pragma unroll
+	for (__u32 i = 0; i < FAAS_ALIGN8(entry->key_bytes) / 8; i++)
+		words[i] = key[i];
+	words += FAAS_ALIGN8(entry->key_bytes) / 8;
+#pragma unroll
+	for (__u32 i = 0; i < entry->field_count; i++)
+		words[i] = (call->fields_present & (1u << i)) ? call->fields[i] : 0;
+	body = (__u8 *)(words + entry->field_count);
+
+	if (payload_bytes > payload_max) {
+		payload_bytes = payload_max;
+		event->flags |= FAAS_EVENT_PAYLOAD_CUT;
+	}
+	event->payload_bytes = payload_bytes;
+	if (!payload_bytes)
+		return 0;
+	/* The last word is zeroed first, so that padding is zeros. The barrier
+	 * keeps the compiler from turning the shifts into a mask, of which the
+	 * verifier does not see that it bounds the index as well. */
+	last_word = (payload_bytes - 1) >> 3;
+	asm volatile("" : "+r"(last_word));
+	((__u64 *)body)[last_word] = 0;
+	return bpf_xdp_load_bytes(call->context, call->payload_offset, body, payload_bytes) ? -1 : 0;
+}
+
+/* Reserve, fill, decide about waking, submit: one class of record. */
+faas_inline void driver_emit(struct faas_call *call, struct faas_meters *meters, void *ring,
+			     struct faas_wake *wake, const struct driver_entry *entry,
+			     const __u64 *key, __u32 hash, __u32 payload_max)
+{
+	__u64 flags = BPF_RB_NO_WAKEUP;
+	struct faas_event *event;
+
+	event = bpf_ringbuf_reserve(
+		ring, FAAS_EVENT_BYTES(entry->key_bytes, entry->field_count, payload_max), 0);
+	if (!event) {
+		meters->lost_ring_full++;
+		return;
+	}
+	if (driver_fill(event, call, entry, key, hash, payload_max)) {
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		meters->lost_error++;
+		return;
+	}
+	/* The reservation must be visible before the flag is read, or a worker
+	 * that has just looked at the ring and blocks is never woken. An atomic
+	 * add that fetches is a full barrier on every architecture. */
+	__u64 fence = __sync_fetch_and_add(&meters->fence, 0);
+	asm volatile("" : : "r"(fence) : "memory");
+	if (*(volatile __u64 *)&wake->sleeping && __sync_lock_test_and_set(&wake->sleeping, 0))
+		flags = BPF_RB_FORCE_WAKEUP;
+	bpf_ringbuf_submit(event, flags);
+	meters->emitted++;
+}
+
+/* Hand one event to the worker that owns the key's shard. */
+faas_inline void driver_handoff(struct faas_call *call, struct faas_meters *meters,
+				const struct driver_handoff *maps, const struct driver_entry *entry,
+				const __u64 *key)
+{
+	__u64 mixed = 0x51ed270b7a3c1b5dull;
+	struct faas_wake *wake;
+	__u32 hash, shard, instance;
+	__u32 *route;
+	void *ring;
+
+	if (entry->key_bytes) {
+#pragma unroll
+		for (__u32 i = 0; i < FAAS_ALIGN8(entry->key_bytes) / 8; i++)
+			mixed = faas_hash_mix(mixed, key[i]);
+	} else { /* order is that of the flow */
+		mixed = faas_hash_mix(mixed, ((__u64)call->source_port << 16) | call->destination_port);
+	}
+	hash = mixed ^ (mixed >> 29);
+	shard = hash & (FAAS_SHARDS - 1);
+	route = bpf_map_lookup_elem(maps->route, &shard);
+	if (!route)
+		goto no_route;
+	instance = *route;
+	ring = bpf_map_lookup_elem(maps->rings, &instance);
+	wake = bpf_map_lookup_elem(maps->wake, &instance);
+	if (!ring || !wake)
+		goto no_route;
+	if (call->payload_bytes <= DRIVER_PAYLOAD_SMALL)
+		driver_emit(call, meters, ring, wake, entry, key, hash, DRIVER_PAYLOAD_SMALL);
+	else if (call->payload_bytes <= DRIVER_PAYLOAD_MIDDLE)
+		driver_emit(call, meters, ring, wake, entry, key, hash, DRIVER_PAYLOAD_MIDDLE);
+	else if (call->payload_bytes <= DRIVER_PAYLOAD_LARGE)
+		driver_emit(call, meters, ring, wake, entry, key, hash, DRIVER_PAYLOAD_LARGE);
+	else
+		driver_emit(call, meters, ring, wake, entry, key, hash, FAAS_EVENT_PAYLOAD_MAX);
+	return;
+no_route:
+	meters->lost_no_route++;
+}
+
+/* Turn the packet round: addresses of Ethernet and IP, and ports, change
+ * places. Checksums are sums, so they stay right. 0, or -1: the headers are not
+ * where the root program saw them. */
+faas_inline int driver_turn(const struct faas_call *call)
+{
+	struct ethhdr *ethernet = call->data;
+	void *l3 = call->data + (call->l3_offset & (FAAS_HEADERS_BYTES_MAX - 1));
+	void *l4 = call->data + (call->l4_offset & (FAAS_HEADERS_BYTES_MAX - 1));
+	__u8 mac[ETH_ALEN];
+	__u16 *ports = l4, port;
+
+	if ((void *)(ethernet + 1) > call->data_end || l4 + 4 > call->data_end)
+		return -1;
+	if (call->ip_version == 6) {
+		__u32 *a = l3 + 8, *b = l3 + 24;
+
+		if (l3 + 40 > call->data_end)
+			return -1;
+#pragma unroll
+		for (int i = 0; i < 4; i++) {
+			__u32 word = a[i];
+
+			a[i] = b[i];
+			b[i] = word;
+		}
+	} else {
+		__u32 *a = l3 + 12, *b = l3 + 16, word;
+
+		if (l3 + 20 > call->data_end)
+			return -1;
+		word = *a;
+		*a = *b;
+		*b = word;
+	}
+	__builtin_memcpy(mac, ethernet->h_dest, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_dest, ethernet->h_source, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, mac, ETH_ALEN);
+	port = ports[0];
+	ports[0] = ports[1];
+	ports[1] = port;
+	return 0;
+}
+
+/* Keeps the compiler from sharing values between the two copies of the graph:
+ * those that live across a clock's call in one would lie on the stack in both.
+ * @p copy is a constant that differs, so that not even this line is shared. */
+#define DRIVER_APART(context, copy) asm volatile("%0 = %0 # %1" : "+r"(context) : "i"(copy))
+
+/* Time of one function, on a sampled packet. */
+#define DRIVER_TIME(function)                                                                      \
+	do {                                                                                       \
+		if (sampled) {                                                                     \
+			__u64 now_ns = bpf_ktime_get_ns();                                         \
+			(function).time_ns += now_ns - since_ns;                                   \
+			(function).time_samples++;                                                 \
+			since_ns = now_ns;                                                         \
+		}                                                                                  \
+	} while (0)
+
+#endif

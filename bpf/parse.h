@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Finding the ports: Ethernet, up to two VLAN tags, IPv4 with options, IPv6
+ * with extension headers, UDP and TCP. Formats: IEEE 802.1Q, RFC 791, RFC 8200,
+ * RFC 4302 (AH), RFC 768, RFC 9293.
+ *
+ * A packet matches a port when all its headers up to the ports are there. What
+ * the headers announce beyond the frame is cut and flagged, not refused: the
+ * network stack behind us decides about it as if we were not there.
+ */
+#ifndef FAAS_BPF_PARSE_H
+#define FAAS_BPF_PARSE_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include <ebpf_faas/event.h>
+#include <ebpf_faas/pins.h>
+
+#define PARSE_VLAN_TAGS_MAX 2
+#define PARSE_EXTENSIONS_MAX 8
+#define PARSE_HEADERS_BYTES_MAX 1024 /* as FAAS_HEADERS_BYTES_MAX of kernel.h */
+#define PARSE_VLAN_ID_MASK 0x0fff
+#define PARSE_IPV4_OFFSET_MASK 0x1fff
+#define PARSE_IPV4_MORE 0x2000
+
+/* Not in the kernel's user headers. */
+#define PARSE_IPPROTO_MOBILITY 135
+#define PARSE_IPPROTO_HIP 139
+#define PARSE_IPPROTO_SHIM6 140
+
+enum parse_result {
+	PARSE_PORTS, /* *packet is filled */
+	PARSE_FRAGMENT,
+	PARSE_NOT_IP,
+	PARSE_OTHER_PROTOCOL,
+	PARSE_MALFORMED,
+};
+
+struct parse_vlan_tag {
+	__be16 control;
+	__be16 type;
+};
+
+struct parse_extension {
+	__u8 next;
+	__u8 length;
+};
+
+struct parse_fragment {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset; /* in units of 8 bytes, shifted by 3; lowest bit: more */
+	__be32 id;
+};
+
+/* L4: ports and where the payload is. @p l4_bytes is what the IP header says
+ * that L4 has. */
+static __always_inline int parse_l4(void *data, void *data_end, __u32 l4_offset, __u32 l4_bytes,
+				    struct faas_packet *packet)
+{
+	void *l4 = data + l4_offset;
+	__u32 header_bytes, announced, present, frame_bytes = data_end - data;
+
+	if (packet->ip_protocol == IPPROTO_UDP) {
+		struct udphdr *udp = l4;
+
+		if ((void *)(udp + 1) > data_end)
+			return PARSE_MALFORMED;
+		packet->source_port = bpf_ntohs(udp->source);
+		packet->destination_port = bpf_ntohs(udp->dest);
+		header_bytes = sizeof(*udp);
+		announced = bpf_ntohs(udp->len);
+		/* The length in the UDP header counts, but in a fragment. */
+		if (packet->flags & FAAS_EVENT_FIRST_FRAGMENT)
+			announced = l4_bytes;
+		else if (announced > l4_bytes) {
+			packet->flags |= FAAS_EVENT_TRUNCATED;
+			announced = l4_bytes;
+		}
+	} else if (packet->ip_protocol == IPPROTO_TCP) {
+		struct tcphdr *tcp = l4;
+
+		if ((void *)(tcp + 1) > data_end)
+			return PARSE_MALFORMED;
+		packet->source_port = bpf_ntohs(tcp->source);
+		packet->destination_port = bpf_ntohs(tcp->dest);
+		header_bytes = tcp->doff * 4;
+		announced = l4_bytes;
+		if (header_bytes < sizeof(*tcp))
+			return PARSE_MALFORMED;
+	} else {
+		return PARSE_OTHER_PROTOCOL;
+	}
+	if (l4_offset + header_bytes >= PARSE_HEADERS_BYTES_MAX)
+		return PARSE_MALFORMED;
+	packet->l4_offset = l4_offset;
+	packet->payload_offset = l4_offset + header_bytes;
+	present = frame_bytes > packet->payload_offset ? frame_bytes - packet->payload_offset : 0;
+	if (announced < header_bytes) {
+		packet->flags |= FAAS_EVENT_TRUNCATED;
+		announced = header_bytes;
+	}
+	announced -= header_bytes;
+	if (announced > present) {
+		packet->flags |= FAAS_EVENT_TRUNCATED;
+		announced = present;
+	}
+	packet->payload_bytes = announced;
+	return PARSE_PORTS;
+}
+
+static __always_inline int parse_ipv4(void *data, void *data_end, __u32 l3_offset,
+				      struct faas_packet *packet)
+{
+	struct iphdr *ip = data + l3_offset;
+	__u32 header_bytes, total_bytes;
+	__u16 fragment;
+
+	if ((void *)(ip + 1) > data_end || ip->version != 4 || ip->ihl < 5)
+		return PARSE_MALFORMED;
+	header_bytes = ip->ihl * 4;
+	total_bytes = bpf_ntohs(ip->tot_len);
+	if (total_bytes < header_bytes)
+		return PARSE_MALFORMED;
+	fragment = bpf_ntohs(ip->frag_off);
+	if (fragment & PARSE_IPV4_OFFSET_MASK)
+		return PARSE_FRAGMENT;
+	if (fragment & PARSE_IPV4_MORE)
+		packet->flags |= FAAS_EVENT_FIRST_FRAGMENT;
+	packet->ip_version = 4;
+	packet->ip_protocol = ip->protocol;
+	return parse_l4(data, data_end, l3_offset + header_bytes, total_bytes - header_bytes, packet);
+}
+
+static __always_inline int parse_ipv6(void *data, void *data_end, __u32 l3_offset,
+				      struct faas_packet *packet)
+{
+	struct ipv6hdr *ip = data + l3_offset;
+	__u32 offset = l3_offset + sizeof(*ip), left;
+	__u8 next;
+
+	if ((void *)(ip + 1) > data_end || ip->version != 6)
+		return PARSE_MALFORMED;
+	left = bpf_ntohs(ip->payload_len);
+	next = ip->nexthdr;
+	for (int i = 0; i < PARSE_EXTENSIONS_MAX; i++) {
+		struct parse_extension *extension = data + offset;
+		struct parse_fragment *fragment = data + offset;
+		__u32 bytes;
+
+		switch (next) {
+		case IPPROTO_HOPOPTS:
+		case IPPROTO_ROUTING:
+		case IPPROTO_DSTOPTS:
+		case PARSE_IPPROTO_MOBILITY:
+		case PARSE_IPPROTO_HIP:
+		case PARSE_IPPROTO_SHIM6:
+			if ((void *)(extension + 1) > data_end)
+				return PARSE_MALFORMED;
+			bytes = (extension->length + 1) * 8;
+			next = extension->next;
+			break;
+		case IPPROTO_AH:
+			if ((void *)(extension + 1) > data_end)
+				return PARSE_MALFORMED;
+			bytes = (extension->length + 2) * 4;
+			next = extension->next;
+			break;
+		case IPPROTO_FRAGMENT:
+			if ((void *)(fragment + 1) > data_end)
+				return PARSE_MALFORMED;
+			if (bpf_ntohs(fragment->offset) & ~7)
+				return PARSE_FRAGMENT;
+			if (bpf_ntohs(fragment->offset) & 1)
+				packet->flags |= FAAS_EVENT_FIRST_FRAGMENT;
+			bytes = sizeof(*fragment);
+			next = fragment->next;
+			break;
+		default:
+			packet->ip_version = 6;
+			packet->ip_protocol = next;
+			return parse_l4(data, data_end, offset, left, packet);
+		}
+		offset += bytes;
+		if (bytes > left || offset >= PARSE_HEADERS_BYTES_MAX)
+			return PARSE_MALFORMED;
+		left -= bytes;
+	}
+	return PARSE_MALFORMED; /* more extension headers than anybody sends */
+}
+
+static __always_inline int parse_frame(void *data, void *data_end, struct faas_packet *packet)
+{
+	struct ethhdr *ethernet = data;
+	__u32 offset = sizeof(*ethernet);
+	__be16 type;
+
+	if ((void *)(ethernet + 1) > data_end)
+		return PARSE_MALFORMED;
+	type = ethernet->h_proto;
+#pragma unroll
+	for (int i = 0; i < PARSE_VLAN_TAGS_MAX; i++) {
+		struct parse_vlan_tag *tag = data + offset;
+
+		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
+			break;
+		if ((void *)(tag + 1) > data_end)
+			return PARSE_MALFORMED;
+		if (!i)
+			packet->vlan = bpf_ntohs(tag->control) & PARSE_VLAN_ID_MASK;
+		packet->vlan_tags = i + 1;
+		type = tag->type;
+		offset += sizeof(*tag);
+	}
+	packet->l3_offset = offset;
+	if (type == bpf_htons(ETH_P_IP))
+		return parse_ipv4(data, data_end, offset, packet);
+	if (type == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(data, data_end, offset, packet);
+	return PARSE_NOT_IP;
+}
+
+#endif

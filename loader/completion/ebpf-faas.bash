@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# bash completion of ebpf-faas. A test compares it with `ebpf-faas help --json`.
+_ebpf_faas()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
+	local verbs='build validate load unload list status functions version help'
+
+	COMPREPLY=()
+	if [ "$COMP_CWORD" = 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word")
+		return
+	fi
+	case $before in
+	--funcs | --output)
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
+		return ;;
+	--netns)
+		mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$word")
+		return ;;
+	--set)
+		return ;;
+	esac
+	local options=--json
+	case $verb in
+	build) options='--json --funcs --set --output' ;;
+	validate) options='--json --funcs --set' ;;
+	load) options='--json --funcs --set --netns' ;;
+	unload) options='--json --now' ;;
+	functions) options='--json --funcs' ;;
+	esac
+	case $word in
+	-*)
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+		return ;;
+	esac
+	case $verb in
+	build | validate | load)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	unload | status)
+		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
+	help)
+		mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word") ;;
+	esac
+}
+complete -F _ebpf_faas ebpf-faas

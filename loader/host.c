@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "host.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/magic.h>
+
+#include "attach.h"
+#include "control_client.h"
+#include "paths.h"
+
+#define REGISTRY_BYTES (FAAS_SLOTS_MAX * sizeof(struct faas_registry_entry))
+#define REMOVE_DEPTH_MAX 8
+
+int host_make_directory(const char *path)
+{
+	char part[FAAS_PATH_BYTES];
+
+	for (size_t i = 1; path[i - 1]; i++) {
+		if (path[i] && path[i] != '/')
+			continue;
+		if (i >= sizeof(part))
+			return -ENAMETOOLONG;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, 0700) && errno != EEXIST)
+			return -errno;
+	}
+	return 0;
+}
+
+static void remove_tree_at(int parent, const char *name, int depth)
+{
+	struct dirent *entry;
+	DIR *directory;
+	int fd;
+
+	if (!unlinkat(parent, name, 0))
+		return;
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	directory = fd < 0 ? NULL : fdopendir(fd);
+	if (!directory) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while (depth < REMOVE_DEPTH_MAX && (entry = readdir(directory)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			remove_tree_at(fd, entry->d_name, depth + 1);
+	closedir(directory);
+	unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+void host_remove_tree(const char *path)
+{
+	remove_tree_at(AT_FDCWD, path, 0);
+}
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs info;
+
+	return !statfs(path, &info) && (uint32_t)info.f_type == BPF_FS_MAGIC;
+}
+
+static int mount_bpffs(struct diags *diags)
+{
+	if (is_bpffs(FAAS_BPFFS))
+		return 0;
+	if (mkdir(FAAS_BPFFS, 0700) && errno != EEXIST)
+		return diag_fail(diags, DIAG_PLATFORM, "is sysfs mounted at /sys?",
+				 "%s cannot be made: %s", FAAS_BPFFS, strerror(errno));
+	if (mount("bpf", FAAS_BPFFS, "bpf", 0, "mode=0700"))
+		return diag_fail(diags, DIAG_PLATFORM, "run as root: `mount -t bpf bpf /sys/fs/bpf`",
+				 "no BPF file system at %s, and it cannot be mounted: %s",
+				 FAAS_BPFFS, strerror(errno));
+	return 0;
+}
+
+/* Open and lock the lock file. -EAGAIN: it was removed in between, by the
+ * command that unloaded the last workflow. */
+static int try_lock(struct host *host)
+{
+	struct stat locked, named;
+
+	host->lock_fd = open(FAAS_RUN_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (host->lock_fd < 0)
+		return -errno;
+	while (flock(host->lock_fd, LOCK_EX))
+		if (errno != EINTR)
+			return -errno;
+	if (!fstat(host->lock_fd, &locked) && !stat(FAAS_RUN_LOCK, &named) &&
+	    locked.st_ino == named.st_ino && locked.st_dev == named.st_dev)
+		return 0;
+	close(host->lock_fd);
+	host->lock_fd = -1;
+	return -EAGAIN;
+}
+
+static int take_lock(struct host *host, struct diags *diags)
+{
+	int error;
+
+	do {
+		error = host_make_directory(FAAS_RUN_DIRECTORY);
+		if (!error)
+			error = try_lock(host);
+	} while (error == -EAGAIN || error == -ENOENT);
+	if (error)
+		return diag_fail(diags, error == -EACCES ? DIAG_PLATFORM : DIAG_FAILED, "run as root",
+				 "%s: %s", FAAS_RUN_LOCK, strerror(-error));
+	return 0;
+}
+
+struct host_map {
+	const char *pin;
+	size_t fd; /* offset in struct host */
+};
+
+static const struct host_map host_maps[] = {
+	{FAAS_PIN_SLOTS, offsetof(struct host, slots_fd)},
+	{FAAS_PIN_SLOT_COUNTERS, offsetof(struct host, slot_counters_fd)},
+	{FAAS_PIN_PACKET, offsetof(struct host, packet_fd)},
+	{FAAS_PIN_BARRIER, offsetof(struct host, barrier_fd)},
+	/* Last: a host that has it has all. */
+	{FAAS_PIN_REGISTRY, offsetof(struct host, registry_fd)},
+};
+
+#define HOST_MAP_COUNT (sizeof(host_maps) / sizeof(host_maps[0]))
+
+static int *map_fd(struct host *host, size_t index)
+{
+	return (int *)(void *)((char *)host + host_maps[index].fd);
+}
+
+static void host_pin_path(const char *pin, char *path, size_t bytes)
+{
+	snprintf(path, bytes, "%s/%s", FAAS_PIN_ROOT, pin);
+}
+
+/* Open the pinned maps. -ENOENT if one is missing. */
+static int open_maps(struct host *host)
+{
+	char path[FAAS_PATH_BYTES];
+
+	for (size_t i = 0; i < HOST_MAP_COUNT; i++) {
+		host_pin_path(host_maps[i].pin, path, sizeof(path));
+		*map_fd(host, i) = bpf_obj_get(path);
+		if (*map_fd(host, i) < 0)
+			return -errno;
+	}
+	host->registry = mmap(NULL, REGISTRY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      host->registry_fd, 0);
+	if (host->registry == MAP_FAILED) {
+		host->registry = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+static void close_maps(struct host *host)
+{
+	if (host->registry)
+		munmap(host->registry, REGISTRY_BYTES);
+	host->registry = NULL;
+	for (size_t i = 0; i < HOST_MAP_COUNT; i++) {
+		if (*map_fd(host, i) >= 0)
+			close(*map_fd(host, i));
+		*map_fd(host, i) = -1;
+	}
+}
+
+static int create_maps(struct host *host, struct diags *diags)
+{
+	char path[FAAS_PATH_BYTES];
+	struct bpf_object *object;
+	int error = 0;
+
+	if (mount_bpffs(diags))
+		return -1;
+	error = host_make_directory(FAAS_PIN_WORKFLOWS);
+	if (error)
+		return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", FAAS_PIN_WORKFLOWS,
+				 strerror(-error));
+	/* A command that was killed here left some of them, and no workflow. */
+	for (size_t i = 0; i < HOST_MAP_COUNT; i++) {
+		host_pin_path(host_maps[i].pin, path, sizeof(path));
+		unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/host.bpf.o", paths_libexec());
+	object = bpf_object__open_file(path, NULL);
+	if (!object)
+		return diag_fail(diags, DIAG_FAILED, "is the installation complete?", "%s: %s", path,
+				 strerror(errno));
+	if (bpf_object__load(object)) {
+		error = errno;
+		diag_fail(diags, DIAG_PLATFORM, "run as root on Linux 6.1 or newer",
+			  "the kernel refused the host's maps: %s", strerror(error));
+		bpf_object__close(object);
+		return -1;
+	}
+	for (size_t i = 0; i < HOST_MAP_COUNT && !error; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, host_maps[i].pin);
+
+		host_pin_path(host_maps[i].pin, path, sizeof(path));
+		error = map ? bpf_map__pin(map, path) : -ENOENT;
+	}
+	bpf_object__close(object);
+	if (!error)
+		error = open_maps(host);
+	if (error)
+		return diag_fail(diags, DIAG_FAILED, NULL, "pinning in %s: %s", FAAS_PIN_ROOT,
+				 strerror(-error));
+	return 0;
+}
+
+/* What a command left that was killed half way: under the lock nobody else is
+ * loading or unloading. */
+static void repair(struct host *host)
+{
+	for (uint32_t slot = 1; host->registry && slot < FAAS_SLOTS_MAX; slot++) {
+		struct faas_registry_entry *entry = &host->registry[slot];
+
+		if (entry->state != FAAS_REGISTRY_LOADING && entry->state != FAAS_REGISTRY_UNLOADING)
+			continue;
+		fprintf(stderr, "ebpf-faas: workflow %.*s was left half %s by a killed command; removing it\n",
+			(int)sizeof(entry->name), entry->name,
+			entry->state == FAAS_REGISTRY_LOADING ? "loaded" : "unloaded");
+		host_remove_workflow(host, slot, entry->name);
+	}
+}
+
+int host_open(struct host *host, enum host_access access, struct diags *diags)
+{
+	int error;
+
+	*host = (struct host){-1, -1, -1, -1, -1, -1, NULL};
+	if (access != HOST_READ && take_lock(host, diags))
+		return -1;
+	error = open_maps(host);
+	if (!error) {
+		if (access != HOST_READ)
+			repair(host);
+		return 0;
+	}
+	close_maps(host);
+	if (error == -EPERM || error == -EACCES)
+		return diag_fail(diags, DIAG_PLATFORM, "run as root", "%s: %s", FAAS_PIN_ROOT,
+				 strerror(-error));
+	if (access == HOST_CREATE)
+		return create_maps(host, diags);
+	return 0;
+}
+
+static bool any_workflow(const struct host *host)
+{
+	for (uint32_t slot = 1; host->registry && slot < FAAS_SLOTS_MAX; slot++)
+		if (host->registry[slot].state != FAAS_REGISTRY_FREE)
+			return true;
+	return false;
+}
+
+void host_close(struct host *host)
+{
+	bool last = host->lock_fd >= 0 && !any_workflow(host);
+
+	close_maps(host);
+	if (last) {
+		host_remove_tree(FAAS_PIN_ROOT);
+		control_wait_gone();
+		rmdir(FAAS_STATE_WORKFLOWS);
+		rmdir(FAAS_STATE_DIRECTORY);
+		/* The lock goes while it is held; who waits for it looks again. */
+		host_remove_tree(FAAS_RUN_DIRECTORY);
+	}
+	if (host->lock_fd >= 0)
+		close(host->lock_fd);
+	host->lock_fd = -1;
+}
+
+uint32_t host_find(const struct host *host, const char *name)
+{
+	for (uint32_t slot = 1; host->registry && slot < FAAS_SLOTS_MAX; slot++)
+		if (host->registry[slot].state != FAAS_REGISTRY_FREE &&
+		    !strncmp(host->registry[slot].name, name, sizeof(host->registry[slot].name)))
+			return slot;
+	return 0;
+}
+
+uint32_t host_free_slot(const struct host *host)
+{
+	for (uint32_t slot = 1; host->registry && slot < FAAS_SLOTS_MAX; slot++)
+		if (host->registry[slot].state == FAAS_REGISTRY_FREE)
+			return slot;
+	return 0;
+}
+
+int host_barrier(const struct host *host)
+{
+	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "barrier_inner", 4, 4, 1, NULL);
+	uint32_t zero = 0;
+	int error;
+
+	if (inner < 0)
+		return -errno;
+	error = bpf_map_update_elem(host->barrier_fd, &zero, &inner, BPF_ANY) ? -errno : 0;
+	close(inner);
+	return error;
+}
+
+int host_slot_counters(const struct host *host, uint32_t slot, struct faas_slot_counters *ret)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct faas_slot_counters *each, sum = {0};
+	int error = 0;
+
+	if (cpus < 0)
+		return cpus;
+	each = calloc((size_t)cpus, sizeof(*each));
+	if (!each)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(host->slot_counters_fd, &slot, each))
+		error = -errno;
+	for (int i = 0; !error && i < cpus; i++) {
+		sum.matched += each[i].matched;
+		sum.matched_bytes += each[i].matched_bytes;
+		sum.no_program += each[i].no_program;
+	}
+	free(each);
+	if (!error)
+		*ret = sum;
+	return error;
+}
+
+static void clear_slot_counters(const struct host *host, uint32_t slot)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct faas_slot_counters *zeros;
+
+	if (cpus < 0)
+		return;
+	zeros = calloc((size_t)cpus, sizeof(*zeros));
+	if (zeros)
+		bpf_map_update_elem(host->slot_counters_fd, &slot, zeros, BPF_ANY);
+	free(zeros);
+}
+
+void host_remove_workflow(struct host *host, uint32_t slot, const char *name)
+{
+	char path[FAAS_PATH_BYTES];
+	struct diags *ignored;
+
+	host->registry[slot].state = FAAS_REGISTRY_UNLOADING;
+	attach_clear_slot(slot);
+	/* The program must not go before the last packet that was led to it. */
+	if (host_barrier(host) == 0)
+		bpf_map_delete_elem(host->slots_fd, &slot);
+	ignored = calloc(1, sizeof(*ignored));
+	if (ignored) /* a runtime that is not there has nothing to stop */
+		control_stop(name, ignored);
+	free(ignored);
+	attach_remove_unused();
+	snprintf(path, sizeof(path), "%s/%s", FAAS_PIN_WORKFLOWS, name);
+	host_remove_tree(path);
+	snprintf(path, sizeof(path), "%s/%s", FAAS_RUN_WORKFLOWS, name);
+	host_remove_tree(path);
+	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
+	host_remove_tree(path);
+	clear_slot_counters(host, slot);
+	memset(&host->registry[slot], 0, sizeof(host->registry[slot]));
+}

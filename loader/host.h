@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The host's part in bpffs: maps that all workflows share, the registry of
+ * workflows, the lock that one changing command at a time holds.
+ */
+#ifndef FAAS_LOADER_HOST_H
+#define FAAS_LOADER_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ebpf_faas/pins.h>
+
+#include "diag.h"
+
+struct host {
+	int lock_fd;
+	int slots_fd;
+	int slot_counters_fd;
+	int packet_fd;
+	int registry_fd;
+	int barrier_fd;
+	struct faas_registry_entry *registry; /* mapped, FAAS_SLOTS_MAX entries; NULL: none there */
+};
+
+enum host_access {
+	HOST_READ,   /* look only: no lock, what is not there stays so */
+	HOST_CHANGE, /* take the lock, repair what a killed command left */
+	HOST_CREATE, /* the same, and make what is missing: bpffs, directories, maps */
+};
+
+/**
+ * Open the host's maps. With HOST_READ and HOST_CHANGE a host without any
+ * workflow is no error: host->registry is NULL then.
+ */
+int host_open(struct host *host, enum host_access access, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* Close; remove the maps if no workflow is left (under the lock only). */
+void host_close(struct host *host);
+
+/* Slot of a workflow, 0 if there is none of that name. */
+uint32_t host_find(const struct host *host, const char *name);
+
+/* A free slot, or 0. */
+uint32_t host_free_slot(const struct host *host);
+
+/* Wait until every program that is running now has ended. 0 or -errno. */
+int host_barrier(const struct host *host) __attribute__((warn_unused_result));
+
+/* Sum of a slot's counters over all CPUs. 0 or -errno. */
+int host_slot_counters(const struct host *host, uint32_t slot, struct faas_slot_counters *ret)
+	__attribute__((warn_unused_result));
+
+/* Take everything of a workflow off the host, whatever of it is there; used
+ * by unload, by a load that failed, and on what a killed command left. */
+void host_remove_workflow(struct host *host, uint32_t slot, const char *name);
+
+/* mkdir -p with mode 0700 for what is new. 0 or -errno. */
+int host_make_directory(const char *path) __attribute__((warn_unused_result));
+
+/* rm -r, of plain files and directories below @p path; nothing is followed. */
+void host_remove_tree(const char *path);
+
+#endif

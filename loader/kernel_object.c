@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "kernel_object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+
+#include "driver.h"
+#include "paths.h"
+#include "verifier_log.h"
+
+#define VERIFIER_LOG_BYTES (8u << 20)
+
+static int silent(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+/* A ring of at least this many bytes: rings are powers of two of pages. */
+static uint32_t ring_bytes(uint32_t events)
+{
+	uint64_t wanted = (uint64_t)events * FAAS_QUEUE_EVENT_BYTES;
+	uint64_t bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	while (bytes < wanted)
+		bytes *= 2;
+	return (uint32_t)bytes;
+}
+
+static int set_map_sizes(struct bpf_object *object, const struct bundle *bundle, struct diags *diags)
+{
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		for (uint32_t k = 0; k < bundle->kernel[i].map_count; k++) {
+			const struct bundle_map *spec = &bundle->kernel[i].maps[k];
+			struct bpf_map *map = bpf_object__find_map_by_name(object, spec->name);
+
+			if (!map)
+				return diag_fail(diags, DIAG_INVALID, "build the bundle again",
+						 "no map %s in the bundle's kernel object", spec->name);
+			if (spec->entries && bpf_map__set_max_entries(map, spec->entries))
+				return diag_fail(diags, DIAG_INVALID, NULL,
+						 "map %s of %s cannot have %u entries", spec->map,
+						 bundle->kernel[i].instance, spec->entries);
+		}
+	return 0;
+}
+
+/* The driver's constant, alone in its section: see bpf/driver.h. */
+static int set_generation(struct bpf_object *object, uint32_t generation)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		if (bpf_map__is_internal(map) && strstr(bpf_map__name(map), ".rodata._driver"))
+			return bpf_map__set_initial_value(map, &generation, sizeof(generation));
+	}
+	return -ENOENT;
+}
+
+static int prepare(const struct host *host, const struct bundle *bundle, uint32_t generation,
+		   struct bpf_object *object, struct diags *diags)
+{
+	struct bpf_map *map;
+	int error = 0;
+
+	if (set_map_sizes(object, bundle, diags))
+		return -1;
+	map = bpf_object__find_map_by_name(object, FAAS_PIN_RING0);
+	if (map)
+		error = bpf_map__set_max_entries(map, ring_bytes(bundle->queue_events));
+	map = bpf_object__find_map_by_name(object, FAAS_PIN_PACKET);
+	if (!map)
+		error = -ENOENT;
+	else if (host && !error)
+		error = bpf_map__reuse_fd(map, host->packet_fd);
+	if (!error)
+		error = set_generation(object, generation);
+	if (error)
+		return diag_fail(diags, DIAG_INVALID, "build the bundle again",
+				 "the bundle's kernel object is not as this version builds it: %s",
+				 strerror(-error));
+	return 0;
+}
+
+int kernel_object_load(const struct host *host, const struct bundle *bundle, const char *directory,
+		       uint32_t generation, struct bpf_object **ret, struct diags *diags)
+{
+	struct bpf_object *object = NULL;
+	struct bpf_program *program;
+	char path[FAAS_PATH_BYTES];
+	char *log = NULL;
+	int error = -1;
+
+	libbpf_set_print(silent);
+	snprintf(path, sizeof(path), "%s/%s", directory, BUNDLE_KERNEL_OBJECT);
+	object = bpf_object__open_file(path, NULL);
+	if (!object)
+		return diag_fail(diags, DIAG_INVALID, "build the bundle again",
+				 "%s is not a BPF object: %s", path, strerror(errno));
+	if (prepare(host, bundle, generation, object, diags))
+		goto cleanup;
+	program = bpf_object__next_program(object, NULL);
+	log = calloc(1, VERIFIER_LOG_BYTES);
+	if (!program || !log) {
+		diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
+			  log ? "no program in it" : "out of memory");
+		goto cleanup;
+	}
+	bpf_program__set_log_buf(program, log, VERIFIER_LOG_BYTES);
+	/* Without this libbpf logs only after a failure, which is what we want;
+	 * a second verification of a good program costs milliseconds. */
+	error = bpf_object__load(object);
+	if (error && (error == -EPERM || !log[0])) {
+		diag_fail(diags, DIAG_PLATFORM,
+			  error == -EPERM ? "run as root; is kernel lockdown on?"
+			  : error == -E2BIG ? "fewer or simpler functions"
+					    : "Linux 6.1 or newer with BTF is needed",
+			  "the kernel refused the program of %s: %s", bundle->name, strerror(-error));
+		error = -1;
+	} else if (error) {
+		verifier_report(bundle, path, log, -error, diags);
+		error = -1;
+	}
+cleanup:
+	free(log);
+	if (error)
+		bpf_object__close(object);
+	else
+		*ret = object;
+	return error;
+}
+
+int kernel_object_program(struct bpf_object *object, const struct bundle *bundle)
+{
+	char name[FAAS_OBJECT_NAME_BYTES];
+	struct bpf_program *program;
+
+	driver_program_name(bundle, name);
+	program = bpf_object__find_program_by_name(object, name);
+	return program ? bpf_program__fd(program) : -ENOENT;
+}
+
+int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, struct diags *diags)
+{
+	int program = kernel_object_program(object, bundle);
+	char directory[FAAS_PATH_BYTES - 64], path[FAAS_PATH_BYTES];
+	struct bpf_map *map;
+	int error;
+
+	snprintf(directory, sizeof(directory), "%s/%s", FAAS_PIN_WORKFLOWS, bundle->name);
+	host_remove_tree(directory);
+	error = host_make_directory(directory);
+	snprintf(path, sizeof(path), "%s", directory);
+	bpf_object__for_each_map(map, object) {
+		/* Constants and variables need no name to be read by bpftool,
+		 * and a dot is not allowed in bpffs. */
+		if (error || bpf_map__is_internal(map) ||
+		    !strcmp(bpf_map__name(map), FAAS_PIN_PACKET))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", directory, bpf_map__name(map));
+		error = bpf_map__pin(map, path);
+	}
+	if (!error) {
+		snprintf(path, sizeof(path), "%s/%s", directory, FAAS_PIN_PROGRAM);
+		error = bpf_obj_pin(program, path) ? -errno : 0;
+	}
+	if (error)
+		return diag_fail(diags, DIAG_FAILED, NULL, "pinning %s: %s", path, strerror(-error));
+	return 0;
+}
+
+/* Let the consumer seem to be far ahead, then see whether a second record fits
+ * where the first still is. */
+static int probe_rings(struct bpf_object *object, uint32_t *ret_records)
+{
+	struct bpf_map *ring = bpf_object__find_map_by_name(object, "probe_ring");
+	struct bpf_program *program = bpf_object__find_program_by_name(object, "probe");
+	uint8_t frame[64] = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame),
+		    .repeat = 1);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint64_t *consumer;
+	int error;
+
+	if (!ring || !program)
+		return -ENOENT;
+	consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(ring), 0);
+	if (consumer == MAP_FAILED)
+		return -errno;
+	__atomic_store_n(consumer, 12288, __ATOMIC_SEQ_CST);
+	error = bpf_prog_test_run_opts(bpf_program__fd(program), &run);
+	munmap(consumer, page);
+	if (!error)
+		*ret_records = run.retval;
+	return error;
+}
+
+int kernel_check_rings(struct diags *diags)
+{
+	struct bpf_object *object;
+	char path[FAAS_PATH_BYTES];
+	uint32_t records = 0;
+	int error;
+
+	libbpf_set_print(silent);
+	snprintf(path, sizeof(path), "%s/probe.bpf.o", paths_libexec());
+	object = bpf_object__open_file(path, NULL);
+	error = object ? bpf_object__load(object) : -errno;
+	if (!error)
+		error = probe_rings(object, &records);
+	if (object)
+		bpf_object__close(object);
+	if (error)
+		return diag_fail(diags, DIAG_PLATFORM, "run as root on Linux 6.1 or newer",
+				 "probing the kernel's ring buffers: %s", strerror(-error));
+	if (records != 1)
+		return diag_fail(diags, DIAG_PLATFORM,
+				 "update the kernel (Linux 6.10, or a stable kernel of mid 2024 or later)",
+				 "this kernel lets a consumer corrupt records of a BPF ring buffer "
+				 "(CVE-2024-41009)");
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The fused program of a workflow: loading it into the kernel and pinning what
+ * belongs to it.
+ */
+#ifndef FAAS_LOADER_KERNEL_OBJECT_H
+#define FAAS_LOADER_KERNEL_OBJECT_H
+
+#include <stdint.h>
+
+#include "bundle.h"
+#include "diag.h"
+#include "host.h"
+
+struct bpf_object;
+
+/**
+ * @brief Load DIRECTORY/kernel.bpf.o and have it verified.
+ *
+ * @param host       Supplies the shared maps. NULL: the object gets its own,
+ *                   which is enough to verify it or to run it in a test.
+ * @param bundle     Says the sizes of rings and state maps.
+ * @param ret        Returns-owned: bpf_object__close().
+ * @return 0, or -1 with a diagnostic. A program that the verifier refuses is
+ * reported with function, file and line, and the verifier's last lines; the
+ * whole log goes to a file that the diagnostic names.
+ */
+int kernel_object_load(const struct host *host, const struct bundle *bundle, const char *directory,
+		       uint32_t generation, struct bpf_object **ret, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* Pin program and maps below FAAS_PIN_WORKFLOWS/NAME. */
+int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* File descriptor of the workflow's program. Borrowed from @p object. */
+int kernel_object_program(struct bpf_object *object, const struct bundle *bundle);
+
+/* Refuse kernels whose rings can be corrupted from a worker's mapping. */
+int kernel_check_rings(struct diags *diags) __attribute__((warn_unused_result));
+
+#endif

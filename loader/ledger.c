@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "ringview.h"
+
+#define READ_TRIES 100
+
+static int open_workflow_pin(const struct bundle *bundle, const char *pin)
+{
+	char path[FAAS_PATH_BYTES];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", FAAS_PIN_WORKFLOWS, bundle->name, pin);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Sum of the meters over all CPUs. */
+static int read_meters(const struct bundle *bundle, struct faas_meters *ret,
+		       struct faas_function_meters *ret_functions)
+{
+	size_t words = (sizeof(struct faas_meters) +
+			bundle->kernel_count * sizeof(struct faas_function_meters)) / 8;
+	int cpus = libbpf_num_possible_cpus(), fd, error = 0;
+	uint64_t *each, *sum;
+	uint32_t zero = 0;
+
+	if (cpus < 0)
+		return cpus;
+	fd = open_workflow_pin(bundle, FAAS_PIN_METERS);
+	if (fd < 0)
+		return fd;
+	each = calloc((size_t)cpus + 1, words * 8);
+	if (!each) {
+		close(fd);
+		return -ENOMEM;
+	}
+	sum = each + (size_t)cpus * words;
+	if (bpf_map_lookup_elem(fd, &zero, each))
+		error = -errno;
+	for (int cpu = 0; !error && cpu < cpus; cpu++)
+		for (size_t i = 0; i < words; i++)
+			sum[i] += each[(size_t)cpu * words + i];
+	if (!error) {
+		memcpy(ret, sum, sizeof(*ret));
+		memcpy(ret_functions, (const uint8_t *)sum + sizeof(*ret),
+		       bundle->kernel_count * sizeof(*ret_functions));
+	}
+	free(each);
+	close(fd);
+	return error;
+}
+
+/* Read a page file as it is. */
+static int read_page(const struct bundle *bundle, const char *name, uint64_t magic, void *ret,
+		     size_t bytes)
+{
+	char path[FAAS_PATH_BYTES];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", FAAS_RUN_WORKFLOWS, bundle->name, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	got = pread(fd, ret, bytes, 0);
+	close(fd);
+	if (got != (ssize_t)bytes || *(uint64_t *)ret != magic)
+		return -EINVAL;
+	return 0;
+}
+
+/* The worker's page, mapped: a copy would be torn. NULL with errno. */
+static const struct worker_page *map_page(const struct bundle *bundle, const char *name, size_t bytes)
+{
+	char path[FAAS_PATH_BYTES];
+	struct stat info;
+	void *page = NULL;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", FAAS_RUN_WORKFLOWS, bundle->name, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	if (!fstat(fd, &info) && info.st_size >= (off_t)bytes) {
+		page = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+		if (page == MAP_FAILED)
+			page = NULL;
+	} else {
+		errno = EINVAL;
+	}
+	close(fd);
+	return page;
+}
+
+/*
+ * The worker's counters say up to which position of the ring they count; what
+ * lies behind that is in flight. If the worker moves on in between, the ring
+ * under that position may be written again: then look again.
+ */
+static int read_user_tier(const struct bundle *bundle, const struct ringview *ring,
+			  struct ledger *ret)
+{
+	const struct worker_page *page;
+	int error = -EAGAIN;
+
+	page = map_page(bundle, "worker.page", WORKER_PAGE_BYTES);
+	if (!page)
+		return -errno;
+	if (page->magic != WORKER_PAGE_MAGIC)
+		error = -EINVAL;
+	for (int i = 0; i < READ_TRIES && error == -EAGAIN; i++) {
+		if (worker_page_read(page, &ret->user)) {
+			error = -EINVAL;
+			break;
+		}
+		error = ringview_count(ring, ret->user.ring_position, &ret->in_flight);
+	}
+	ret->worker = *page;
+	munmap((void *)page, WORKER_PAGE_BYTES);
+	if (error)
+		return error;
+	ret->processed = ret->user.processed;
+	ret->dead_lettered = ret->user.dead_lettered;
+	ret->log_head = ret->worker.head;
+	return 0;
+}
+
+static int read_courier(const struct bundle *bundle, struct ledger *ret)
+{
+	struct courier_page page;
+	int error = read_page(bundle, "courier.page", COURIER_PAGE_MAGIC, &page, sizeof(page));
+
+	if (error)
+		return error;
+	ret->courier = page.cursors[page.current & 1];
+	/* Behind the last output there is nothing to deliver. */
+	if (ret->courier.log_position < ret->user.output_position)
+		ret->log_pending_bytes = ret->user.output_position - ret->courier.log_position;
+	return read_page(bundle, "runtime.page", RUNTIME_PAGE_MAGIC, &ret->runtime,
+			 sizeof(ret->runtime));
+}
+
+int ledger_read(const struct host *host, const struct bundle *bundle, uint32_t slot,
+		struct ledger *ret)
+{
+	struct faas_slot_counters counters;
+	struct faas_meters meters;
+	struct ringview ring;
+	int error, fd;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->has_user_tier = bundle_needs_runtime(bundle);
+	if (ret->has_user_tier) {
+		fd = open_workflow_pin(bundle, FAAS_PIN_RING0);
+		if (fd < 0)
+			return fd;
+		error = ringview_open(fd, &ring);
+		close(fd);
+		if (error)
+			return error;
+		error = read_user_tier(bundle, &ring, ret);
+		if (!error)
+			error = read_courier(bundle, ret);
+		ret->user_tier_readable = !error;
+		ringview_close(&ring);
+	}
+	/* Outcomes before what they are outcomes of: a packet that is between
+	 * the two shows as in the kernel, never as a negative. */
+	error = read_meters(bundle, &meters, ret->kernel);
+	if (error)
+		return error;
+	error = host_slot_counters(host, slot, &counters);
+	if (error)
+		return error;
+	ret->matched = counters.matched;
+	ret->matched_bytes = counters.matched_bytes;
+	ret->lost_no_program = counters.no_program;
+	ret->dropped = meters.dropped;
+	ret->passed = meters.passed;
+	ret->replied = meters.replied;
+	ret->redirected = meters.redirected;
+	ret->emitted = meters.emitted;
+	ret->lost_ring_full = meters.lost_ring_full;
+	ret->lost_no_route = meters.lost_no_route;
+	ret->lost_error = meters.lost_error;
+	ret->lost_stale_trigger = meters.lost_stale_trigger;
+	ret->in_kernel = ret->matched - ret->dropped - ret->passed - ret->replied - ret->redirected -
+			 ret->lost_no_program;
+	return 0;
+}
+
+bool ledger_at_rest(const struct ledger *ledger)
+{
+	if (ledger->in_kernel)
+		return false;
+	if (!ledger->has_user_tier)
+		return true;
+	return ledger->user_tier_readable && !ledger->in_flight && !ledger->log_pending_bytes &&
+	       ledger->emitted == ledger->processed + ledger->dead_lettered;
+}

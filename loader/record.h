@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the loader writes down of a loaded workflow that the kernel does not
+ * keep: on which interfaces, in which namespace, it was attached for which
+ * trigger. In FAAS_RUN_WORKFLOWS/NAME/interfaces.json.
+ */
+#ifndef FAAS_LOADER_RECORD_H
+#define FAAS_LOADER_RECORD_H
+
+#include "attach.h"
+
+#define RECORD_ATTACHMENTS_MAX (FAAS_TRIGGERS_MAX * FAAS_TRIGGER_INTERFACES_MAX)
+
+struct attachment {
+	uint32_t trigger; /* index in the bundle */
+	struct interface interface;
+};
+
+struct record {
+	char netns_path[256]; /* "" for the one of the command that loaded */
+	struct attachment attachments[RECORD_ATTACHMENTS_MAX];
+	uint32_t attachment_count;
+};
+
+int record_write(const char *workflow, const struct record *record, struct diags *diags)
+	__attribute__((warn_unused_result));
+/* 0, -ENOENT, or -EINVAL: damaged. */
+int record_read(const char *workflow, struct record *ret) __attribute__((warn_unused_result));
+
+#endif

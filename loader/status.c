@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * ebpf-faas status: everything is read from the kernel's maps, the pages of
+ * worker and courier, and the process table, at this moment.
+ */
+#include "status.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attach.h"
+#include "command.h"
+#include "control_client.h"
+#include "output.h"
+#include "record.h"
+
+#define INTEGER(value) ((json_int_t)(value))
+
+json_t *status_ledger_json(const struct ledger *ledger)
+{
+	json_t *lost = json_pack("{s:I, s:I, s:I, s:I, s:I}", "no_program",
+				 INTEGER(ledger->lost_no_program), "ring_full",
+				 INTEGER(ledger->lost_ring_full), "no_route",
+				 INTEGER(ledger->lost_no_route), "error", INTEGER(ledger->lost_error),
+				 "stale_trigger", INTEGER(ledger->lost_stale_trigger));
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{}}", "matched",
+			 INTEGER(ledger->matched), "dropped", INTEGER(ledger->dropped), "passed",
+			 INTEGER(ledger->passed), "replied", INTEGER(ledger->replied), "redirected",
+			 INTEGER(ledger->redirected), "in_kernel", INTEGER(ledger->in_kernel),
+			 "emitted", INTEGER(ledger->emitted), "processed",
+			 INTEGER(ledger->processed), "dead_lettered", INTEGER(ledger->dead_lettered),
+			 "in_flight", INTEGER(ledger->in_flight), "lost", lost, "shed");
+}
+
+void status_print_ledger(const struct ledger *ledger, FILE *stream)
+{
+#define U(value) ((unsigned long long)(value))
+	fprintf(stream,
+		"  packets  matched %llu = dropped %llu + passed %llu + replied %llu + redirected %llu"
+		" + no program %llu + in kernel %llu\n",
+		U(ledger->matched), U(ledger->dropped), U(ledger->passed), U(ledger->replied),
+		U(ledger->redirected), U(ledger->lost_no_program), U(ledger->in_kernel));
+	fprintf(stream,
+		"  events   emitted %llu = processed %llu + dead-lettered %llu + in flight %llu\n"
+		"  lost     ring full %llu, no route %llu, error %llu; stale trigger %llu\n",
+		U(ledger->emitted), U(ledger->processed), U(ledger->dead_lettered),
+		U(ledger->in_flight), U(ledger->lost_ring_full), U(ledger->lost_no_route),
+		U(ledger->lost_error), U(ledger->lost_stale_trigger));
+#undef U
+}
+
+static json_t *function_json(const struct bundle_function *function, const char *tier,
+			     uint64_t events, uint64_t errors, const uint64_t *outputs,
+			     uint64_t time_ns, uint64_t samples)
+{
+	json_t *named = json_object();
+
+	for (uint32_t i = 0; i < function->output_count; i++)
+		json_object_set_new(named, function->outputs[i].name,
+				    json_integer(INTEGER(outputs[i])));
+	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:I, s:{s:I, s:I, s:I}}", "name",
+			 function->instance, "function", function->function, "tier", tier, "events",
+			 INTEGER(events), "outputs", named, "errors", INTEGER(errors), "time",
+			 "samples", INTEGER(samples), "total_ns", INTEGER(time_ns), "mean_ns",
+			 INTEGER(samples ? time_ns / samples : 0));
+}
+
+static json_t *functions_json(const struct bundle *bundle, const struct ledger *ledger)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < bundle->kernel_count; i++) {
+		const struct faas_function_meters *meters = &ledger->kernel[i];
+		uint64_t events = meters->errors;
+
+		/* Every call ends in one output or in an error. */
+		for (uint32_t k = 0; k < bundle->kernel[i].output_count; k++)
+			events += meters->outputs[k];
+		json_array_append_new(list, function_json(&bundle->kernel[i], "kernel", events,
+							  meters->errors,
+							  (const uint64_t *)(const void *)meters->outputs,
+							  meters->time_ns, meters->time_samples));
+	}
+	for (uint32_t i = 0; i < bundle->user_count; i++) {
+		const struct page_function_counters *counters = &ledger->user.functions[i];
+
+		json_array_append_new(list, function_json(&bundle->user[i], "user", counters->events,
+							  counters->errors, counters->outputs,
+							  counters->time_ns, counters->time_samples));
+	}
+	return list;
+}
+
+static json_t *sinks_json(const struct bundle *bundle, const struct ledger *ledger)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < bundle->sink_count; i++) {
+		const struct courier_sink_counters *counters = &ledger->courier.sinks[i];
+
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "name",
+					bundle->sinks[i].name, "kind",
+					bundle->sinks[i].kind == SINK_UDP ? "udp" : "file",
+					"delivered", INTEGER(counters->delivered), "errors",
+					INTEGER(counters->errors), "refused",
+					INTEGER(counters->refused), "last_error",
+					counters->last_error ? strerror((int)counters->last_error) : ""));
+	}
+	return list;
+}
+
+static bool process_lives(uint32_t pid)
+{
+	return pid && (!kill((pid_t)pid, 0) || errno == EPERM);
+}
+
+static const char *worker_state_name(const struct ledger *ledger)
+{
+	static const char *const names[] = {"absent",  "starting", "running",
+					    "sleeping", "waiting for the courier", "stopped"};
+
+	if (!process_lives(ledger->runtime.worker_pid))
+		return "absent";
+	return ledger->worker.state < sizeof(names) / sizeof(names[0]) ? names[ledger->worker.state]
+									: "unknown";
+}
+
+static json_t *processes_json(const struct ledger *ledger, uint32_t slot)
+{
+	const struct runtime_page *runtime = &ledger->runtime;
+
+	if (!ledger->user_tier_readable)
+		return json_pack("{s:s, s:i}", "state", "absent", "pid", 0);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "state",
+			 worker_state_name(ledger), "pid",
+			 INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0), "uid",
+			 INTEGER(FAAS_WORKER_UID_BASE + slot), "incarnation",
+			 INTEGER(runtime->incarnation), "restarts", INTEGER(runtime->restarts),
+			 "last_signal", INTEGER(runtime->last_signal), "courier_pid",
+			 INTEGER(process_lives(runtime->courier_pid) ? runtime->courier_pid : 0),
+			 "limits", "rlimits", "undelivered_bytes",
+			 INTEGER(ledger->log_pending_bytes));
+}
+
+/* One interface, asked in its own namespace. */
+static json_t *interface_json(const struct bundle *bundle, const struct attachment *attachment)
+{
+	const struct bundle_trigger *trigger = &bundle->triggers[attachment->trigger];
+	enum attach_mode mode = attach_query(&attachment->interface);
+	struct faas_root_counters counters = {0};
+	json_t *value;
+
+	value = json_pack("{s:s, s:s, s:I, s:s}", "trigger", trigger->name, "interface",
+			  attachment->interface.name, "index", INTEGER(attachment->interface.index),
+			  "mode", attach_mode_name(mode));
+	if (!attach_counters(&attachment->interface, &counters))
+		json_object_set_new(
+			value, "not_taken",
+			json_pack("{s:I, s:I, s:I, s:I, s:I}", "unmatched",
+				  INTEGER(counters.unmatched), "fragments",
+				  INTEGER(counters.fragments), "not_ip", INTEGER(counters.not_ip),
+				  "other_protocol", INTEGER(counters.other_protocol), "malformed",
+				  INTEGER(counters.malformed)));
+	return value;
+}
+
+static json_t *interfaces_json(const struct bundle *bundle)
+{
+	struct record *record = calloc(1, sizeof(*record));
+	json_t *list = json_array();
+	struct netns netns;
+	bool entered;
+
+	if (record && !record_read(bundle->name, record)) {
+		/* A namespace that is gone took its interfaces with it: the
+		 * links say so from here as well. */
+		entered = !netns_enter_path(&netns, record->netns_path);
+		for (uint32_t i = 0; i < record->attachment_count; i++)
+			if (record->attachments[i].trigger < bundle->trigger_count)
+				json_array_append_new(list,
+						      interface_json(bundle, &record->attachments[i]));
+		if (entered)
+			netns_leave(&netns);
+	}
+	free(record);
+	return list;
+}
+
+static json_t *workflow_json(const struct host *host, uint32_t slot, struct diags *diags)
+{
+	const struct faas_registry_entry *entry = &host->registry[slot];
+	struct bundle *bundle = calloc(1, sizeof(*bundle));
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+	char directory[FAAS_PATH_BYTES];
+	json_t *value = NULL;
+	int error;
+
+	if (!bundle || !ledger) {
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+		goto cleanup;
+	}
+	snprintf(directory, sizeof(directory), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, entry->name);
+	if (bundle_open(directory, bundle, diags))
+		goto cleanup;
+	error = ledger_read(host, bundle, slot, ledger);
+	if (error) {
+		diag_fail(diags, DIAG_FAILED, "is a command unloading it at this moment?",
+			  "reading the counters of %s: %s", entry->name, strerror(-error));
+		goto cleanup;
+	}
+	value = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:b}", "workflow",
+			  entry->name, "version", bundle->version, "generation",
+			  INTEGER(entry->generation), "slot", INTEGER(slot), "loaded_ns",
+			  INTEGER(entry->loaded_time_ns), "interfaces", interfaces_json(bundle),
+			  "ledger", status_ledger_json(ledger), "functions",
+			  functions_json(bundle, ledger), "sinks", sinks_json(bundle, ledger),
+			  "user_tier", ledger->has_user_tier);
+	if (value && ledger->has_user_tier) {
+		json_object_set_new(value, "runtime", json_boolean(control_runtime_running()));
+		json_object_set_new(value, "worker", processes_json(ledger, slot));
+	}
+	if (!value)
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+cleanup:
+	free(ledger);
+	free(bundle);
+	return value;
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+static unsigned long long number(const json_t *object, const char *key)
+{
+	return (unsigned long long)json_integer_value(json_object_get(object, key));
+}
+
+static void print_numbers(const char *title, json_t *object)
+{
+	const char *key;
+	json_t *value;
+	bool first = true;
+
+	printf("%s", title);
+	json_object_foreach(object, key, value) {
+		printf("%s%s %lld", first ? "" : ", ", key, (long long)json_integer_value(value));
+		first = false;
+	}
+	printf("\n");
+}
+
+static void print_workflow(json_t *status)
+{
+	json_t *item, *ledger = json_object_get(status, "ledger");
+	size_t i;
+
+	printf("%s  version \"%s\"  generation %llu  slot %llu\n", text(status, "workflow"),
+	       text(status, "version"), number(status, "generation"), number(status, "slot"));
+	json_array_foreach(json_object_get(status, "interfaces"), i, item) {
+		printf("  trigger %s on %s: %s\n", text(item, "trigger"), text(item, "interface"),
+		       strcmp(text(item, "mode"), "gone")
+			       ? text(item, "mode")
+			       : "gone (the interface or its program was removed)");
+		if (json_object_get(item, "not_taken"))
+			print_numbers("    packets that no workflow took: ",
+				      json_object_get(item, "not_taken"));
+	}
+	printf("  packets: matched %llu = dropped %llu + passed %llu + replied %llu + redirected %llu + "
+	       "no_program %llu + in_kernel %llu\n",
+	       number(ledger, "matched"), number(ledger, "dropped"), number(ledger, "passed"),
+	       number(ledger, "replied"), number(ledger, "redirected"),
+	       number(json_object_get(ledger, "lost"), "no_program"), number(ledger, "in_kernel"));
+	printf("  events: emitted %llu = processed %llu + dead_lettered %llu + in_flight %llu\n",
+	       number(ledger, "emitted"), number(ledger, "processed"),
+	       number(ledger, "dead_lettered"), number(ledger, "in_flight"));
+	print_numbers("  lost: ", json_object_get(ledger, "lost"));
+	json_array_foreach(json_object_get(status, "functions"), i, item) {
+		json_t *time = json_object_get(item, "time");
+
+		printf("  %s function %s (%s): events %llu, errors %llu, about %llu ns each\n",
+		       text(item, "tier"), text(item, "name"), text(item, "function"),
+		       number(item, "events"), number(item, "errors"), number(time, "mean_ns"));
+		print_numbers("    outputs: ", json_object_get(item, "outputs"));
+	}
+	json_array_foreach(json_object_get(status, "sinks"), i, item)
+		printf("  %s sink %s: delivered %llu, errors %llu, refused %llu%s%s\n",
+		       text(item, "kind"), text(item, "name"), number(item, "delivered"),
+		       number(item, "errors"), number(item, "refused"),
+		       text(item, "last_error")[0] ? "; last error: " : "", text(item, "last_error"));
+	item = json_object_get(status, "worker");
+	if (item)
+		printf("  worker %s: pid %llu, uid %llu, restarts %llu, limited by %s; courier pid %llu; "
+		       "runtime %s\n",
+		       text(item, "state"), number(item, "pid"), number(item, "uid"),
+		       number(item, "restarts"), text(item, "limits"), number(item, "courier_pid"),
+		       json_is_true(json_object_get(status, "runtime")) ? "running" : "not running");
+}
+
+int verb_status(const struct options *options, struct diags *diags)
+{
+	json_t *list = json_array(), *status;
+	uint32_t only = 0;
+	struct host host;
+	size_t i;
+	int result = DIAG_FAILED;
+
+	if (host_open(&host, HOST_READ, diags)) {
+		json_decref(list);
+		return DIAG_FAILED;
+	}
+	if (options->argument_count) {
+		only = host_find(&host, options->arguments[0]);
+		if (!only) {
+			diag_fail(diags, DIAG_NOT_FOUND, "`ebpf-faas list` shows those that are",
+				  "workflow %s is not loaded", options->arguments[0]);
+			goto cleanup;
+		}
+	}
+	for (uint32_t slot = 1; host.registry && slot < FAAS_SLOTS_MAX; slot++) {
+		if (host.registry[slot].state == FAAS_REGISTRY_FREE || (only && slot != only))
+			continue;
+		status = workflow_json(&host, slot, diags);
+		if (!status)
+			goto cleanup;
+		json_array_append_new(list, status);
+	}
+	result = 0;
+	if (options->json) {
+		output_json(only ? json_incref(json_array_get(list, 0)) : json_incref(list));
+	} else {
+		json_array_foreach(list, i, status)
+			print_workflow(status);
+		if (!json_array_size(list))
+			printf("no workflow is loaded\n");
+	}
+cleanup:
+	json_decref(list);
+	host_close(&host);
+	return result;
+}

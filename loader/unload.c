@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * ebpf-faas unload: no packet is led to the workflow any more, then what is on
+ * its way is let through for a bounded time, then all of it goes.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "attach.h"
+#include "command.h"
+#include "host.h"
+#include "ledger.h"
+#include "output.h"
+#include "status.h"
+
+#define DRAIN_POLL_MS 2
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+static int read_bundle(const char *name, struct bundle *ret, struct diags *diags)
+{
+	char directory[FAAS_PATH_BYTES];
+
+	snprintf(directory, sizeof(directory), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, name);
+	return bundle_open(directory, ret, diags);
+}
+
+/* The last ledger, after at most @p limit_ms. */
+static int drain(const struct host *host, const struct bundle *bundle, uint32_t slot,
+		 unsigned int limit_ms, struct ledger *ret)
+{
+	const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
+	uint64_t end = now_ms() + limit_ms;
+	int error;
+
+	for (;;) {
+		error = ledger_read(host, bundle, slot, ret);
+		if (error || ledger_at_rest(ret) || now_ms() >= end)
+			return error;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void print_unloaded(const struct options *options, const char *name,
+			   const struct ledger *ledger)
+{
+	if (options->json) {
+		output_json(json_pack("{s:s, s:o, s:I, s:b}", "workflow", name, "ledger",
+				      status_ledger_json(ledger), "undelivered_bytes",
+				      (json_int_t)ledger->log_pending_bytes, "drained",
+				      ledger_at_rest(ledger)));
+		return;
+	}
+	printf("unloaded %s\n", name);
+	status_print_ledger(ledger, stdout);
+	if (!ledger_at_rest(ledger))
+		printf("  not drained: %llu events in the ring and %llu bytes of undelivered outputs "
+		       "were given up\n",
+		       (unsigned long long)ledger->in_flight,
+		       (unsigned long long)ledger->log_pending_bytes);
+}
+
+int verb_unload(const struct options *options, struct diags *diags)
+{
+	struct bundle *bundle = calloc(1, sizeof(*bundle));
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+	const char *name = options->arguments[0];
+	int status = DIAG_FAILED, error;
+	struct host host;
+	uint32_t slot;
+
+	if (!bundle || !ledger) {
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+		goto cleanup;
+	}
+	if (host_open(&host, HOST_CHANGE, diags)) {
+		host_close(&host);
+		goto cleanup;
+	}
+	slot = host_find(&host, name);
+	if (!slot) {
+		diag_fail(diags, DIAG_NOT_FOUND, "`ebpf-faas list` shows those that are",
+			  "workflow %s is not loaded", name);
+		host_close(&host);
+		goto cleanup;
+	}
+	__atomic_store_n(&host.registry[slot].state, FAAS_REGISTRY_UNLOADING, __ATOMIC_RELEASE);
+	attach_clear_slot(slot);
+	error = host_barrier(&host);
+	if (error)
+		diag_fail(diags, DIAG_FAILED, NULL, "waiting for running programs: %s",
+			  strerror(-error));
+	/* A workflow whose bundle or counters are damaged is removed all the
+	 * same; only its last figures cannot be shown. */
+	if (!error && !read_bundle(name, bundle, diags)) {
+		error = drain(&host, bundle, slot, options->now ? 0 : FAAS_DRAIN_MS, ledger);
+		if (error)
+			diag_fail(diags, DIAG_FAILED, NULL, "reading the last counters of %s: %s", name,
+				  strerror(-error));
+		else
+			status = 0;
+	}
+	host_remove_workflow(&host, slot, name);
+	host_close(&host);
+	if (!status)
+		print_unloaded(options, name, ledger);
+	else
+		diag_fail(diags, DIAG_FAILED, NULL, "workflow %s was removed without its last figures",
+			  name);
+cleanup:
+	free(ledger);
+	free(bundle);
+	return status;
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "workflow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundle_names.h"
+#include "paths.h"
+#include "workflow_model.h"
+
+static const struct key_rule workflow_rules[] = {
+	{"workflow", KEY_REQUIRED, "write `workflow: NAME` on the first line"},
+	{"version", KEY_OPTIONAL, NULL},
+	{"triggers", KEY_REQUIRED, "write which packets the workflow gets"},
+	{"functions", KEY_OPTIONAL, NULL},
+	{"sinks", KEY_OPTIONAL, NULL},
+	{"workers", KEY_OPTIONAL, NULL},
+	{"overload", KEY_OPTIONAL, NULL},
+	{"on_failure", KEY_OPTIONAL, NULL},
+	{"mode", KEY_LATER, "write `mode` below a trigger"},
+	{"health", KEY_LATER, NULL},
+	{"retry", KEY_LATER, NULL},
+	{"update", KEY_LATER, NULL},
+	{NULL, KEY_OPTIONAL, NULL},
+};
+
+static const struct key_rule workers_rules[] = {
+	{"queue", KEY_OPTIONAL, NULL}, {"instances", KEY_OPTIONAL, NULL},
+	{"class", KEY_OPTIONAL, NULL}, {"memory", KEY_LATER, NULL},
+	{NULL, KEY_OPTIONAL, NULL},
+};
+
+static const struct key_rule instances_rules[] = {
+	{"min", KEY_OPTIONAL, NULL},
+	{"max", KEY_OPTIONAL, NULL},
+	{NULL, KEY_OPTIONAL, NULL},
+};
+
+static const struct key_rule overload_rules[] = {
+	{"packet", KEY_OPTIONAL, NULL},
+	{"event", KEY_OPTIONAL, NULL},
+	{NULL, KEY_OPTIONAL, NULL},
+};
+
+static const char *const class_words[] = {"throughput", NULL};
+static const char *const class_later[] = {"latency", NULL};
+static const char *const event_words[] = {"lose", NULL};
+static const char *const event_later[] = {"shed", NULL};
+static const char *const on_failure_words[] = {"pass", NULL};
+static const char *const on_failure_later[] = {"drop", NULL};
+
+static void read_name(struct model *model, const struct yaml_node *root)
+{
+	const struct yaml_node *name = yaml_get(root, "workflow");
+	const struct yaml_node *version = yaml_get(root, "version");
+	const char *text;
+
+	if (name && model_text(model, name, "`workflow`") && model_name(model, name, "workflow"))
+		snprintf(model->head.name, sizeof(model->head.name), "%s", name->text);
+	text = version ? model_text(model, version, "`version`") : NULL;
+	if (text && strlen(text) >= sizeof(model->head.version))
+		model_complain(model, version, NULL, "`version` is longer than %d bytes",
+			       FAAS_VERSION_BYTES - 1);
+	else if (text)
+		snprintf(model->head.version, sizeof(model->head.version), "%s", text);
+}
+
+/* One worker is what there is. */
+static void check_instances(struct model *model, const struct yaml_node *node)
+{
+	uint64_t count;
+
+	if (node->kind == YAML_MAPPING) {
+		if (!model_keys(model, node, node, "`instances`", instances_rules))
+			return;
+		yaml_for_each (key, node)
+			if (model_number(model, key->value, "`instances`", PARAM_U32, 0,
+					 FAAS_INSTANCES_MAX, &count) &&
+			    count != 1)
+				model_later(model, key->value, "write 1",
+					    "`instances`: a number other than 1 is");
+		return;
+	}
+	if (model_number(model, node, "`instances`", PARAM_U32, 0, FAAS_INSTANCES_MAX, &count) &&
+	    count != 1)
+		model_later(model, node, "write 1", "`instances`: a number other than 1 is");
+}
+
+static void read_workers(struct model *model, const struct yaml_node *key)
+{
+	const struct yaml_node *queue, *instances, *class;
+	uint64_t events = FAAS_QUEUE_EVENTS_DEFAULT;
+
+	model->head.queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
+	if (!key || !model_keys(model, key->value, key, "`workers`", workers_rules))
+		return;
+	queue = yaml_get(key->value, "queue");
+	instances = yaml_get(key->value, "instances");
+	class = yaml_get(key->value, "class");
+	if (queue)
+		model_number(model, queue, "`queue`", PARAM_U32, FAAS_QUEUE_EVENTS_MIN,
+			     FAAS_QUEUE_EVENTS_MAX, &events);
+	if (instances)
+		check_instances(model, instances);
+	if (class)
+		model_word(model, class, "`class`", class_words, class_later);
+	model->head.queue_events = (uint32_t)events;
+}
+
+static void read_overload(struct model *model, const struct yaml_node *root)
+{
+	const struct yaml_node *key = yaml_key(root, "overload"), *packet, *event;
+	const struct yaml_node *on_failure = yaml_get(root, "on_failure");
+
+	if (on_failure)
+		model_word(model, on_failure, "`on_failure`", on_failure_words, on_failure_later);
+	if (!key || !model_keys(model, key->value, key, "`overload`", overload_rules))
+		return;
+	packet = yaml_get(key->value, "packet");
+	event = yaml_get(key->value, "event");
+	if (packet)
+		model->head.overload_drop =
+			model_word(model, packet, "`packet`", bundle_pass_drop_words, NULL) == 1;
+	if (event)
+		model_word(model, event, "`event`", event_words, event_later);
+}
+
+static void check(struct model *model, struct yaml_node *root, struct workflow *ret)
+{
+	const struct yaml_node *functions;
+
+	if (root->kind == YAML_MAPPING && !model_apply_sets(model, root))
+		return;
+	if (!model_keys(model, root, root, "a workflow", workflow_rules))
+		return;
+	functions = yaml_key(root, "functions");
+	read_name(model, root);
+	model_declare_functions(model, functions, functions ? functions->value : NULL);
+	model_read_sinks(model, yaml_get(root, "sinks"));
+	model_read_triggers(model, yaml_get(root, "triggers"));
+	model_read_functions(model);
+	read_workers(model, yaml_key(root, "workers"));
+	read_overload(model, root);
+	if (model_check_graph(model))
+		model_check_events(model);
+	if (!model->failed)
+		model_result(model, ret);
+}
+
+/* Whether @p a belongs behind @p b: first the file, from its top, then the rest as
+ * it came. */
+static bool is_behind(const struct diag *a, const struct diag *b, const char *place)
+{
+	bool a_here = !strcmp(a->file, place), b_here = !strcmp(b->file, place);
+
+	if (!a_here || !b_here)
+		return !a_here && b_here;
+	return a->line > b->line || (a->line == b->line && a->column > b->column);
+}
+
+/* Mistakes are found subject by subject; people read a file from its top. */
+static void sort(struct diags *diags, unsigned int from, const char *place)
+{
+	for (unsigned int i = from + 1; i < diags->count; i++)
+		for (unsigned int k = i;
+		     k > from && is_behind(&diags->list[k - 1], &diags->list[k], place); k--) {
+			struct diag swap = diags->list[k];
+
+			diags->list[k] = diags->list[k - 1];
+			diags->list[k - 1] = swap;
+		}
+}
+
+/* Check a tree. @p parsed: it came without a mistake. */
+static int finish(struct yaml_document *document, struct yaml_node *root, bool parsed,
+		  const char *place, const struct workflow_options *options, struct workflow *ret,
+		  struct diags *diags)
+{
+	struct model *model = calloc(1, sizeof(*model));
+	struct workflow *workflow = calloc(1, sizeof(*workflow));
+	int err = -1;
+
+	if (!model || !workflow) {
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+		goto cleanup;
+	}
+	*model = (struct model){
+		.document = document, .options = options, .diags = diags, .failed = !parsed};
+	check(model, root, workflow);
+	if (model->failed)
+		goto cleanup;
+	/* What the checks above let through must be a sound bundle; if not, they
+	 * have a gap, and this says where. */
+	if (bundle_check(&workflow->bundle, place, diags))
+		goto cleanup;
+	*ret = *workflow;
+	err = 0;
+cleanup:
+	for (uint32_t i = 0; model && i < model->function_count; i++)
+		free(model->functions[i].declared);
+	free(model);
+	free(workflow);
+	return err;
+}
+
+static int find_in_library(void *context, enum function_tier tier, const char *name,
+			   struct function *ret, struct diags *diags)
+{
+	return function_find(context, tier, name, ret, diags);
+}
+
+static int list_library(void *context, struct function_name **ret, unsigned int *ret_count)
+{
+	return function_list(context, ret, ret_count);
+}
+
+/* The directories to look into: beside the file, the caller's, the installed one. */
+static void make_library(const char *place, const struct workflow_options *options, char *beside,
+			 size_t bytes, struct function_library *ret)
+{
+	const char *slash = strrchr(place, '/');
+
+	if (slash)
+		snprintf(beside, bytes, "%.*s/funcs", (int)(slash - place), place);
+	else
+		snprintf(beside, bytes, "funcs");
+	ret->build_directory = options->build_directory;
+	ret->directories[ret->count++] = beside;
+	for (unsigned int i = 0;
+	     i < options->directory_count && ret->count < FUNCTION_DIRECTORIES_MAX - 1; i++)
+		ret->directories[ret->count++] = options->directories[i];
+	ret->directories[ret->count++] = paths_functions();
+}
+
+/* Read the text, or the file @p place if there is none. */
+static int read_workflow(const char *text, size_t bytes, const char *place,
+			 const struct workflow_options *options, struct workflow *ret,
+			 struct diags *diags)
+{
+	struct workflow_options settings = options ? *options : (struct workflow_options){0};
+	struct yaml_document *document = yaml_document_new();
+	struct function_library library = {0};
+	char beside[FAAS_PATH_BYTES];
+	struct yaml_node *root = NULL;
+	unsigned int before = diags->count;
+	int err, checked = -1;
+
+	if (!document)
+		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	if (!settings.functions.find) {
+		make_library(place, &settings, beside, sizeof(beside), &library);
+		settings.functions = (struct workflow_functions){
+			.find = find_in_library, .list = list_library, .context = &library};
+	}
+	err = text ? yaml_parse(document, text, bytes, place, &root, diags)
+		   : yaml_read(document, place, &root, diags);
+	if (root)
+		checked = finish(document, root, !err, place, &settings, ret, diags);
+	else if (!err)
+		diag_add(diags, DIAG_INVALID, place, 1, 1, "write `workflow: NAME` to begin with",
+			 "there is no workflow in it");
+	sort(diags, before, place);
+	yaml_document_free(document);
+	return err || checked ? -1 : 0;
+}
+
+int workflow_parse(const char *text, size_t bytes, const char *place,
+		   const struct workflow_options *options, struct workflow *ret,
+		   struct diags *diags)
+{
+	return read_workflow(text, bytes, place, options, ret, diags);
+}
+
+int workflow_read(const char *path, const struct workflow_options *options, struct workflow *ret,
+		  struct diags *diags)
+{
+	return read_workflow(NULL, 0, path, options, ret, diags);
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* functions: instances of functions of the library, and where their outputs lead. */
+#include "workflow_model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundle_names.h"
+#include "suggest.h"
+
+#define TARGETS_MAX (MODEL_FUNCTIONS_MAX + FAAS_SINKS_MAX + 3)
+
+static const struct key_rule function_rules[] = {
+	{"kernel", KEY_OPTIONAL, NULL}, {"user", KEY_OPTIONAL, NULL},
+	{"params", KEY_OPTIONAL, NULL}, {"outputs", KEY_OPTIONAL, NULL},
+	{"key", KEY_OPTIONAL, NULL},	{"state", KEY_OPTIONAL, NULL},
+	{"keys", KEY_OPTIONAL, NULL},	{"exec", KEY_LATER, "write the function as `user: NAME`"},
+	{"timeout", KEY_LATER, NULL},	{"retry", KEY_LATER, NULL},
+	{"health", KEY_LATER, NULL},	{"memory", KEY_LATER, NULL},
+	{NULL, KEY_OPTIONAL, NULL},
+};
+
+static const char *const state_words[] = {"none", "memory", NULL};
+static const char *const state_later[] = {"durable", NULL};
+
+/* ---- the function of the library behind an instance ---- */
+
+static int find(struct model *model, enum function_tier tier, const char *name,
+		struct function *ret)
+{
+	const struct workflow_functions *from = &model->options->functions;
+
+	return from->find(from->context, tier, name, ret, model->diags);
+}
+
+/* Returns whether it is a function of the other tier. */
+static bool complain_unknown(struct model *model, const struct yaml_node *node,
+			     enum function_tier tier)
+{
+	const struct workflow_functions *from = &model->options->functions;
+	const char *words[FUNCTION_NAMES_MAX];
+	struct function_name *names = NULL;
+	unsigned int name_count = 0, count = 0;
+	bool other_tier = false;
+	char advice[512];
+
+	if (from->list(from->context, &names, &name_count))
+		name_count = 0;
+	for (unsigned int i = 0; i < name_count; i++) {
+		if (names[i].tier == tier)
+			words[count++] = names[i].name;
+		else if (!strcmp(names[i].name, node->text))
+			other_tier = true;
+	}
+	if (other_tier)
+		snprintf(advice, sizeof(advice),
+			 "it is a function of the other tier: write `%s: %s`",
+			 tier == TIER_KERNEL ? "user" : "kernel", node->text);
+	else
+		suggest_advice(node->text, words, count, "functions of this tier", advice,
+			       sizeof(advice));
+	model_complain(model, node,
+		       advice[0] ? advice
+				 : "put it into funcs/NAME beside the workflow, or name "
+				   "its directory with --funcs",
+		       "no function `%s` in the %s tier", node->text, function_tier_name(tier));
+	free(names);
+	return other_tier;
+}
+
+/*
+ * Instances of one function read it once, and say once why it does not compile.
+ * Returns true if an earlier instance has settled it.
+ */
+static bool reuse(struct model *model, struct model_function *function)
+{
+	for (struct model_function *other = model->functions; other < function; other++) {
+		if (!other->library_name || other->tier != function->tier ||
+		    strcmp(other->library_name, function->library_name))
+			continue;
+		if (other->declared)
+			*function->declared = *other->declared;
+		if (other->declared || other->unusable) {
+			function->unusable = other->unusable;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void declare(struct model *model, struct model_function *function,
+		    const struct yaml_node *node)
+{
+	int err = 0;
+
+	function->library_name = model_text(model, node, "the name of a function");
+	if (!function->library_name)
+		return;
+	function->declared = calloc(1, sizeof(*function->declared));
+	if (!function->declared) {
+		diag_fail(model->diags, DIAG_FAILED, NULL, "out of memory");
+		model->failed = true;
+		return;
+	}
+	if (!reuse(model, function))
+		err = find(model, function->tier, function->library_name, function->declared);
+	if (err == -ENOENT)
+		function->tier_known = !complain_unknown(model, node, function->tier);
+	else if (err)
+		function->unusable = true;
+	if (err || function->unusable) {
+		free(function->declared);
+		function->declared = NULL;
+		model->failed = true;
+	}
+}
+
+/* Which tier an instance is of, and its function. */
+static void declare_function(struct model *model, struct model_function *function)
+{
+	const struct yaml_node *kernel = yaml_get(function->body, "kernel");
+	const struct yaml_node *user = yaml_get(function->body, "user");
+	char what[FAAS_NAME_BYTES + 16];
+
+	snprintf(what, sizeof(what), "function %.*s", FAAS_NAME_BYTES, function->key->text);
+	if (!model_keys(model, function->body, function->key, what, function_rules)) {
+		function->body = NULL;
+		return;
+	}
+	if (kernel && user) {
+		model_complain(model, yaml_key(function->body, "user"), "remove one of them",
+			       "%s: `kernel` and `user`; an instance is in one tier", what);
+		return;
+	}
+	if (!kernel && !user) {
+		if (!yaml_key(function->body, "exec"))
+			model_complain(model, function->key,
+				       "write `kernel: NAME` or `user: NAME` below it",
+				       "%s: it does not say which function it is", what);
+		return;
+	}
+	function->tier = kernel ? TIER_KERNEL : TIER_USER;
+	function->tier_known = true;
+	declare(model, function, kernel ? kernel : user);
+}
+
+static bool is_reserved(const char *name)
+{
+	return bundle_word(bundle_verdict_words, name) >= 0 || !strcmp(name, "redirect");
+}
+
+void model_declare_functions(struct model *model, const struct yaml_node *key,
+			     const struct yaml_node *node)
+{
+	uint32_t tiers[2] = {0, 0};
+
+	model->functions_key = key;
+	if (!node || yaml_is_null(node))
+		return;
+	if (node->kind != YAML_MAPPING) {
+		model_complain(model, node, "write `NAME:` lines below it, indented",
+			       "`functions` must be a mapping, not %s", yaml_kind_name(node));
+		return;
+	}
+	yaml_for_each (name, node) {
+		struct model_function *function;
+
+		if (model->function_count == MODEL_FUNCTIONS_MAX) {
+			model_complain(model, name, "split the workflow", "more than %d functions",
+				       MODEL_FUNCTIONS_MAX);
+			model->links_broken = true;
+			return;
+		}
+		if (model_name(model, name, "function") && is_reserved(name->text))
+			model_complain(model, name, "choose another name",
+				       "`%s` is a verdict, and cannot be the name of a function",
+				       name->text);
+		function = &model->functions[model->function_count++];
+		function->key = name;
+		function->body = name->value;
+		declare_function(model, function);
+		if (!function->tier_known)
+			continue;
+		tiers[function->tier]++;
+		if (function->tier == TIER_KERNEL &&
+		    tiers[TIER_KERNEL] == FAAS_KERNEL_FUNCTIONS_MAX + 1)
+			model_complain(model, name, "split the workflow",
+				       "more than %d kernel functions", FAAS_KERNEL_FUNCTIONS_MAX);
+		if (function->tier == TIER_USER && tiers[TIER_USER] == FAAS_USER_FUNCTIONS_MAX + 1)
+			model_complain(model, name, "split the workflow",
+				       "more than %d user functions", FAAS_USER_FUNCTIONS_MAX);
+	}
+}
+
+/* ---- targets ---- */
+
+static void complain_target(struct model *model, const struct yaml_node *node)
+{
+	const char *words[TARGETS_MAX];
+	char advice[512];
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < model->function_count; i++)
+		words[count++] = model->functions[i].key->text;
+	for (uint32_t i = 0; i < model->sink_count; i++)
+		words[count++] = model->sinks[i].key->text;
+	for (uint32_t i = 0; bundle_verdict_words[i]; i++)
+		words[count++] = bundle_verdict_words[i];
+	suggest_advice(node->text, words, count, "there are", advice, sizeof(advice));
+	model_complain(model, node, advice, "no function or sink is named `%s`", node->text);
+}
+
+void model_link(struct model *model, const struct yaml_node *node, struct link *ret)
+{
+	const char *text;
+	int verdict;
+
+	*ret = (struct link){.kind = LINK_BROKEN, .node = node, .entry = BUNDLE_NO_ENTRY};
+	if (node->kind == YAML_MAPPING && yaml_key(node, "redirect")) {
+		model_later(model, node, "use drop, pass or reply", "`redirect` is");
+		return;
+	}
+	text = model_text(model, node, "a target");
+	if (!text)
+		return;
+	if (!strcmp(text, "redirect")) {
+		model_later(model, node, "use drop, pass or reply", "`redirect` is");
+		return;
+	}
+	verdict = bundle_word(bundle_verdict_words, text);
+	if (verdict >= 0) {
+		ret->kind = LINK_VERDICT;
+		ret->index = (uint32_t)verdict;
+	}
+	for (uint32_t i = 0; i < model->function_count && verdict < 0; i++)
+		if (!strcmp(model->functions[i].key->text, text)) {
+			ret->kind = LINK_FUNCTION;
+			ret->index = i;
+			break;
+		}
+	for (uint32_t i = 0; i < model->sink_count && ret->kind == LINK_BROKEN; i++)
+		if (!strcmp(model->sinks[i].key->text, text)) {
+			ret->kind = LINK_SINK;
+			ret->index = i;
+		}
+	if (ret->kind == LINK_BROKEN)
+		complain_target(model, node);
+}
+
+/* ---- outputs ---- */
+
+static bool is_same(const struct link *a, const struct link *b)
+{
+	return a->kind != LINK_BROKEN && a->kind == b->kind && a->index == b->index;
+}
+
+static bool stays_in_kernel(const struct model *model, const struct link *link)
+{
+	return link->kind == LINK_VERDICT ||
+	       (link->kind == LINK_FUNCTION && model->functions[link->index].tier_known &&
+		model->functions[link->index].tier == TIER_KERNEL);
+}
+
+static void add_link(struct model *model, const struct model_function *function,
+		     struct model_output *output, const struct yaml_node *node)
+{
+	struct link *link = &output->links[output->link_count];
+
+	if (output->link_count == FAAS_OUTPUT_TARGETS_MAX) {
+		model_complain(model, node, "split the output over a function of its own",
+			       "output `%s` has more than %d targets", output->key->text,
+			       FAAS_OUTPUT_TARGETS_MAX);
+		return;
+	}
+	model_link(model, node, link);
+	model->links_broken |= link->kind == LINK_BROKEN;
+	for (uint32_t i = 0; i < output->link_count; i++) {
+		if (is_same(link, &output->links[i])) {
+			model_complain(model, node, "remove one of them",
+				       "output `%s` leads to `%s` twice", output->key->text,
+				       node->text);
+			return;
+		}
+		if (function->tier == TIER_KERNEL && stays_in_kernel(model, link) &&
+		    stays_in_kernel(model, &output->links[i])) {
+			model_complain(model, node,
+				       "a packet goes one way in the kernel; several targets may "
+				       "only be user functions and sinks beside it",
+				       "output `%s` leads to `%s` and `%s`, which are both in the "
+				       "kernel",
+				       output->key->text, output->links[i].node->text, node->text);
+			return;
+		}
+	}
+	output->link_count++;
+}
+
+/* Which of the function's outputs this is; one more when nothing is declared. */
+static struct model_output *find_output(struct model *model, struct model_function *function,
+					const struct yaml_node *key)
+{
+	const struct function *declared = function->declared;
+	const char *words[FAAS_OUTPUTS_MAX];
+	char advice[512];
+
+	if (!declared)
+		return function->output_count < FAAS_OUTPUTS_MAX
+			       ? &function->outputs[function->output_count++]
+			       : NULL;
+	for (uint32_t i = 0; i < declared->output_count; i++) {
+		if (!strcmp(declared->outputs[i].name, key->text))
+			return &function->outputs[i];
+		words[i] = declared->outputs[i].name;
+	}
+	suggest_advice(key->text, words, declared->output_count, "its outputs", advice,
+		       sizeof(advice));
+	if (!declared->output_count)
+		snprintf(advice, sizeof(advice), "it has no outputs");
+	model_complain(model, key, advice, "%s has no output `%s`", declared->name, key->text);
+	return NULL;
+}
+
+static void read_outputs(struct model *model, struct model_function *function)
+{
+	const struct yaml_node *node = yaml_get(function->body, "outputs");
+
+	if (function->declared)
+		function->output_count = function->declared->output_count;
+	if (!node)
+		return;
+	if (node->kind != YAML_MAPPING) {
+		model_complain(model, node, "write {OUTPUT: TARGET}",
+			       "`outputs` must be a mapping, not %s", yaml_kind_name(node));
+		model->links_broken = true;
+		return;
+	}
+	yaml_for_each (key, node) {
+		struct model_output *output = find_output(model, function, key);
+		struct model_output unknown = {0};
+
+		if (!output) {
+			/* Its targets are reached by what was meant. */
+			model->links_broken = true;
+			output = &unknown;
+		}
+		output->key = key;
+		if (key->value->kind == YAML_SEQUENCE && !key->value->count)
+			model_complain(model, key->value, "name a target, or remove the output",
+				       "output `%s` has an empty list of targets", key->text);
+		model_for_each_item (item, key->value)
+			add_link(model, function, output, item);
+	}
+}
+
+/* ---- key and state ---- */
+
+static void read_key(struct model *model, struct model_function *function)
+{
+	const struct yaml_node *node = yaml_get(function->body, "key");
+
+	if (!node)
+		return;
+	function->key_node = node;
+	model_for_each_item (item, node) {
+		int part = model_word(model, item, "`key`", bundle_key_part_words, NULL);
+		bool twice = false;
+
+		function->key_broken |= part < 0;
+		for (uint32_t i = 0; i < function->event_key_count; i++)
+			twice |= (int)function->event_key[i] == part;
+		if (twice || (part >= 0 && function->event_key_count == FAAS_KEY_PARTS_MAX)) {
+			model_complain(model, item, "remove it",
+				       twice ? "`key`: %s stands there twice"
+					     : "`key`: %s is one part more than are allowed",
+				       item->text);
+			function->key_broken = true;
+		} else if (part >= 0) {
+			function->event_key[function->event_key_count++] =
+				(enum bundle_key_part)part;
+		}
+	}
+	if (node->kind == YAML_SEQUENCE && !node->count) {
+		model_complain(model, node, "name a part, such as source_address",
+			       "`key` is empty");
+		function->key_broken = true;
+	}
+}
+
+static void read_state(struct model *model, struct model_function *function)
+{
+	const struct yaml_node *state = yaml_get(function->body, "state");
+	const struct yaml_node *keys = yaml_get(function->body, "keys");
+	const struct function *declared = function->declared;
+	uint64_t limit = FAAS_STATE_KEYS_DEFAULT;
+	int word = 1;
+
+	function->has_state = declared && declared->has_state;
+	if (state)
+		word = model_word(model, state, "`state`", state_words, state_later);
+	if (!word)
+		function->has_state = false;
+	if (state && word == 1 && declared && !declared->has_state)
+		model_complain(model, state, "remove it, or write `state: none`",
+			       "%s keeps no state", declared->name);
+	if (keys &&
+	    model_number(model, keys, "`keys`", PARAM_U32, 1, FAAS_STATE_KEYS_MAX, &limit) &&
+	    declared && !function->has_state)
+		model_complain(model, yaml_key(function->body, "keys"), "remove it",
+			       "`keys` limits the state, and there is none");
+	function->state_keys = (uint32_t)limit;
+}
+
+static void refuse_user_keys(struct model *model, const struct model_function *function)
+{
+	static const char *const keys[] = {"key", "state", "keys"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const struct yaml_node *key = yaml_key(function->body, keys[i]);
+
+		if (key)
+			model_complain(
+				model, key,
+				"remove it; the state of a kernel function is its maps, sized "
+				"by its parameters",
+				"`%s` is for user functions, %s is a kernel function", keys[i],
+				function->key->text);
+	}
+}
+
+void model_read_functions(struct model *model)
+{
+	for (uint32_t i = 0; i < model->function_count; i++) {
+		struct model_function *function = &model->functions[i];
+
+		if (!function->body) {
+			model->links_broken = true;
+			continue;
+		}
+		if (function->declared)
+			model_read_params(model, function);
+		read_outputs(model, function);
+		if (yaml_key(function->body, "kernel")) {
+			refuse_user_keys(model, function);
+			continue;
+		}
+		read_key(model, function);
+		read_state(model, function);
+	}
+}

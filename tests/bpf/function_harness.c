@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Kernel functions alone: see function_harness.h. */
+#include "function_harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <bpf/bpf.h>
+#include <netinet/in.h>
+
+#include <ebpf_faas/event.h>
+
+#include "one_function.h"
+
+/* Files that live while an object is made. */
+struct workshop {
+	char directory[64];
+	char driver_c[96], driver_o[96], fused_o[96], maps[96], messages[96];
+};
+
+static void workshop_open(struct workshop *ret)
+{
+	snprintf(ret->directory, sizeof(ret->directory), "/tmp/ef_harness_XXXXXX");
+	if (!mkdtemp(ret->directory))
+		fail_msg("mkdtemp: %s", strerror(errno));
+	snprintf(ret->driver_c, sizeof(ret->driver_c), "%s/driver.bpf.c", ret->directory);
+	snprintf(ret->driver_o, sizeof(ret->driver_o), "%s/driver.bpf.o", ret->directory);
+	snprintf(ret->fused_o, sizeof(ret->fused_o), "%s/fused.bpf.o", ret->directory);
+	snprintf(ret->maps, sizeof(ret->maps), "%s/maps", ret->directory);
+	snprintf(ret->messages, sizeof(ret->messages), "%s/messages", ret->directory);
+}
+
+static void workshop_close(struct workshop *workshop)
+{
+	unlink(workshop->driver_c);
+	unlink(workshop->driver_o);
+	unlink(workshop->fused_o);
+	unlink(workshop->maps);
+	unlink(workshop->messages);
+	rmdir(workshop->directory);
+}
+
+/* In the child: output into files, and become the program. */
+static void __attribute__((noreturn))
+become(const struct workshop *workshop, const char *const argv[])
+{
+	int out = open(workshop->maps, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int messages = open(workshop->messages, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (out >= 0 && messages >= 0 && dup2(out, 1) >= 0 && dup2(messages, 2) >= 0) {
+		execvp(argv[0], (char *const *)argv);
+		dprintf(2, "%s", strerror(errno));
+	}
+	_exit(127);
+}
+
+/* Run a program; what it prints goes into files. Fails the test if it fails. */
+static void run(struct workshop *workshop, const char *const argv[])
+{
+	char message[4096] = "";
+	int status = -1;
+	FILE *stream;
+	pid_t pid;
+
+	pid = fork();
+	if (!pid)
+		become(workshop, argv);
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status))
+		return;
+	stream = fopen(workshop->messages, "re");
+	if (stream) {
+		message[fread(message, 1, sizeof(message) - 1, stream)] = '\0';
+		fclose(stream);
+	}
+	workshop_close(workshop);
+	fail_msg("%s failed: %s", argv[0], message);
+}
+
+static void write_instance(FILE *out, const struct harness_instance *instance)
+{
+	const char *name = instance->instance;
+
+	fprintf(out, "extern int %s__faas_event(struct faas_call *call);\n", name);
+	for (int i = 0; i < HARNESS_PARAMS_MAX && instance->params[i].name; i++)
+		fprintf(out, "const FAAS_TYPE_%s %s__faas_param_%s = %s;\n",
+			instance->params[i].type, name, instance->params[i].name,
+			instance->params[i].value);
+	for (int i = 0; i < FAAS_OUTPUTS_MAX && instance->outputs[i]; i++)
+		fprintf(out, "const unsigned int %s__faas_output_%s = %d;\n", name,
+			instance->outputs[i], i);
+	for (int i = 0; i < FAAS_RECORD_FIELDS_MAX && instance->fields[i]; i++)
+		fprintf(out, "const unsigned int %s__faas_field_%s = %d;\n", name,
+			instance->fields[i], i);
+}
+
+static void write_driver(struct workshop *workshop, const struct harness_instance *instances,
+			 unsigned int count)
+{
+	FILE *out = fopen(workshop->driver_c, "we");
+
+	if (!out)
+		fail_msg("%s: %s", workshop->driver_c, strerror(errno));
+	fprintf(out, "#include \"driver.h\"\n");
+	for (unsigned int i = 0; i < count; i++)
+		write_instance(out, &instances[i]);
+	fprintf(out, "faas_inline int run_instance(struct faas_call *call, __u32 instance)\n{\n"
+		     "\tswitch (instance) {\n");
+	for (unsigned int i = 0; i < count; i++)
+		fprintf(out, "\tcase %u:\n\t\treturn %s__faas_event(call);\n", i,
+			instances[i].instance);
+	fprintf(out, "\t}\n\treturn -1;\n}\n\n#define ONE_FUNCTION_DRIVER\n"
+		     "#include \"" TEST_SOURCE "/tests/bpf/one_function.h\"\n");
+	if (fclose(out))
+		fail_msg("%s: %s", workshop->driver_c, strerror(errno));
+}
+
+static void fuse(struct workshop *workshop, const struct harness_instance *instances,
+		 unsigned int count)
+{
+	static const char *const multiarch[] = {"x86_64-linux-gnu", "aarch64-linux-gnu"};
+	const char *clang = getenv("CLANG") ? getenv("CLANG") : "clang";
+	const char *link[4 + HARNESS_INSTANCES_MAX + 1] = {
+		TEST_BUILD "/libexec/ebpf-faas-fuse", "-o", workshop->fused_o, workshop->driver_o};
+	/* clang-format off */
+	const char *compile[24] = {
+		clang, "-g", "-O2", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror",
+		"-fembed-bitcode=all", "-I" TEST_SOURCE "/include", "-I" TEST_SOURCE "/bpf"};
+	/* clang-format on */
+	unsigned int used = 11;
+	char inputs[HARNESS_INSTANCES_MAX][512], includes[2][64];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		snprintf(includes[i], sizeof(includes[i]), "-I/usr/include/%s", multiarch[i]);
+		if (!access(includes[i] + 2, F_OK))
+			compile[used++] = includes[i];
+	}
+	compile[used++] = "-c";
+	compile[used++] = workshop->driver_c;
+	compile[used++] = "-o";
+	compile[used++] = workshop->driver_o;
+	write_driver(workshop, instances, count);
+	run(workshop, compile);
+	for (unsigned int i = 0; i < count; i++) {
+		snprintf(inputs[i], sizeof(inputs[i]), "%s=" TEST_BUILD "/%s",
+			 instances[i].instance, instances[i].object);
+		link[4 + i] = inputs[i];
+	}
+	run(workshop, link);
+}
+
+static void read_maps(struct workshop *workshop, struct harness *harness)
+{
+	FILE *stream = fopen(workshop->maps, "re");
+
+	if (!stream)
+		fail_msg("%s: %s", workshop->maps, strerror(errno));
+	while (harness->map_count < HARNESS_MAPS_MAX) {
+		struct harness_map *map = &harness->maps[harness->map_count];
+
+		if (fscanf(stream, "map %31s %31s %31s\n", map->instance, map->map, map->name) != 3)
+			break;
+		harness->map_count++;
+	}
+	assert_true(feof(stream));
+	fclose(stream);
+}
+
+struct bpf_map *harness_map(const struct harness *harness, const char *instance, const char *map)
+{
+	for (unsigned int i = 0; i < harness->map_count; i++)
+		if (!strcmp(harness->maps[i].instance, instance) &&
+		    !strcmp(harness->maps[i].map, map))
+			return bpf_object__find_map_by_name(harness->object, harness->maps[i].name);
+	fail_msg("instance %s has no map %s", instance, map);
+	return NULL;
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+static void load(struct workshop *workshop, struct harness *harness,
+		 const struct harness_instance *instances, unsigned int count)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .kernel_log_buf = harness->log,
+		    .kernel_log_size = sizeof(harness->log));
+	libbpf_print_fn_t before;
+	int err;
+
+	harness->object = bpf_object__open_file(workshop->fused_o, &options);
+	err = harness->object ? 0 : errno;
+	workshop_close(workshop); /* before anything can fail the test */
+	if (err)
+		fail_msg("the fused object does not open: %s", strerror(err));
+	for (unsigned int i = 0; i < count; i++) {
+		struct bpf_map *map;
+
+		if (!instances[i].sized_map)
+			continue;
+		map = harness_map(harness, instances[i].instance, instances[i].sized_map);
+		assert_non_null(map);
+		assert_int_equal(bpf_map__set_max_entries(map, instances[i].entries), 0);
+	}
+	before = libbpf_set_print(quiet);
+	err = bpf_object__load(harness->object);
+	libbpf_set_print(before);
+	if (err) {
+		if (!harness->log[0])
+			snprintf(harness->log, sizeof(harness->log), "before the verifier: %s",
+				 strerror(-err));
+		bpf_object__close(harness->object);
+		harness->object = NULL;
+		return;
+	}
+	harness->program_fd =
+		bpf_program__fd(bpf_object__find_program_by_name(harness->object, "one_function"));
+	assert_true(harness->program_fd >= 0);
+}
+
+struct harness *harness_try(const struct harness_instance *instances, unsigned int count)
+{
+	struct harness *harness = calloc(1, sizeof(*harness));
+	struct workshop workshop;
+
+	assert_non_null(harness);
+	assert_in_range(count, 1, HARNESS_INSTANCES_MAX);
+	workshop_open(&workshop);
+	fuse(&workshop, instances, count);
+	read_maps(&workshop, harness);
+	load(&workshop, harness, instances, count);
+	return harness;
+}
+
+struct harness *harness_open(const struct harness_instance *instances, unsigned int count)
+{
+	struct harness *harness = harness_try(instances, count);
+	size_t bytes = strlen(harness->log), shown = bytes < 3000 ? bytes : 3000;
+
+	if (!harness->object)
+		fail_msg("refused: ...%s", harness->log + bytes - shown);
+	return harness;
+}
+
+void harness_close(struct harness *harness)
+{
+	if (!harness)
+		return;
+	bpf_object__close(harness->object);
+	free(harness);
+}
+
+struct faas_packet harness_describe(const struct frame_spec *spec, const struct frame *frame,
+				    uint8_t flags)
+{
+	uint32_t present =
+		frame->bytes > frame->payload_offset ? frame->bytes - frame->payload_offset : 0;
+	uint16_t tag = spec->vlans[0].tag;
+
+	return (struct faas_packet){
+		.trigger = 1,
+		.l3_offset = (uint16_t)frame->l3_offset,
+		.l4_offset = (uint16_t)frame->l4_offset,
+		.payload_offset = (uint16_t)frame->payload_offset,
+		.payload_bytes =
+			(uint16_t)(frame->payload_bytes < present ? frame->payload_bytes : present),
+		.source_port = spec->source_port ? spec->source_port : 40000,
+		.destination_port = spec->destination_port ? spec->destination_port : 5005,
+		.vlan = tag == FRAME_VLAN_ZERO ? 0 : tag & 0xfff,
+		.ip_version = spec->ip_version ? spec->ip_version : 4,
+		.ip_protocol = spec->protocol ? spec->protocol : IPPROTO_UDP,
+		.flags = flags,
+	};
+}
+
+static void set_map(struct harness *harness, const char *name, const void *value)
+{
+	int fd = bpf_object__find_map_fd_by_name(harness->object, name);
+	uint32_t zero = 0;
+
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_update_elem(fd, &zero, value, BPF_ANY), 0);
+}
+
+/* The packet's description, on whichever CPU the program runs. */
+static void set_packet(struct harness *harness, const struct faas_packet *packet)
+{
+	static struct faas_packet values[HARNESS_CPUS_MAX];
+	int cpus = libbpf_num_possible_cpus();
+
+	assert_in_range(cpus, 1, HARNESS_CPUS_MAX);
+	for (int i = 0; i < cpus; i++)
+		values[i] = *packet;
+	set_map(harness, "packet", values);
+}
+
+static uint32_t test_run(struct harness *harness, const void *frame, uint32_t bytes,
+			 unsigned int repeat)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = bytes,
+		    .repeat = (int)repeat);
+	int err = bpf_prog_test_run_opts(harness->program_fd, &options);
+
+	if (err)
+		fail_msg("BPF_PROG_TEST_RUN: %s", strerror(-err));
+	assert_int_equal(options.retval, XDP_PASS);
+	return options.duration;
+}
+
+void harness_run_packet(struct harness *harness, unsigned int instance, const void *frame,
+			uint32_t bytes, const struct faas_packet *packet,
+			struct harness_answer *ret)
+{
+	struct one_request request = {.instance = instance};
+	struct one_answer answer;
+	uint32_t zero = 0;
+
+	set_packet(harness, packet);
+	set_map(harness, "request", &request);
+	test_run(harness, frame, bytes, 1);
+	assert_int_equal(
+		bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(harness->object, "answer"),
+				    &zero, &answer),
+		0);
+	ret->output = answer.output;
+	ret->fields_present = answer.fields_present;
+	memcpy(ret->fields, answer.fields, sizeof(ret->fields));
+}
+
+void harness_run(struct harness *harness, unsigned int instance, const struct frame_spec *spec,
+		 uint8_t flags, struct harness_answer *ret)
+{
+	struct faas_packet packet;
+	struct frame frame;
+
+	frame_build(spec, &frame);
+	packet = harness_describe(spec, &frame, flags);
+	harness_run_packet(harness, instance, frame.data, frame.bytes, &packet, ret);
+}
+
+uint32_t harness_time(struct harness *harness, unsigned int instance, const struct frame_spec *spec,
+		      bool vary, unsigned int repeat)
+{
+	struct one_request request = {.instance = instance, .vary = vary};
+	struct faas_packet packet;
+	struct frame frame;
+
+	frame_build(spec, &frame);
+	packet = harness_describe(spec, &frame, 0);
+	set_packet(harness, &packet);
+	set_map(harness, "request", &request);
+	return test_run(harness, frame.data, frame.bytes, repeat);
+}

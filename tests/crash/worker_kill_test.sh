@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# A worker may die at any instruction: killed from outside at random moments, and
+# by itself at each fault point of userspace/base/fault.h, the file holds every
+# result exactly once, the state is that of a run without kills, and the ledger
+# balances. Random moments come from SEED, which is printed.
+# shellcheck source=../netns/lib.sh
+. "$(dirname "$(readlink -f "$0")")/../netns/lib.sh"
+
+SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
+EVENTS=${EVENTS:-200000}
+KILLS=20
+KEYS=100
+FAULT_EVENTS=20000
+FAULTS_AT_LEAST=3
+FAULTS_BUILD=$BUILD/faults
+
+restarts() { faas status --json meter | jq .worker.restarts; }
+
+send_in_background() { # COUNT
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count "$1" --keys $KEYS \
+		--rate 20000 >"$CASE/sent" 2>"$CASE/sender"
+	SENDER=$STARTED
+	echo "$SENDER" >>"$CASE/pids"
+}
+
+# Everything that was sent has become one result.
+check_all() { # COUNT
+	wait "$SENDER" || fail "the sender: $(cat "$CASE/sender")"
+	same "sent" "$1" "$(jq .sent "$CASE/sent")"
+	settle meter
+	same "matched" "$1" "$(counted matched)"
+	same "emitted" "$1" "$(counted emitted)"
+	same "processed" "$1" "$(counted processed)"
+	same "dead-lettered" 0 "$(counted dead_lettered)"
+	exactly_once $KEYS $(($1 / KEYS))
+}
+
+without_kills() {
+	network
+	load meter
+	send_in_background "$FAULT_EVENTS"
+	check_all "$FAULT_EVENTS"
+	same "restarts" 0 "$(restarts)"
+}
+
+# Kill the worker that is there, at a random moment while events come.
+at_random() {
+	local kills=0 pid last=
+	network
+	load meter
+	RANDOM=$SEED
+	send_in_background "$EVENTS"
+	while [ "$kills" -lt "$KILLS" ]; do
+		sleep "0.$((RANDOM % 300 + 100))"
+		wait_for 10 worker_other_than "$last" || {
+			fail "no worker after kill $kills"
+			break
+		}
+		pid=$(worker_pid)
+		kill -KILL "$pid" || continue
+		last=$pid
+		kills=$((kills + 1))
+	done
+	process_gone "$SENDER" && fail "the events had ended before the last kill"
+	check_all "$EVENTS"
+	same "restarts" "$KILLS" "$(restarts)"
+}
+worker_other_than() {
+	local pid
+	pid=$(worker_pid)
+	[ -n "$pid" ] && [ "$pid" != "$1" ]
+}
+
+# fault POINT N: each worker kills itself at its Nth pass of POINT.
+fault() {
+	local hits
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=$1:$2 load meter
+	send_in_background "$FAULT_EVENTS"
+	check_all "$FAULT_EVENTS"
+	hits=$(restarts)
+	echo "the fault point was hit $hits times"
+	[ "$hits" -ge "$FAULTS_AT_LEAST" ] || fail "$1 was hit $hits times, fewer than $FAULTS_AT_LEAST"
+}
+before_write() { fault commit.before_write 3000; }
+before_header() { fault commit.before_header 3000; }
+after_write() { fault commit.after_write 3000; }
+inside_batch() { fault batch.inside 300; }
+half_copied() { fault state.half_copied 3000; }
+half_inserted() { fault state.half_inserted 20; }
+before_flip() { fault counters.before_flip 300; }
+after_flip() { fault counters.after_flip 300; }
+
+# A worker that dies while it repairs what its predecessor left. It would do so for
+# ever, so after a few deaths the runtime is replaced by one without the fault.
+inside_recovery() {
+	local kills=0
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=recover.inside:1 load meter
+	send_in_background "$FAULT_EVENTS"
+	# A kill between two batches leaves nothing to repair: then once more.
+	while [ $(($(restarts) - kills)) -lt "$FAULTS_AT_LEAST" ] && [ "$kills" -lt 200 ]; do
+		if [ $(($(restarts) - kills)) -le 0 ] && kill -KILL "$(worker_pid)" 2>/dev/null; then
+			kills=$((kills + 1))
+		fi
+		sleep 0.02
+	done
+	echo "killed $kills times; $(restarts) restarts"
+	[ $(($(restarts) - kills)) -ge "$FAULTS_AT_LEAST" ] || fail "recover.inside was not hit"
+	kill -TERM "$(runtime_pid)"
+	wait_for 10 no_process
+	background "$FAULTS_BUILD/libexec/ebpf-faas-runtime" --foreground --log "$CASE/runtime.log"
+	check_all "$FAULT_EVENTS"
+}
+no_process() { [ -z "$(runtime_pid)$(worker_pid)" ]; }
+
+echo "# SEED=$SEED"
+test_case "without kills, for comparison" without_kills
+test_case "$EVENTS events, $KILLS kills at random" at_random
+if [ ! -x "$FAULTS_BUILD/ebpf-faas" ]; then
+	echo "fault points need: make BUILD=$FAULTS_BUILD FAULTS=1 all" >&2
+	exit 1
+fi
+test_case "before the log is written" before_write
+test_case "between a record's entries and its header" before_header
+test_case "between the log and the ring's advance" after_write
+test_case "inside a batch" inside_batch
+test_case "half of a state copied" half_copied
+test_case "half of a new key inserted" half_inserted
+test_case "before the counters are switched" before_flip
+test_case "after the counters are switched" after_flip
+test_case "inside the recovery" inside_recovery
+tests_done

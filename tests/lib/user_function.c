@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* User functions on their own: see user_function.h. */
+#include "user_function.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
+	      unsigned int count)
+{
+	assert_in_range(count, 1, USER_FUNCTION_FIELDS_MAX);
+	call->emitted++;
+	call->output = output;
+	call->field_count = count;
+	memcpy(call->fields, values, count * sizeof(*values));
+	return 0;
+}
+
+int faas_input_f64(struct faas_call *call, unsigned int input, double *ret)
+{
+	assert_int_equal(input, USER_FUNCTION_INPUT);
+	if (!call->has_value)
+		return -ENODATA;
+	*ret = call->value;
+	return 0;
+}
+
+void *user_function_symbol(const struct user_function *function, const char *name)
+{
+	void *at = dlsym(function->object, name);
+
+	if (!at)
+		fail_msg("%s", dlerror());
+	return at;
+}
+
+struct user_function user_function_load(const char *name)
+{
+	struct user_function function;
+	char path[512];
+
+	snprintf(path, sizeof(path), TEST_BUILD "/funcs/%s/%s.so", name, name);
+	function.object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!function.object)
+		fail_msg("%s", dlerror());
+	*(void **)&function.on_event = user_function_symbol(&function, "faas_on_event");
+	function.state_bytes = *(uint32_t *)user_function_symbol(&function, "faas_state_bytes");
+	return function;
+}
+
+void user_function_close(struct user_function *function)
+{
+	assert_int_equal(dlclose(function->object), 0);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A user function on its own: the built shared object, loaded as a worker
+ * loads it, with user_function.c in the worker's place.
+ */
+#ifndef FAAS_TEST_USER_FUNCTION_H
+#define FAAS_TEST_USER_FUNCTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define USER_FUNCTION_FIELDS_MAX 4
+#define USER_FUNCTION_INPUT 7 /* the number that a test gives the function's input */
+
+/* As include/ebpf_faas/user.h has it; what that declares is for functions. */
+struct faas_value {
+	union {
+		uint64_t u64;
+		int64_t s64;
+		double f64;
+	};
+};
+
+/* The handle of a call: what the event holds, and what it led to. */
+struct faas_call {
+	bool has_value;
+	double value;
+	unsigned int emitted;
+	unsigned int output; /* of the last emit, as are the fields */
+	unsigned int field_count;
+	struct faas_value fields[USER_FUNCTION_FIELDS_MAX];
+};
+
+struct user_function {
+	void *object;
+	int (*on_event)(struct faas_call *call, const void *event, void *state);
+	uint32_t state_bytes;
+};
+
+/* Load $BUILD/funcs/NAME/NAME.so. A failure fails the test. */
+struct user_function user_function_load(const char *name);
+void user_function_close(struct user_function *function);
+
+/* A variable of it, such as faas_param_alpha. */
+void *user_function_symbol(const struct user_function *function, const char *name);
+
+/* What a worker exports to functions. */
+int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
+	      unsigned int count);
+int faas_input_f64(struct faas_call *call, unsigned int input, double *ret);
+
+#endif

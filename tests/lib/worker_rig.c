@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "worker_rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <ebpf_faas/pins.h>
+
+#include "ringview.h"
+#include "userspace/pool/worker_fds.h"
+#include "userspace/state/state.h"
+
+#define UID (FAAS_WORKER_UID_BASE + 4000)
+#define ANSWER_MS 20000
+
+static int complain(const char *what)
+{
+	(void)fprintf(stderr, "worker_rig: %s: %s\n", what, strerror(errno));
+	return -1;
+}
+
+/* ---- the workflow ---------------------------------------------------------- */
+
+static void add_param(struct bundle_function *function, const char *name, uint64_t value)
+{
+	struct bundle_param *param = &function->params[function->param_count++];
+
+	(void)snprintf(param->name, sizeof(param->name), "%s", name);
+	param->type = PARAM_U64;
+	param->integer = (int64_t)value;
+	(void)snprintf(param->text, sizeof(param->text), "%llu", (unsigned long long)value);
+}
+
+static void add_field(struct bundle_output *output, const char *name, enum faas_field_type type)
+{
+	struct bundle_field *field = &output->fields[output->field_count++];
+
+	(void)snprintf(field->name, sizeof(field->name), "%s", name);
+	field->type = type;
+}
+
+static struct bundle_output *add_output(struct bundle_function *function, const char *name,
+					uint32_t origin)
+{
+	struct bundle_output *output = &function->outputs[function->output_count++];
+
+	(void)snprintf(output->name, sizeof(output->name), "%s", name);
+	output->origin = origin;
+	return output;
+}
+
+static void add_target(struct bundle_output *output, enum bundle_target_kind kind, uint32_t index)
+{
+	output->targets[output->target_count++] =
+		(struct bundle_target){.kind = kind, .index = index, .entry = UINT32_MAX};
+}
+
+static struct bundle_function *add_user(struct bundle *bundle, const char *name,
+					const struct rig_options *options)
+{
+	struct bundle_function *function = &bundle->user[bundle->user_count++];
+
+	(void)snprintf(function->instance, sizeof(function->instance), "%s", name);
+	(void)snprintf(function->function, sizeof(function->function), "%s", name);
+	(void)snprintf(function->file, sizeof(function->file), "user/%s.so", name);
+	function->state_keys = options->state_keys;
+	function->state_version = 1;
+	function->has_state = !options->no_state;
+	function->key[function->key_count++] = KEY_SOURCE_ADDRESS;
+	return function;
+}
+
+/* trigger -> source (kernel) -> [counter -> [relay ->]] archive, and source ->
+ * archive directly. */
+static void make_bundle(struct bundle *bundle, const struct rig_options *options)
+{
+	struct bundle_trigger *trigger = &bundle->triggers[0];
+	struct bundle_function *source = &bundle->kernel[0];
+	struct bundle_function *counter, *relay;
+	struct bundle_output *output;
+
+	(void)snprintf(bundle->name, sizeof(bundle->name), "rig");
+	(void)snprintf(bundle->version, sizeof(bundle->version), "1");
+	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
+
+	bundle->trigger_count = 1;
+	(void)snprintf(trigger->name, sizeof(trigger->name), "packets");
+	trigger->id = 1;
+	trigger->interface_count = 1;
+	(void)snprintf(trigger->interfaces[0], sizeof(trigger->interfaces[0]), "eth0");
+	trigger->match = (struct bundle_match){.protocol = PROTOCOL_UDP,
+					       .destination_ports = {5005},
+					       .destination_port_count = 1};
+	trigger->to = (struct bundle_target){.kind = TARGET_KERNEL, .entry = UINT32_MAX};
+
+	bundle->kernel_count = 1;
+	(void)snprintf(source->instance, sizeof(source->instance), "source");
+	(void)snprintf(source->function, sizeof(source->function), "source");
+	output = add_output(source, "out", 0);
+	add_target(output, TARGET_USER, 0);
+	output->targets[0].entry = 0;
+	add_target(output, TARGET_SINK, 0);
+	output->targets[1].entry = RIG_ENTRY_SINK;
+	bundle->kernel_field_count = 1;
+	(void)snprintf(bundle->kernel_fields[0].field.name, FAAS_IDENTIFIER_BYTES, "number");
+
+	bundle->entry_count = 2;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct bundle_entry *entry = &bundle->entries[i];
+
+		entry->kind = i == RIG_ENTRY_SINK ? TARGET_SINK : TARGET_USER;
+		entry->key[entry->key_count++] = KEY_SOURCE_ADDRESS;
+		entry->key_bytes = 16;
+		entry->payload_bytes_max = FAAS_EVENT_PAYLOAD_MAX;
+	}
+
+	counter = add_user(bundle, "counter", options);
+	counter->state_bytes = 24;
+	add_param(counter, "every", options->every);
+	add_param(counter, "copies", options->copies);
+	add_param(counter, "fail_every", options->fail_every);
+	add_param(counter, "crash_at", options->crash_at);
+	add_param(counter, "spin", options->spin);
+	(void)snprintf(counter->inputs[counter->input_count++], FAAS_IDENTIFIER_BYTES, "number");
+	output = add_output(counter, "total", 1);
+	add_field(output, "count", FAAS_FIELD_U64);
+	add_field(output, "number", FAAS_FIELD_U64);
+	if (options->user_count == 2)
+		add_target(output, TARGET_USER, 1);
+	if (!options->no_sinks)
+		add_target(output, TARGET_SINK, 0);
+	(void)add_output(counter, "raw", 2);
+
+	if (options->user_count == 2) {
+		relay = add_user(bundle, "relay", options);
+		relay->state_bytes = 8;
+		output = add_output(relay, "seen", 3);
+		add_field(output, "relayed", FAAS_FIELD_U64);
+		add_field(output, "half", FAAS_FIELD_F64);
+		add_field(output, "origin", FAAS_FIELD_U64);
+		add_target(output, TARGET_SINK, 1);
+		(void)snprintf(relay->inputs[relay->input_count++], FAAS_IDENTIFIER_BYTES, "count");
+		(void)snprintf(relay->inputs[relay->input_count++], FAAS_IDENTIFIER_BYTES,
+			       "number");
+	}
+	bundle->sink_count = 2;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct bundle_sink *sink = &bundle->sinks[i];
+
+		(void)snprintf(sink->name, sizeof(sink->name), i ? "second" : "archive");
+		sink->kind = SINK_FILE;
+		(void)snprintf(sink->path, sizeof(sink->path), "/nonexistent/%u.jsonl", i);
+	}
+}
+
+/* ---- files ----------------------------------------------------------------- */
+
+static int make_file(const char *name, uint64_t bytes)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)bytes))
+		return complain(name);
+	return fd;
+}
+
+static int make_page(const char *name, uint64_t bytes, void **ret_mapping)
+{
+	int fd = make_file(name, bytes);
+
+	if (fd < 0)
+		return -1;
+	*ret_mapping = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return *ret_mapping == MAP_FAILED ? complain(name) : fd;
+}
+
+/* A sealed memfd with the contents of a file. */
+static int make_sealed(const char *path)
+{
+	int from = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = memfd_create(path, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char block[65536];
+	ssize_t got;
+
+	if (from < 0 || fd < 0)
+		return complain(path);
+	while ((got = read(from, block, sizeof(block))) > 0)
+		if (write(fd, block, (size_t)got) != got)
+			return complain(path);
+	(void)close(from);
+	if (got < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return complain(path);
+	return fd;
+}
+
+static int make_manifest(const struct bundle *bundle)
+{
+	char *text = bundle_print(bundle);
+	int fd = make_file("manifest", 0);
+
+	if (!text || fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		return complain("manifest");
+	free(text);
+	return fd;
+}
+
+static int open_kernel(struct rig *rig)
+{
+	struct bpf_map *map;
+
+	(void)libbpf_set_print(NULL);
+	rig->object = bpf_object__open_file(TEST_BUILD "/tests/unit/pool/events.bpf.o", NULL);
+	if (!rig->object)
+		return complain("events.bpf.o");
+	map = bpf_object__find_map_by_name(rig->object, "ring");
+	if (!map || bpf_map__set_max_entries(map, rig->options.ring_bytes) ||
+	    bpf_object__load(rig->object))
+		return complain("events.bpf.o: load");
+	rig->ring = bpf_map__fd(map);
+	rig->wake = bpf_object__find_map_fd_by_name(rig->object, "wake");
+	rig->program =
+		bpf_program__fd(bpf_object__find_program_by_name(rig->object, "make_event"));
+	rig->config = mmap(NULL, sizeof(*rig->config), PROT_READ | PROT_WRITE, MAP_SHARED,
+			   bpf_object__find_map_fd_by_name(rig->object, "config"), 0);
+	rig->flags = mmap(NULL, sizeof(*rig->flags), PROT_READ, MAP_SHARED, rig->wake, 0);
+	if (rig->config == MAP_FAILED || rig->flags == MAP_FAILED)
+		return complain("config");
+	rig->config->keys = 100;
+	return 0;
+}
+
+static int open_files(struct rig *rig)
+{
+	void *mapping[4];
+
+	rig->manifest = make_manifest(rig->bundle);
+	rig->worker_page = make_page("worker.page", WORKER_PAGE_BYTES, &mapping[0]);
+	rig->courier_page = make_page("courier.page", COURIER_PAGE_BYTES, &mapping[1]);
+	rig->runtime_page = make_page("runtime.page", RUNTIME_PAGE_BYTES, &mapping[2]);
+	rig->log_bytes = log_file_bytes(rig->options.log_segments, FAAS_LOG_SEGMENT_BYTES);
+	rig->log = make_page("log", rig->log_bytes, &mapping[3]);
+	rig->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rig->space = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (rig->manifest < 0 || rig->worker_page < 0 || rig->courier_page < 0 ||
+	    rig->runtime_page < 0 || rig->log < 0 || rig->notify < 0 || rig->space < 0)
+		return -1;
+	rig->page = mapping[0];
+	rig->courier = mapping[1];
+	rig->runtime = mapping[2];
+	rig->log_mapping = mapping[3];
+	for (uint32_t i = 0; i < rig->bundle->user_count; i++) {
+		char path[256];
+
+		(void)snprintf(path, sizeof(path), TEST_BUILD "/tests/unit/pool/%s.so",
+			       rig->bundle->user[i].function);
+		rig->objects[i] = make_sealed(path);
+		rig->states[i] = make_file("state", state_file_bytes(rig->bundle, i));
+		if (rig->objects[i] < 0 || rig->states[i] < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int rig_open(struct rig *rig, const struct rig_options *options)
+{
+	struct ringview_info info;
+
+	memset(rig, 0, sizeof(*rig));
+	rig->control = -1;
+	rig->options = *options;
+	rig->options.ring_bytes = options->ring_bytes ? options->ring_bytes : 1 << 20;
+	rig->options.log_segments = options->log_segments ? options->log_segments
+							  : FAAS_LOG_SEGMENTS;
+	rig->options.state_keys = options->state_keys ? options->state_keys : 4096;
+	rig->options.every = options->every ? options->every : 1;
+	rig->options.user_count = options->user_count ? options->user_count : 1;
+	rig->bundle = calloc(1, sizeof(*rig->bundle));
+	rig->copy = aligned_alloc(64, LOG_RECORD_BYTES_MAX);
+	if (!rig->bundle || !rig->copy)
+		return complain("memory");
+	make_bundle(rig->bundle, &rig->options);
+	if (open_kernel(rig) || open_files(rig) || ringview_identify(rig->ring, &info))
+		return -1;
+
+	rig->runtime->version = PAGES_VERSION;
+	rig->runtime->ring_map_id = info.map_id;
+	rig->runtime->ring_boot_hash = 0x626f6f74;
+	rig->runtime->generation = 1;
+	(void)!getrandom(&rig->runtime->log_id, sizeof(rig->runtime->log_id), 0);
+	rig->runtime->magic = RUNTIME_PAGE_MAGIC;
+	rig->courier->version = PAGES_VERSION;
+	rig->courier->magic = COURIER_PAGE_MAGIC;
+	return 0;
+}
+
+void rig_close(struct rig *rig)
+{
+	const int files[] = {rig->manifest, rig->worker_page, rig->courier_page, rig->runtime_page,
+			     rig->log,	    rig->notify,      rig->space};
+
+	(void)rig_kill(rig);
+	for (unsigned int i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		(void)close(files[i]);
+	for (uint32_t i = 0; rig->bundle && i < rig->bundle->user_count; i++) {
+		(void)close(rig->objects[i]);
+		(void)close(rig->states[i]);
+	}
+	(void)munmap(rig->page, WORKER_PAGE_BYTES);
+	(void)munmap(rig->courier, COURIER_PAGE_BYTES);
+	(void)munmap(rig->runtime, RUNTIME_PAGE_BYTES);
+	(void)munmap(rig->log_mapping, rig->log_bytes);
+	(void)munmap(rig->config, sizeof(*rig->config));
+	(void)munmap(rig->flags, sizeof(*rig->flags));
+	bpf_object__close(rig->object);
+	free(rig->bundle);
+	free(rig->copy);
+}
+
+/* ---- the process ----------------------------------------------------------- */
+
+/* In the child: put each file where worker_fds.h says. They are first moved out
+ * of the way, for some may lie where others belong. */
+static void place_files(const struct rig *rig, int control)
+{
+	int from[WORKER_FD_FUNCTIONS + 2 * FAAS_USER_FUNCTIONS_MAX];
+	int count = WORKER_FD_FUNCTIONS;
+
+	from[WORKER_FD_MANIFEST] = rig->manifest;
+	from[WORKER_FD_RING] = rig->ring;
+	from[WORKER_FD_WAKE] = rig->wake;
+	from[WORKER_FD_WORKER_PAGE] = rig->worker_page;
+	from[WORKER_FD_COURIER_PAGE] = rig->courier_page;
+	from[WORKER_FD_RUNTIME_PAGE] = rig->runtime_page;
+	from[WORKER_FD_LOG] = rig->log;
+	from[WORKER_FD_NOTIFY] = rig->notify;
+	from[WORKER_FD_SPACE] = rig->space;
+	from[WORKER_FD_CONTROL] = control;
+	for (uint32_t i = 0; i < rig->bundle->user_count; i++) {
+		from[count++] = rig->objects[i];
+		from[count++] = rig->states[i];
+	}
+	for (int i = WORKER_FD_MANIFEST; i < count; i++)
+		from[i] = fcntl(from[i], F_DUPFD, 100);
+	for (int i = WORKER_FD_MANIFEST; i < count; i++)
+		if (dup2(from[i], i) < 0)
+			_exit(99);
+	(void)close_range((unsigned int)count, ~0U, 0);
+}
+
+int rig_spawn(struct rig *rig)
+{
+	char uid[16], fault[128];
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return complain("socketpair");
+	rig->runtime->incarnation++;
+	(void)snprintf(uid, sizeof(uid), "%u", UID);
+	(void)snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s",
+		       rig->options.fault ? rig->options.fault : "");
+	rig->pid = fork();
+	if (rig->pid < 0)
+		return complain("fork");
+	if (!rig->pid) {
+		char *const texts[] = {"ebpf-faas-worker", uid, "0", "1", NULL};
+		/* With sanitizers: the search for leaks needs a process more,
+		 * which a worker may not have; anything else ends it. */
+		char *const environment[] = {fault, "ASAN_OPTIONS=detect_leaks=0",
+					     "UBSAN_OPTIONS=halt_on_error=1", NULL};
+		int null = open("/dev/null", O_RDWR);
+
+		(void)dup2(null, 0);
+		(void)dup2(null, 1);
+		if (!getenv("RIG_VERBOSE"))
+			(void)dup2(null, 2);
+		place_files(rig, pair[1]);
+		(void)execve(TEST_BUILD "/libexec/ebpf-faas-worker", texts, environment);
+		_exit(98);
+	}
+	(void)close(pair[1]);
+	rig->control = pair[0];
+	return 0;
+}
+
+int rig_expect(struct rig *rig, const char *word, int timeout_ms)
+{
+	struct pollfd wait = {.fd = rig->control, .events = POLLIN};
+	char message[WORKER_MESSAGE_BYTES_MAX + 1];
+	ssize_t got;
+
+	if (poll(&wait, 1, timeout_ms) != 1) {
+		(void)fprintf(stderr, "worker_rig: no \"%s\" in %d ms\n", word, timeout_ms);
+		return -1;
+	}
+	got = recv(rig->control, message, sizeof(message) - 1, 0);
+	message[got > 0 ? got : 0] = '\0';
+	if (!strcmp(message, word))
+		return 0;
+	(void)fprintf(stderr, "worker_rig: \"%s\" instead of \"%s\"\n", message, word);
+	return -1;
+}
+
+int rig_start(struct rig *rig)
+{
+	if (rig_spawn(rig))
+		return -1;
+	return rig_expect(rig, "ready", ANSWER_MS);
+}
+
+static int reap(struct rig *rig)
+{
+	int status = -1;
+
+	if (!rig->pid)
+		return -1;
+	(void)waitpid(rig->pid, &status, 0);
+	rig->pid = 0;
+	(void)close(rig->control);
+	rig->control = -1;
+	return status;
+}
+
+int rig_kill(struct rig *rig)
+{
+	if (rig->pid)
+		(void)kill(rig->pid, SIGKILL);
+	return reap(rig);
+}
+
+int rig_expect_end(struct rig *rig, int timeout_ms)
+{
+	struct pollfd wait = {.fd = rig->control, .events = POLLIN};
+	char message[WORKER_MESSAGE_BYTES_MAX];
+
+	while (poll(&wait, 1, timeout_ms) == 1)
+		if (recv(rig->control, message, sizeof(message), MSG_DONTWAIT) <= 0)
+			return 0;
+	return -1;
+}
+
+int rig_wait(struct rig *rig)
+{
+	struct pollfd wait = {.fd = rig->control};
+
+	/* Its end of the socket closes when it ends. */
+	for (int i = 0; i < 100; i++) {
+		char message[WORKER_MESSAGE_BYTES_MAX];
+
+		wait.events = POLLIN;
+		if (poll(&wait, 1, ANSWER_MS) != 1)
+			return complain("the worker does not end");
+		if (recv(rig->control, message, sizeof(message), 0) <= 0)
+			return reap(rig);
+	}
+	return -1;
+}
+
+static int tell(struct rig *rig, const char *word)
+{
+	return send(rig->control, word, strlen(word), MSG_NOSIGNAL) < 0 ? complain(word) : 0;
+}
+
+int rig_drain(struct rig *rig)
+{
+	return tell(rig, "drain") || rig_expect(rig, "drained", ANSWER_MS) ? -1 : 0;
+}
+
+int rig_stop(struct rig *rig)
+{
+	int status;
+
+	if (tell(rig, "stop") || rig_expect(rig, "stopped", ANSWER_MS))
+		return -1;
+	status = reap(rig);
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
+}
+
+/* ---- events in, outputs out ------------------------------------------------ */
+
+int rig_emit(struct rig *rig, uint32_t count)
+{
+	unsigned char frame[64] = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame),
+		    .repeat = (int)count);
+
+	return bpf_prog_test_run_opts(rig->program, &run) ? complain("test run") : 0;
+}
+
+/* One record of sink 0 from `counter`: the counts of a key go up by one each,
+ * and the numbers of the events only up. */
+static void read_output(struct rig *rig, const uint8_t *body)
+{
+	const struct events_record *record = (const void *)body;
+	const __u64 *fields = &record->field;
+	struct rig_log *read = &rig->read;
+	uint64_t key = record->key[1] % RIG_KEYS_MAX;
+
+	read->outputs++;
+	if (record->event.origin != 1)
+		return;
+	if (fields[1] + 1 < read->last_number)
+		read->repeated++;
+	if (rig->options.copies <= 1 && fields[1] + 1 == read->last_number)
+		read->repeated++;
+	read->last_number = fields[1] + 1;
+	if (fields[0] != read->counts[key] + rig->options.every &&
+	    !(rig->options.copies > 1 && fields[0] == read->counts[key]))
+		read->wrong++;
+	read->counts[key] = fields[0];
+}
+
+static void move_cursor(struct rig *rig)
+{
+	const uint64_t one = 1;
+	struct courier_page *page = rig->courier;
+	uint32_t next = !page->current;
+
+	page->cursors[next].log_position = rig->read.position;
+	page->cursors[next].sequence = rig->read.sequence;
+	__atomic_store_n(&page->current, next, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&rig->page->waiting, __ATOMIC_ACQUIRE))
+		(void)!write(rig->space, &one, sizeof(one));
+}
+
+int rig_read(struct rig *rig)
+{
+	struct rig_log *read = &rig->read;
+	const struct log_record *record = rig->copy;
+	struct log_view view;
+
+	if (log_view_open(rig->log_mapping, rig->log_bytes, &view))
+		return 0; /* not laid out yet */
+	for (;;) {
+		const struct log_entry *entry;
+		struct log_walk walk;
+		const uint8_t *body;
+		int64_t bytes;
+		uint64_t next;
+
+		bytes = log_read(&view, read->position, read->sequence + 1, rig->copy,
+				 LOG_RECORD_BYTES_MAX, &next);
+		if (bytes < 0)
+			return complain("the log is damaged");
+		if (!bytes)
+			break;
+		read->position = next;
+		read->sequence++;
+		read->events += record->kind == LOG_EVENT;
+		log_walk_begin(&walk, record);
+		while ((entry = log_walk_next(&walk, &body))) {
+			if (entry->kind == LOG_ENTRY_OUTPUT)
+				read_output(rig, body);
+			if (entry->kind == LOG_ENTRY_DEAD)
+				read->dead[entry->reason % 8]++;
+		}
+	}
+	move_cursor(rig);
+	return 0;
+}
+
+uint64_t rig_cpu_ns(const struct rig *rig)
+{
+	char path[64], text[128] = "";
+	int file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/schedstat", rig->pid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	(void)!read(file, text, sizeof(text) - 1);
+	(void)close(file);
+	return strtoull(text, NULL, 10);
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Manifests: what is written is read back alike, and nothing that is changed in
+ * one place gets through.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "described.h"
+
+static const char workflow_text[] =
+	"workflow: plant\n"
+	"version: \"1.4 ä\"\n"
+	"triggers:\n"
+	"  a: {packet: {interfaces: [eth0, eth1], match: {protocol: udp, port: [5, 6]}}, to: f}\n"
+	"  b: {packet: {interfaces: eth0, match: {protocol: tcp, port: 7}}, mode: take, to: u}\n"
+	"functions:\n"
+	"  f:\n"
+	"    kernel: filter\n"
+	"    params: {min: -0.000001, max: 1}\n"
+	"    outputs: {inside: [d, s], outside: drop, short: reply}\n"
+	"  d: {kernel: dedup, params: {seed: 18446744073709551615}, outputs: {first: w}}\n"
+	"  w: {user: watch, key: [source_address, vlan], params: {alpha: 0.3},\n"
+	"      outputs: {anomaly: [s, t]}}\n"
+	"  u: {user: tally, key: source_port, keys: 5, outputs: {total: s}}\n"
+	"overload: {packet: drop}\n"
+	"sinks:\n"
+	"  s: {udp: {to: \"10.0.0.1:9\"}}\n"
+	"  t: {file: {path: /x, rotate: 1Mi, keep: 2}}\n";
+
+static struct bundle *sound;
+static char *sound_text;
+
+static int set_up(void **state)
+{
+	const struct workflow_options options = {.functions = described_functions()};
+	struct workflow *workflow = calloc(1, sizeof(*workflow));
+	struct diags *diags = calloc(1, sizeof(*diags));
+	int err = -1;
+
+	(void)state;
+	sound = calloc(1, sizeof(*sound));
+	if (!workflow || !diags || !sound)
+		return -1;
+	err = workflow_parse(workflow_text, strlen(workflow_text), "w.yaml", &options, workflow,
+			     diags);
+	if (err)
+		diags_print(diags, stderr);
+	*sound = workflow->bundle;
+	snprintf(sound->kernel[1].maps[0].name, sizeof(sound->kernel[1].maps[0].name), "d_seen");
+	sound->file_count = 3;
+	snprintf(sound->files[0].path, sizeof(sound->files[0].path), "kernel.bpf.o");
+	snprintf(sound->files[1].path, sizeof(sound->files[1].path), "user/w.so");
+	snprintf(sound->files[2].path, sizeof(sound->files[2].path), "user/u.so");
+	for (int i = 0; i < 3; i++) {
+		memset(sound->files[i].sha256, 'a' + i, BUNDLE_DIGEST_BYTES - 1);
+		sound->files[i].sha256[BUNDLE_DIGEST_BYTES - 1] = '\0';
+	}
+	sound_text = bundle_print(sound);
+	free(workflow);
+	free(diags);
+	return err || !sound_text ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	free(sound);
+	free(sound_text);
+	return 0;
+}
+
+/* Parse; *ret_cause is the first diagnostic's. */
+static int parse(const char *text, size_t bytes, struct bundle *ret, char *ret_cause)
+{
+	struct diags *diags = calloc(1, sizeof(*diags));
+	int err;
+
+	assert_non_null(diags);
+	err = bundle_parse(text, bytes, "manifest.json", ret, diags);
+	snprintf(ret_cause, DIAG_TEXT_BYTES, "%s", diags->list[0].cause);
+	/* Refused with a reason, accepted without one. */
+	assert_int_equal(err, diags->count ? -1 : 0);
+	free(diags);
+	return err;
+}
+
+static void test_round_trip(void **state)
+{
+	struct bundle *copy = calloc(1, sizeof(*copy));
+	char cause[DIAG_TEXT_BYTES], *again;
+
+	(void)state;
+	assert_non_null(copy);
+	if (parse(sound_text, strlen(sound_text), copy, cause))
+		fail_msg("%s", cause);
+	again = bundle_print(copy);
+	assert_string_equal(again, sound_text);
+	/* Every bit, also of what the text rounds or leaves out. */
+	assert_memory_equal(copy, sound, sizeof(*copy));
+	assert_int_equal(copy->kernel[1].params[5].integer, -1);
+	assert_true(copy->user[1].params[0].real == 0.3 || copy->user[0].params[0].real == 0.3);
+	free(again);
+	free(copy);
+}
+
+/* "a.b[2].c" below @p value. */
+static json_t *find(json_t *value, const char *path, char *last)
+{
+	char word[64];
+	json_t *parent = value;
+
+	while (*path) {
+		size_t chars = strcspn(path, ".[]");
+
+		if (chars) {
+			snprintf(word, sizeof(word), "%.*s", (int)chars, path);
+			path += chars;
+			parent = value;
+			value = json_is_array(parent) ? json_array_get(parent, (size_t)atoi(word))
+						      : json_object_get(parent, word);
+		} else {
+			path++;
+		}
+	}
+	snprintf(last, sizeof(word), "%s", word);
+	return parent;
+}
+
+/* The sound manifest with one value replaced; NULL: removed. Returns-owned. */
+static char *change(const char *path, const char *value)
+{
+	json_t *manifest = json_loads(sound_text, 0, NULL), *parent;
+	json_t *with = value ? json_loads(value, JSON_DECODE_ANY, NULL) : NULL;
+	char last[64], *text;
+
+	assert_true(manifest && (with || !value));
+	parent = find(manifest, path, last);
+	assert_non_null(parent);
+	if (json_is_array(parent))
+		assert_int_equal(json_array_set_new(parent, (size_t)atoi(last), with), 0);
+	else if (with)
+		assert_int_equal(json_object_set_new(parent, last, with), 0);
+	else
+		assert_int_equal(json_object_del(parent, last), 0);
+	text = json_dumps(manifest, 0);
+	json_decref(manifest);
+	return text;
+}
+
+static const struct {
+	const char *path;
+	const char *value;
+	const char *cause;
+} changes[] = {
+	{"format", "2", "not of format 1"},
+	{"format", NULL, "not of format 1"},
+	{"workflow", "\"../x\"", "bad workflow name"},
+	{"workflow", "\"\"", "bad workflow name"},
+	{"workflow", "5", "workflow is not a string"},
+	{"workflow", "\"abcdefghijabcdefghijabcdefghijabc\"", "longer than 32 bytes"},
+	{"version", NULL, "version is missing"},
+	{"colour", "1", "unknown member \"colour\""},
+	{"on_failure", "\"open\"", "on_failure is not one of the words"},
+	{"queue_events", "0", "queue_events is 0"},
+	{"queue_events", "16.5", "queue_events is not an integer"},
+	{"triggers", "{}", "triggers is not an array"},
+	{"triggers", "[]", "no trigger"},
+	{"triggers[0]", "5", "triggers[0] is not an object"},
+	{"triggers[0].name", "\"b\"", "its name or id is taken"},
+	{"triggers[1].id", "1", "its name or id is taken"},
+	{"triggers[0].id", "65536", "triggers[0].id is 65536"},
+	{"triggers[0].interfaces", "[]", "no interface"},
+	{"triggers[0].interfaces[1]", "\"../e\"", "bad interface name"},
+	{"triggers[0].protocol", "\"icmp\"", "not one of the words"},
+	{"triggers[0].destination_ports[0]", "0", "not a port"},
+	{"triggers[0].destination_ports[0]", "65536", "not a port"},
+	{"triggers[0].destination_ports[0]", "\"5\"", "not a port"},
+	{"triggers[0].to.index", "2", "does not come after"},
+	{"triggers[0].to.index", "-1", "is -1"},
+	{"triggers[0].to", "{\"kind\": \"verdict\", \"verdict\": \"drop\"}", "leads to a verdict"},
+	{"triggers[0].to.entry", "0", "stays in the kernel and has an entry"},
+	{"triggers[1].to.entry", "1", "leads elsewhere"},
+	{"triggers[1].to.entry", NULL, "no entry"},
+	{"triggers[1].to.index", "2", "no user function 2"},
+	{"kernel[0].instance", "\"D\"", "bad instance name"},
+	{"kernel[0].instance", "\"w\"", "two things are named w"},
+	{"kernel[0].function", "\"a-b\"", "bad function name"},
+	{"kernel[0].params[0].name", "\"a;b\"", "bad parameter name"},
+	{"kernel[0].params[0].name", "\"type\"", "two parameters type"},
+	{"kernel[0].params[0].integer", "4294967296", "out of range"},
+	{"kernel[0].params[0].integer", "-1", "out of range"},
+	{"kernel[0].params[1].integer", "16", "out of range"},
+	{"kernel[0].params[0].type", "\"f64\"", "unknown member"},
+	{"kernel[0].outputs[0].name", "\"outside\"", "there are two"},
+	{"kernel[0].outputs[0].origin", "1", "origin 1 is taken"},
+	{"kernel[0].outputs[0].origin", "256", "origin is 256"},
+	{"kernel[0].outputs[0].targets[0].index", "0", "does not come after it"},
+	{"kernel[0].outputs[0].targets[0].index", "2", "does not come after it"},
+	{"kernel[0].outputs[0].targets[1]", "{\"kind\": \"verdict\", \"verdict\": \"drop\"}",
+	 "goes on in two ways"},
+	{"kernel[0].outputs[0].targets[1].index", "2", "no sink 2"},
+	{"kernel[0].outputs[0].targets[1].entry", "64", "is 64"},
+	{"kernel[0].outputs[0].fields",
+	 "[{\"name\": \"x\", \"type\": \"u64\", \"unit\": \"\"}]", "stand in kernel_fields"},
+	{"kernel[1].maps[0].map", "\"a b\"", "bad map name"},
+	{"kernel[1].maps[0].entries", "4294967296", "entries is 4294967296"},
+	{"kernel_fields[0].kernel_function", "2", "no function 2"},
+	{"kernel_fields[0].field.type", "\"f64\"", "floating point"},
+	{"user[0].file", "\"../../etc/passwd\"", "file is not \"user/"},
+	{"user[0].state", "{\"bytes\": 4097, \"version\": 1, \"keys\": 1}", "bytes is 4097"},
+	{"user[0].state", "{\"bytes\": 0, \"version\": 1, \"keys\": 1}", "bytes is 0"},
+	{"user[0].state", "{\"bytes\": 8, \"version\": 1, \"keys\": 0}", "keys is 0"},
+	{"user[0].key", "[]", "state without a key"},
+	{"user[0].key[0]", "\"colour\"", "not one of the words"},
+	{"user[0].key", "[\"vlan\", \"vlan\"]", "stands twice in the key"},
+	{"user[0].outputs[0].targets[0].kind", "\"kernel\"", "back into the kernel tier"},
+	{"user[0].outputs[0].targets[0].index", "2", "no sink 2"},
+	{"user[0].outputs[0].targets[0].entry", "0", "has an entry"},
+	{"entries[0].key_bytes", "1", "is said to have 1"},
+	{"entries[0].kind", "\"verdict\"", "leads elsewhere"},
+	{"entries[0].index", "65535", "leads elsewhere"},
+	{"entries[0].payload_bytes_max", "3073", "is 3073"},
+	{"entries[0].from", "{\"kernel\": 0, \"output\": 7}", "leads elsewhere"},
+	{"entries[0].from", "{\"trigger\": 0}", "leads elsewhere"},
+	{"entries[3]", "{\"from\": {\"trigger\": 0}, \"kind\": \"sink\", \"index\": 0, \"key\": [], "
+		       "\"key_bytes\": 0, \"payload_bytes_max\": 0}",
+	 "is used 0 times"},
+	{"sinks[0].host", "\"example.org\"", "no address and port"},
+	{"sinks[0].port", "0", "is 0"},
+	{"sinks[1].path", "\"x\"", "not absolute"},
+	{"sinks[1].rotate_bytes", "-1", "is -1"},
+	{"sinks[1].keep", "1001", "is 1001"},
+	{"sinks[1].name", "\"s\"", "two things are named s"},
+	{"files[1].path", "\"/etc/passwd\"", "belongs to nothing"},
+	{"files[1].path", "\"kernel.bpf.o\"", "two digests"},
+	{"files[1].sha256", "\"abc\"", "not a SHA-256 digest"},
+};
+
+static void test_changes(void **state)
+{
+	struct bundle *copy = calloc(1, sizeof(*copy));
+	char cause[DIAG_TEXT_BYTES];
+	size_t missed = 0;
+
+	(void)state;
+	assert_non_null(copy);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		bool append = !strcmp(changes[i].path, "entries[3]");
+		char *text;
+
+		if (append) {
+			json_t *manifest = json_loads(sound_text, 0, NULL);
+
+			json_array_append_new(json_object_get(manifest, "entries"),
+					      json_loads(changes[i].value, 0, NULL));
+			text = json_dumps(manifest, 0);
+			json_decref(manifest);
+		} else {
+			text = change(changes[i].path, changes[i].value);
+		}
+		if (!parse(text, strlen(text), copy, cause) || !strstr(cause, changes[i].cause)) {
+			print_error("%s = %s: \"%s\" is not \"%s\"\n", changes[i].path,
+				    changes[i].value ? changes[i].value : "nothing", cause,
+				    changes[i].cause);
+			missed++;
+		}
+		free(text);
+	}
+	assert_int_equal(missed, 0);
+	/* On failure the result is untouched. */
+	assert_int_equal(copy->trigger_count, 0);
+	free(copy);
+}
+
+static void test_not_json(void **state)
+{
+	static const char *const texts[] = {
+		"", "{", "[]", "5", "{\"format\": 1, \"format\": 1}", "{\"format\": 1}x",
+		"\xff", "{\"format\": 1, \"workflow\": \"a\\u0000b\"}",
+	};
+	struct bundle *copy = calloc(1, sizeof(*copy));
+	char cause[DIAG_TEXT_BYTES], *large = calloc(1, FAAS_MANIFEST_BYTES_MAX + 2);
+
+	(void)state;
+	assert_true(copy && large);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_int_equal(parse(texts[i], strlen(texts[i]), copy, cause), -1);
+	memset(large, ' ', FAAS_MANIFEST_BYTES_MAX + 1);
+	memcpy(large, "{}", 2);
+	assert_int_equal(parse(large, FAAS_MANIFEST_BYTES_MAX + 1, copy, cause), -1);
+	assert_non_null(strstr(cause, "the limit is"));
+	free(large);
+	free(copy);
+}
+
+/* Cut anywhere, it is no manifest. */
+static void test_cut(void **state)
+{
+	struct bundle *copy = calloc(1, sizeof(*copy));
+	size_t bytes = strlen(sound_text);
+	char cause[DIAG_TEXT_BYTES];
+
+	(void)state;
+	assert_non_null(copy);
+	for (size_t i = 0; i < bytes; i += 61)
+		assert_int_equal(parse(sound_text, i, copy, cause), -1);
+	free(copy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_not_json),
+		cmocka_unit_test(test_cut),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

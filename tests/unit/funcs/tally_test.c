@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* funcs/tally: sums, and when they are told. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <ebpf_faas/event.h>
+
+#include "user_function.h"
+
+struct state {
+	uint64_t count, bytes, first_ns, last_ns;
+};
+
+static struct user_function function;
+
+static int setup(void **state)
+{
+	(void)state;
+	function = user_function_load("tally");
+	assert_int_equal(function.state_bytes, sizeof(struct state));
+	*(unsigned int *)user_function_symbol(&function, "faas_output_total") = 2;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	user_function_close(&function);
+	return 0;
+}
+
+static struct faas_call see(struct state *state, uint64_t time_ns, uint16_t frame_bytes)
+{
+	struct faas_event event = {.time_ns = time_ns, .frame_bytes = frame_bytes};
+	struct faas_call call = {.has_value = false};
+
+	assert_int_equal(function.on_event(&call, &event, state), 0);
+	return call;
+}
+
+static void test_every(void **test_state)
+{
+	static const struct {
+		uint64_t every;
+		unsigned int totals; /* told of 100 events */
+	} rows[] = {{1, 100}, {2, 50}, {3, 33}, {100, 1}, {101, 0}};
+
+	(void)test_state;
+	for (unsigned int r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		struct state state = {0};
+		unsigned int totals = 0;
+
+		*(uint64_t *)user_function_symbol(&function, "faas_param_every") = rows[r].every;
+		for (uint64_t i = 1; i <= 100; i++) {
+			struct faas_call call = see(&state, 1000 * i, 60);
+
+			totals += call.emitted;
+			assert_int_equal(call.emitted, i % rows[r].every == 0);
+			if (!call.emitted)
+				continue;
+			assert_int_equal(call.output, 2);
+			assert_int_equal(call.field_count, 3);
+			assert_int_equal(call.fields[0].u64, i);
+			assert_int_equal(call.fields[1].u64, 60 * i);
+			assert_int_equal(call.fields[2].u64, 1000 * (i - 1));
+		}
+		assert_int_equal(totals, rows[r].totals);
+		assert_int_equal(state.count, 100);
+	}
+}
+
+/* Events of two CPUs may come with times that go back. */
+static void test_times(void **test_state)
+{
+	struct state state = {0};
+
+	(void)test_state;
+	*(uint64_t *)user_function_symbol(&function, "faas_param_every") = 1;
+	assert_int_equal(see(&state, 5000, 60).fields[2].u64, 0);
+	assert_int_equal(see(&state, 4000, 60).fields[2].u64, 1000);
+	assert_int_equal(see(&state, 6000, 60).fields[2].u64, 2000);
+	assert_int_equal(see(&state, 5500, 9000).fields[2].u64, 2000);
+	assert_int_equal(state.bytes, 9180);
+	assert_int_equal(state.first_ns, 4000);
+	assert_int_equal(state.last_ns, 6000);
+}
+
+static void test_without_state(void **test_state)
+{
+	struct faas_event event = {.frame_bytes = 60};
+	struct faas_call call = {.has_value = false};
+
+	(void)test_state;
+	assert_int_equal(function.on_event(&call, &event, NULL), -EINVAL);
+	assert_int_equal(call.emitted, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every),
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_without_state),
+	};
+
+	return cmocka_run_group_tests_name("tally", tests, setup, teardown);
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * loader/driver.c: the generated source says what the graph says, and the
+ * compiler takes it, for graphs with every kind of target and key.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "loader/driver.h"
+#include "loader/process.h"
+
+#if defined(__x86_64__)
+#define MULTIARCH "x86_64-linux-gnu"
+#else
+#define MULTIARCH "aarch64-linux-gnu"
+#endif
+
+static struct bundle *bundle;
+static char *text;
+static size_t text_bytes;
+
+static void add_output(struct bundle_function *function, const char *name,
+		       struct bundle_target target)
+{
+	struct bundle_output *output = &function->outputs[function->output_count++];
+
+	snprintf(output->name, sizeof(output->name), "%s", name);
+	output->targets[output->target_count++] = target;
+}
+
+/* range-filter -> dedup -> user, with a sink and every verdict on the way. */
+static int make_bundle(void **state)
+{
+	struct bundle_function *first, *second;
+	struct bundle_entry *entry;
+
+	(void)state;
+	bundle = calloc(1, sizeof(*bundle));
+	if (!bundle)
+		return -1;
+	strcpy(bundle->name, "a-rather-long-workflow-name");
+	bundle->kernel_count = 2;
+	first = &bundle->kernel[0];
+	second = &bundle->kernel[1];
+	strcpy(first->instance, "check-range");
+	strcpy(first->function, "range_filter");
+	strcpy(second->instance, "seen");
+	strcpy(second->function, "dedup");
+	first->params[0] = (struct bundle_param){.type = PARAM_DECIMAL, .integer = INT64_MIN};
+	strcpy(first->params[0].name, "min");
+	first->params[1] = (struct bundle_param){.type = PARAM_U64, .integer = -1};
+	strcpy(first->params[1].name, "mask");
+	first->params[2] = (struct bundle_param){.type = PARAM_SET, .integer = 5};
+	strcpy(first->params[2].name, "by");
+	first->param_count = 3;
+	add_output(first, "inside", (struct bundle_target){TARGET_KERNEL, 1, UINT32_MAX});
+	add_output(first, "outside", (struct bundle_target){TARGET_SINK, 0, 0});
+	first->outputs[1].targets[first->outputs[1].target_count++] =
+		(struct bundle_target){TARGET_VERDICT, VERDICT_REPLY, UINT32_MAX};
+	first->outputs[1].origin = 7;
+	add_output(second, "repeat", (struct bundle_target){TARGET_VERDICT, VERDICT_DROP, UINT32_MAX});
+	add_output(second, "first", (struct bundle_target){TARGET_USER, 0, 1});
+	add_output(second, "other", (struct bundle_target){TARGET_VERDICT, VERDICT_PASS, UINT32_MAX});
+	bundle->kernel_field_count = 1;
+	bundle->kernel_fields[0].kernel_function = 0;
+	strcpy(bundle->kernel_fields[0].field.name, "value");
+	bundle->entry_count = 2;
+	entry = &bundle->entries[0]; /* no key at all */
+	entry->kernel_function = 0;
+	entry->output = 1;
+	entry->kind = TARGET_SINK;
+	entry = &bundle->entries[1]; /* every part that fits a key */
+	entry->kernel_function = 1;
+	entry->output = 1;
+	entry->kind = TARGET_USER;
+	entry->key[0] = KEY_SOURCE_ADDRESS;
+	entry->key[1] = KEY_SOURCE_PORT;
+	entry->key[2] = KEY_VLAN;
+	entry->key[3] = KEY_PROTOCOL;
+	entry->key_count = 4;
+	entry->key_bytes = 16 + 2 + 2 + 1;
+	bundle->user_count = 1;
+	bundle->sink_count = 1;
+	bundle->trigger_count = 1;
+	bundle->triggers[0].id = 1;
+	bundle->triggers[0].mode = MODE_TAKE;
+	bundle->triggers[0].to = (struct bundle_target){TARGET_KERNEL, 0, UINT32_MAX};
+	strcpy(bundle->triggers[0].name, "sensors");
+	return 0;
+}
+
+static void generate(void)
+{
+	FILE *stream = open_memstream(&text, &text_bytes);
+
+	assert_non_null(stream);
+	driver_write(bundle, stream);
+	assert_int_equal(fclose(stream), 0);
+}
+
+static int forget(void **state)
+{
+	(void)state;
+	free(bundle);
+	free(text);
+	bundle = NULL;
+	text = NULL;
+	return 0;
+}
+
+static void names_are_cut_to_the_kernels(void **state)
+{
+	char name[FAAS_OBJECT_NAME_BYTES], identifier[FAAS_NAME_BYTES];
+
+	(void)state;
+	driver_program_name(bundle, name);
+	assert_string_equal(name, "a_rather_long_w");
+	driver_identifier("check-range", identifier);
+	assert_string_equal(identifier, "check_range");
+}
+
+static void constants_keep_their_values(void **state)
+{
+	(void)state;
+	generate();
+	assert_non_null(strstr(text, "const long long check_range__faas_param_min = "
+				     "(long long)9223372036854775808ull;"));
+	assert_non_null(strstr(text, "const unsigned long long check_range__faas_param_mask = "
+				     "18446744073709551615ull;"));
+	assert_non_null(strstr(text, "const unsigned int check_range__faas_param_by = 5u;"));
+	assert_non_null(strstr(text, "const unsigned int check_range__faas_field_value = 0;"));
+	assert_null(strstr(text, "seen__faas_field_value"));
+}
+
+static void graph_is_followed(void **state)
+{
+	(void)state;
+	generate();
+	assert_non_null(strstr(text, "f_check_range.inside++;\n\t\tgoto call_seen;"));
+	assert_non_null(strstr(text, "f_check_range.outside++;\n\t\tentry_0(call, "
+				     "&meters_now->ledger);\n\t\tgoto verdict_reply;"));
+	assert_non_null(strstr(text, "f_seen.repeat++;\n\t\tgoto verdict_drop;"));
+	assert_non_null(strstr(text, "f_seen.other++;\n\t\tgoto verdict_pass;"));
+	/* An event that leaves the kernel: the trigger's mode decides. */
+	assert_non_null(strstr(text, "f_seen.first++;\n\t\tentry_1(call, "
+				     "&meters_now->ledger);\n\t\tgoto verdict_mode;"));
+	assert_non_null(strstr(text, ".entry = 0, .origin = 7, .key_bytes = 0, .field_count = 1"));
+	assert_non_null(strstr(text, "take = 1;\n\t\tgoto call_check_range;"));
+}
+
+static void compiler_takes_it(void **state)
+{
+	char path[] = "/tmp/driver_test_XXXXXX.c", include[1100], driver[1100], errors[4096];
+	const char *const argv[] = {"clang", "-Wall", "-Werror", "-Wno-unused-parameter", "-O2",
+				    "-target", "bpf", "-mcpu=v3", include, driver,
+				    "-I/usr/include/" MULTIARCH, "-fsyntax-only", path, NULL};
+	int fd = mkstemps(path, 2), status;
+
+	(void)state;
+	assert_true(fd >= 0);
+	generate();
+	assert_int_equal(write(fd, text, text_bytes), text_bytes);
+	close(fd);
+	snprintf(include, sizeof(include), "-I%s/include", TEST_SOURCE);
+	snprintf(driver, sizeof(driver), "-I%s/bpf", TEST_SOURCE);
+	status = process_run(argv, NULL, 0, errors, sizeof(errors));
+	unlink(path);
+	if (status)
+		print_error("%s\n", errors);
+	assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(names_are_cut_to_the_kernels, make_bundle, forget),
+		cmocka_unit_test_setup_teardown(constants_keep_their_values, make_bundle, forget),
+		cmocka_unit_test_setup_teardown(graph_is_followed, make_bundle, forget),
+		cmocka_unit_test_setup_teardown(compiler_takes_it, make_bundle, forget),
+	};
+
+	return cmocka_run_group_tests_name("loader/driver", tests, NULL, NULL);
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Every mistake is found, at its place, with the next step. One sound workflow,
+ * and rows that each change one thing in it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "described.h"
+
+static const char sound[] = "workflow: plant\n"							    /* 1 */
+			    "version: \"1.0\"\n"						    /* 2 */
+			    "triggers:\n"							    /* 3 */
+			    "  sensors:\n"							    /* 4 */
+			    "    packet:\n"							    /* 5 */
+			    "      interfaces: [eth0, eth1]\n"					    /* 6 */
+			    "      hook: xdp\n"							    /* 7 */
+			    "      match: {protocol: udp, destination_port: [5005, 5006]}\n"	    /* 8 */
+			    "    mode: copy\n"							    /* 9 */
+			    "    to: plausible\n"						    /* 10 */
+			    "functions:\n"							    /* 11 */
+			    "  plausible:\n"							    /* 12 */
+			    "    kernel: filter\n"						    /* 13 */
+			    "    params: {offset: 4, type: s32be, min: -50, max: 150}\n"	    /* 14 */
+			    "    outputs: {inside: repeats, outside: alarm}\n"			    /* 15 */
+			    "  repeats:\n"							    /* 16 */
+			    "    kernel: dedup\n"						    /* 17 */
+			    "    params: {by: [source_address, payload], window: 500ms}\n"	    /* 18 */
+			    "    outputs: {first: trend, repeat: pass}\n"			    /* 19 */
+			    "  trend:\n"							    /* 20 */
+			    "    user: watch\n"							    /* 21 */
+			    "    key: source_address\n"						    /* 22 */
+			    "    state: memory\n"						    /* 23 */
+			    "    keys: 1000\n"							    /* 24 */
+			    "    outputs: {anomaly: [more, archive]}\n"				    /* 25 */
+			    "  more:\n"								    /* 26 */
+			    "    user: tally\n"							    /* 27 */
+			    "    outputs: {total: archive}\n"					    /* 28 */
+			    "workers: {queue: 4096}\n"						    /* 29 */
+			    "overload: {packet: pass, event: lose}\n"				    /* 30 */
+			    "on_failure: pass\n"						    /* 31 */
+			    "sinks:\n"								    /* 32 */
+			    "  alarm:\n"							    /* 33 */
+			    "    udp: {to: \"10.0.0.9:5140\"}\n"				    /* 34 */
+			    "  archive:\n"							    /* 35 */
+			    "    file: {path: /var/lib/plant.jsonl, rotate: 64Mi, keep: 8}\n";	    /* 36 */
+
+struct change {
+	const char *from, *to;
+	unsigned int line, column;
+	const char *cause;  /* part of it; behind a "+" if another diagnostic goes with it */
+	const char *advice; /* part of it */
+};
+
+/* The text with the first @p from replaced. Returns-owned. */
+static char *make_text(const char *from, const char *to)
+{
+	const char *at = strstr(sound, from);
+	size_t bytes = sizeof(sound) + strlen(to);
+	char *text = malloc(bytes);
+
+	if (!at || !text)
+		fail_msg("\"%s\" does not stand in the sound workflow", from);
+	snprintf(text, bytes, "%.*s%s%s", (int)(at - sound), sound, to, at + strlen(from));
+	return text;
+}
+
+static int read_text(const char *text, struct workflow *workflow, struct diags *diags)
+{
+	const struct workflow_options options = {.functions = described_functions()};
+
+	return workflow_parse(text, strlen(text), "w.yaml", &options, workflow, diags);
+}
+
+/* Whether exactly what the row says is found. Prints what is not. */
+static bool is_found(const struct change *change)
+{
+	struct workflow *workflow = calloc(1, sizeof(*workflow));
+	struct diags *diags = calloc(1, sizeof(*diags));
+	char *text = make_text(change->from, change->to);
+	bool more = change->cause[0] == '+', found = false;
+	int err;
+
+	assert_true(workflow && diags);
+	err = read_text(text, workflow, diags);
+	for (unsigned int i = 0; i < diags->count; i++) {
+		const struct diag *diag = &diags->list[i];
+
+		found |= diag->class == DIAG_INVALID && diag->line == change->line &&
+			 diag->column == change->column && !strcmp(diag->file, "w.yaml") &&
+			 strstr(diag->cause, change->cause + more) && strstr(diag->advice, change->advice);
+	}
+	/* What merely follows from a mistake is not said. */
+	found = found && err == -1 && diags->count == 1u + more;
+	if (!found) {
+		diags_print(diags, stderr);
+		print_error("\"%s\" -> \"%s\": not %u:%u \"%s\"; \"%s\"\n\n", change->from,
+			    change->to, change->line, change->column, change->cause,
+			    change->advice);
+	}
+	free(text);
+	free(workflow);
+	free(diags);
+	return found;
+}
+
+static void check_all(const struct change *rows, size_t count)
+{
+	size_t missed = 0;
+
+	for (size_t i = 0; i < count; i++)
+		missed += !is_found(&rows[i]);
+	assert_int_equal(missed, 0);
+}
+#define CHECK(rows) check_all(rows, sizeof(rows) / sizeof((rows)[0]))
+
+static void test_sound(void **state)
+{
+	struct workflow *workflow = calloc(1, sizeof(*workflow));
+	struct diags *diags = calloc(1, sizeof(*diags));
+
+	(void)state;
+	assert_true(workflow && diags);
+	if (read_text(sound, workflow, diags))
+		diags_print(diags, stderr);
+	assert_int_equal(diags->count, 0);
+	assert_string_equal(workflow->bundle.name, "plant");
+	free(workflow);
+	free(diags);
+}
+
+static const struct change top[] = {
+	{"workflow: plant\n", "", 1, 1, "`workflow` is missing", "workflow: NAME"},
+	{"workflow: plant", "workflow: Plant_1", 1, 11, "no name for a workflow", "a-z, 0-9 and -"},
+	{"workflow: plant", "workflow: [a]", 1, 11, "single value", ""},
+	{"workflow: plant", "workflow:", 1, 10, "not empty", ""},
+	{"workflow: plant", "workflow: abcdefghijabcdefghijabcdefghijabc", 1, 11, "no name", "32"},
+	{"version:", "verion:", 2, 1, "unknown key `verion`", "did you mean `version`"},
+	{"version: \"1.0\"",
+	 "version: 0123456789012345678901234567890123456789012345678901234567890123456789", 2, 10,
+	 "longer than 64 bytes", ""},
+	{"workers: {queue: 4096}", "workers: {queue: 15}", 29, 18, "15 is out of range", "16 to"},
+	{"queue: 4096", "queue: many", 29, 18, "`many` is not a whole number", "16 to"},
+	{"{queue: 4096}", "{queues: 4096}", 29, 11, "unknown key `queues`", "`queue`"},
+	{"{queue: 4096}", "4096", 29, 10, "must be a mapping", ""},
+	{"{queue: 4096}", "", 29, 1, "must be a mapping, not empty", ""},
+	{"{queue: 4096}", "{instances: 2}", 29, 22, "other than 1 is not supported", "write 1"},
+	{"{queue: 4096}", "{instances: {min: 0, max: 1}}", 29, 28, "not supported by this", ""},
+	{"{queue: 4096}", "{memory: 32Mi}", 29, 11, "`memory` is not supported by this", ""},
+	{"{queue: 4096}", "{class: latency}", 29, 18, "`latency` is not supported", "throughput"},
+	{"packet: pass, event", "packet: redirect, event", 30, 20, "not known", "pass, drop"},
+	{"event: lose", "event: shed", 30, 33, "`shed` is not supported by this", "lose"},
+	{"on_failure: pass", "on_failure: drop", 31, 13, "`drop` is not supported", "pass"},
+	{"on_failure: pass", "on_failure: open", 31, 13, "`open` is not known", "pass"},
+	{"on_failure: pass", "health: {}", 31, 1, "`health` is not supported by this version", ""},
+	{"on_failure: pass", "retry: 3", 31, 1, "`retry` is not supported by this version", ""},
+	{"on_failure: pass", "mode: observe", 31, 1, "`mode` is not supported", "trigger"},
+};
+
+static void test_top(void **state)
+{
+	(void)state;
+	CHECK(top);
+}
+
+static const struct change triggers[] = {
+	{"    packet:\n", "    paket:\n", 5, 5, "+unknown key `paket`", "`packet`"},
+	{"    packet:\n", "    paket:\n", 4, 3, "+`packet` is missing", "interfaces: [NAME]"},
+	{"    to: plausible\n", "", 4, 3, "`to` is missing", "to: FUNCTION"},
+	{"to: plausible", "to: plausble", 10, 9, "named `plausble`", "`plausible`"},
+	{"to: plausible", "to: pass", 10, 9, "not to the verdict `pass`", "kernel function"},
+	{"to: plausible", "to: [plausible, archive]", 10, 21, "several targets is not supported", ""},
+	{"to: plausible", "to: []", 10, 9, "`to` is empty", ""},
+	{"to: plausible", "to: {redirect: eth1}", 10, 9, "`redirect` is not supported", "drop"},
+	{"mode: copy", "mode: observe", 9, 11, "`observe` is not supported", "copy, take"},
+	{"mode: copy", "mode: steal", 9, 11, "`steal` is not known", "copy, take"},
+	{"hook: xdp", "hook: tc-ingress", 7, 13, "`tc-ingress` is not supported", "xdp-generic"},
+	{"hook: xdp", "hook: tc-egress", 7, 13, "`tc-egress` is not supported", "xdp-generic"},
+	{"hook: xdp", "hook: xpd", 7, 13, "`xpd` is not known", "did you mean `xdp`"},
+	{"      interfaces: [eth0, eth1]\n", "", 5, 5, "`interfaces` is missing", "[NAME]"},
+	{"[eth0, eth1]", "[]", 6, 19, "`interfaces` is empty", ""},
+	{"[eth0, eth1]", "[eth0, eth0]", 6, 26, "eth0 is there twice", "remove"},
+	{"[eth0, eth1]", "any", 6, 19, "`any` as an interface is not supported", "name each"},
+	{"[eth0, eth1]", "[eth*]", 6, 20, "pattern `eth*` for interfaces is not supported", "name"},
+	{"[eth0, eth1]", "[a/b]", 6, 20, "`a/b` cannot be the name", "ip link"},
+	{"[eth0, eth1]", "[abcdefghijklmnop]", 6, 20, "cannot be the name", "ip link"},
+	{"[eth0, eth1]", "[[eth0]]", 6, 20, "single value, not a list", ""},
+	{"[eth0, eth1]", "[a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q]", 6, 52, "one interface more", ""},
+	{"protocol: udp, ", "", 8, 7, "`protocol` is missing", "protocol: udp"},
+	{"protocol: udp", "protocol: icmp", 8, 25, "`icmp` is not supported by this", "udp, tcp"},
+	{"protocol: udp", "protocol: upd", 8, 25, "`upd` is not known", "`udp`"},
+	{", destination_port: [5005, 5006]", "", 8, 7, "names no port", "destination_port"},
+	{"destination_port: [", "destination_prot: [", 8, 30, "+unknown key", "`destination_port`"},
+	{"[5005, 5006]", "0", 8, 48, "0 is out of range", "1 to 65535"},
+	{"[5005, 5006]", "[5005, 65536]", 8, 55, "65536 is out of range", "1 to 65535"},
+	{"[5005, 5006]", "http", 8, 48, "`http` is not a whole number", "1 to 65535"},
+	{"[5005, 5006]", "5005-5010", 8, 48, "port range `5005-5010` is not supported", "list"},
+	{"[5005, 5006]", "[5005, 5005]", 8, 55, "destination port 5005 is there twice", ""},
+	{"[5005, 5006]", "[5005, 5006], port: 5006", 8, 68, "port 5006 is there twice", ""},
+	{"[5005, 5006]", "[]", 8, 48, "`destination_port` is empty", ""},
+	{"protocol: udp,", "protocol: udp, source: 10.0.0.0/8,", 8, 30, "`source` is not supp", ""},
+	{"protocol: udp,", "protocol: udp, vlan: 5,", 8, 30, "`vlan` is not supported by", ""},
+	{"protocol: udp,", "protocol: udp, ethertype: 5,", 8, 30, "`ethertype` is not supp", ""},
+	{"functions:\n", "  minute:\n    timer: {every: 60s}\n    to: trend\nfunctions:\n", 12, 5,
+	 "`timer` is not supported by this version", ""},
+	{"functions:\n",
+	 "  b:\n    packet: {interfaces: eth1, match: {protocol: udp, port: 5006}}\n"
+	 "    to: plausible\nfunctions:\n",
+	 12, 26, "sensors and b both match destination port 5006 on eth1", "one trigger"},
+	{"functions:\n",
+	 "  b:\n    packet: {interfaces: eth1, hook: xdp-generic, match: {protocol: udp, port: 1}}"
+	 "\n    to: plausible\nfunctions:\n",
+	 12, 26, "attach to eth1 in two ways", "same `hook`"},
+};
+
+static void test_triggers(void **state)
+{
+	(void)state;
+	CHECK(triggers);
+}
+
+static const struct change functions[] = {
+	{"kernel: filter", "kernel: fliter", 13, 13, "no function `fliter`", "`filter`"},
+	{"kernel: filter", "user: filter", 13, 11, "no function `filter` in the user tier",
+	 "write `kernel: filter`"},
+	{"    kernel: filter\n", "", 12, 3, "which function it is", "`kernel: NAME`"},
+	{"kernel: filter\n", "kernel: filter\n    user: watch\n", 14, 5, "`kernel` and `user`", ""},
+	{"kernel: filter\n", "kernel: filter\n    timeout: 5ms\n", 14, 5, "`timeout` is not sup", ""},
+	{"kernel: filter\n", "kernel: filter\n    key: vlan\n", 14, 5, "`key` is for user", ""},
+	{"kernel: filter\n", "kernel: filter\n    state: none\n", 14, 5, "`state` is for user", ""},
+	{"kernel: filter", "exec: /bin/true", 13, 5, "`exec` is not supported by this", "user: NAME"},
+	{"offset: 4", "ofset: 4", 14, 14, "filter has no parameter `ofset`", "`offset`"},
+	{"offset: 4", "offset: -4", 14, 22, "`-4` is beyond what a u32", "0 to 1400"},
+	{"offset: 4", "offset: 1401", 14, 22, "1401 is out of range", "0 to 1400"},
+	{"offset: 4", "offset: [4]", 14, 22, "single value, not a list", ""},
+	{"type: s32be", "type: s32eb", 14, 31, "`s32eb` is not one of its words", "`s32be`"},
+	{"type: s32be", "type: [u8, u16be]", 14, 31, "single value", ""},
+	{"min: -50, ", "", 14, 5, "filter needs parameter `min`", "Smallest inside"},
+	{"min: -50", "min: -0.0000001", 14, 43, "finer than a decimal", "-1000000 to 1000000"},
+	{"min: -50", "min: low", 14, 43, "`low` is not a number with at most 6", ""},
+	{"params: {offset: 4, type: s32be, min: -50, max: 150}", "params: [1]", 14, 13,
+	 "`params` must be a mapping", ""},
+	{"{inside: repeats, outside: alarm}", "{inside: repeats, otside: alarm}", 15, 32,
+	 "filter has no output `otside`", "`outside`"},
+	{"outside: alarm", "outside: [alarm, alram]", 15, 49, "named `alram`", "`alarm`"},
+	{"outside: alarm", "outside: [alarm, alarm]", 15, 49, "leads to `alarm` twice", ""},
+	{"outside: alarm", "outside: [alarm, drop, pass]", 15, 55, "both in the kernel", "one way"},
+	{"inside: repeats", "inside: [repeats, drop]", 15, 33, "`repeats` and `drop`", "one way"},
+	{"inside: repeats", "inside: [repeats, redirect]", 15, 33, "`redirect` is not supp", ""},
+	{"outside: alarm", "outside: [alarm, []]", 15, 49, "single value, not a list", ""},
+	{"repeat: pass", "repeat: []", 19, 37, "empty list of targets", ""},
+	{"by: [source_address, payload]", "by: [source_adress]", 18, 19, "`source_adress` is not one",
+	 "`source_address`"},
+	{"by: [source_address, payload]", "by: [payload, payload]", 18, 28, "payload is there twice",
+	 ""},
+	{"by: [source_address, payload]", "by: []", 18, 18, "the list is empty", ""},
+	{"window: 500ms", "window: 500", 18, 53, "`500` is not a duration", "1ms to 1h"},
+	{"window: 500ms", "window: 2h", 18, 53, "2h is out of range", "1ms to 1h"},
+	{"window: 500ms", "strict: yes", 18, 53, "`yes` is not true or false", ""},
+	{"window: 500ms", "limit: 4K", 18, 52, "`4K` is not a number of bytes", "1 to 1Mi"},
+	{"  repeats:\n", "  pass:\n", 16, 3, "+`pass` is a verdict", "another name"},
+};
+
+static void test_functions(void **state)
+{
+	(void)state;
+	CHECK(functions);
+}
+
+static const struct change graph[] = {
+	{"repeat: pass", "repeat: plausible", 19, 37,
+	 "a cycle: plausible -> repeats -> plausible", ""},
+	{"repeat: pass", "repeat: repeats", 19, 37, "a cycle: repeats -> repeats", ""},
+	{"total: archive", "total: trend", 28, 22, "a cycle: trend -> more -> trend", ""},
+	{"total: archive", "total: drop", 28, 22, "cannot drop the packet", "in a kernel function"},
+	{"total: archive", "total: reply", 28, 22, "`reply` from a user function is not supp", ""},
+	{"workers:", "  idle: {user: relay}\nworkers:", 29, 3, "idle is never reached", "lead a"},
+	{"outside: alarm", "outside: drop", 33, 3, "nothing is sent to sink alarm", "remove it"},
+	{"    key: source_address\n", "", 20, 3, "+trend keeps state and has no key", "key: source_address"},
+	{"    key: source_address\n", "", 25, 3, "+more keeps state and has no key", "where the kernel"},
+	{"key: source_address", "key: [source_address, source_adress]", 22, 27,
+	 "`source_adress` is not known", "`source_address`"},
+	{"key: source_address", "key: [vlan, vlan]", 22, 17, "vlan stands there twice", ""},
+	{"key: source_address", "key: []", 22, 10, "`key` is empty", ""},
+	{"key: source_address",
+	 "key: [source_address, destination_address, source_port, destination_port, vlan]", 22, 79,
+	 "vlan is one part more", ""},
+	{"user: tally\n", "user: tally\n    key: vlan\n", 28, 10,
+	 "has the key of its events, which is source_address (from trend)", "remove it"},
+	{"state: memory", "state: durable", 23, 12, "`durable` is not supported", "none, memory"},
+	{"state: memory", "state: disk", 23, 12, "`disk` is not known", "none, memory"},
+	{"state: memory", "state: none", 24, 5, "there is none", "remove it"},
+	{"keys: 1000", "keys: 0", 24, 11, "0 is out of range", "1 to"},
+	{"user: tally", "user: relay\n    state: memory", 28, 12, "+relay keeps no state", "remove it"},
+	{"first: trend", "first: [trend, more]", 26, 3,
+	 "two keys: none (from more) and source_address (from trend)", "the same `key`"},
+	{"{inside: repeats, outside: alarm}", "{short: repeats, outside: alarm}", 20, 3,
+	 "reads the field `value`", "ebpf-faas functions"},
+	{"user: tally\n    outputs: {total", "user: watch\n    outputs: {anomaly", 26, 3,
+	 "more reads the field `value`", ""},
+};
+
+static void test_graph(void **state)
+{
+	(void)state;
+	CHECK(graph);
+}
+
+static const struct change sinks[] = {
+	{"udp: {to: \"10.0.0.9:5140\"}", "udp: {}", 34, 5, "`to` is missing", "ADDRESS:PORT"},
+	{"10.0.0.9:5140", "collector:5140", 34, 15, "`collector:5140` is not ADDRESS:PORT", "192"},
+	{"10.0.0.9:5140", "10.0.0.9", 34, 15, "is not ADDRESS:PORT", "192"},
+	{"10.0.0.9:5140", "10.0.0.9:0", 34, 15, "is not ADDRESS:PORT", "192"},
+	{"10.0.0.9:5140", "10.0.0.9:65536", 34, 15, "is not ADDRESS:PORT", "192"},
+	{"10.0.0.9:5140", "fd00::1:5140", 34, 15, "is not ADDRESS:PORT", "[2001"},
+	{"10.0.0.9:5140", "[10.0.0.9]:5140", 34, 15, "is not ADDRESS:PORT", "192"},
+	{"10.0.0.9:5140", "[fd00::1:5140", 34, 15, "is not ADDRESS:PORT", "[2001"},
+	{"/var/lib/plant.jsonl", "plant.jsonl", 36, 18, "not the absolute path", "from / on"},
+	{"/var/lib/plant.jsonl", "/var/lib/", 36, 18, "not the absolute path", "from / on"},
+	{"path: /var/lib/plant.jsonl, ", "", 36, 5, "`path` is missing", "path: /"},
+	{"rotate: 64Mi", "rotate: 64M", 36, 48, "`64M` is not a number of bytes", ""},
+	{"rotate: 64Mi, ", "", 36, 46, "nothing is rotated", "rotate: 64Mi"},
+	{"keep: 8", "keep: 1001", 36, 60, "1001 is out of range", "0 to 1000"},
+	{"    udp: {to: \"10.0.0.9:5140\"}", "    mqtt: {}", 34, 5, "`mqtt` is not supported", "udp"},
+	{"    udp: {to: \"10.0.0.9:5140\"}", "    http: {}", 34, 5, "`http` is not supported", "udp"},
+	{"5140\"}\n", "5140\"}\n    spool: {}\n", 35, 5, "`spool` is not supported by this", ""},
+	{"    udp: {to: \"10.0.0.9:5140\"}", "    {}", 33, 3, "does not say where", "`udp:`"},
+	{"    udp: {to: \"10.0.0.9:5140\"}\n", "    file: {path: /var/lib/plant.jsonl}\n", 36, 18,
+	 "sink alarm writes to this file already", "one sink"},
+	{"  alarm:\n", "  trend:\n", 33, 3, "+`trend` is a function already", "rename"},
+};
+
+static void test_sinks(void **state)
+{
+	(void)state;
+	CHECK(sinks);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sound),	  cmocka_unit_test(test_top),
+		cmocka_unit_test(test_triggers), cmocka_unit_test(test_functions),
+		cmocka_unit_test(test_graph),	  cmocka_unit_test(test_sinks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

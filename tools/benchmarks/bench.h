@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What all benchmarks share: options, rounds, medians, and printing one figure
+ * as a person reads it or as one JSON object a line.
+ */
+#ifndef FAAS_BENCH_H
+#define FAAS_BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BENCH_ROUNDS_DEFAULT 11
+#define BENCH_ROUNDS_MIN 7
+#define BENCH_ROUNDS_MAX 101
+
+struct bench {
+	const char *name;
+	unsigned int rounds;
+	bool json;
+};
+
+/* One side of a figure: a value a round. */
+struct bench_series {
+	double values[BENCH_ROUNDS_MAX];
+	unsigned int count;
+};
+
+enum bench_goal { BENCH_AT_MOST, BENCH_AT_LEAST, BENCH_EXACTLY };
+
+/* Options --rounds N and --json; exits with 2 on others. */
+struct bench bench_options(const char *name, int argc, char **argv);
+
+void bench_add(struct bench_series *series, double value);
+double bench_median(const struct bench_series *series);
+
+/**
+ * Print a figure: both medians with their spread, the ratio ours / peer, and
+ * whether the ratio meets the goal. @p ours_text and @p peer_text say what was
+ * measured, parameters included. Returns whether the goal was met.
+ */
+bool bench_figure(const struct bench *bench, const char *figure, const char *ours_text,
+		  const struct bench_series *ours, const char *peer_text,
+		  const struct bench_series *peer, const char *unit, enum bench_goal kind,
+		  double goal);
+
+/* Pin this process to one core. 0 or -errno. */
+int bench_pin(int cpu);
+
+uint64_t bench_now_ns(void);
+
+/* Print the reason and end the program with status 1. */
+void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+#endif

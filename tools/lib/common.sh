@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Sourced by the tools and the tests that are shell scripts: where things are,
+# who may run, waiting, one at a time.
+
+TOP=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-build}
+case $BUILD in
+/*) ;;
+*) BUILD=$TOP/$BUILD ;;
+esac
+FAAS=$BUILD/ebpf-faas
+TEST_LIB=$BUILD/tests/lib
+CAPTURES=$TOP/tests/data/captures
+PIN_ROOT=/sys/fs/bpf/ebpf-faas
+export PATH="$PATH:/usr/sbin:/sbin" LC_ALL=C.UTF-8
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || die "must be run as root: BPF programs are loaded and network namespaces made; try: sudo $0"
+}
+
+# One demonstration or test run at a time on a host: they share the pins and the
+# runtime. The lock is on this file, so nothing is left behind. FD 9 must not
+# reach processes that outlive the script: close it (9<&-) where one is started.
+host_lock() {
+	[ -z "${FAAS_HOST_LOCKED:-}" ] || return 0
+	exec 9<"$TOP/tools/lib/common.sh"
+	if ! flock -n 9; then
+		echo "${0##*/}: waiting for another run on this machine to end" >&2
+		flock -w "${1:-1800}" 9 || die "another run holds the machine for too long"
+	fi
+	export FAAS_HOST_LOCKED=$$
+}
+
+# wait_for SECONDS COMMAND...: until COMMAND succeeds. Bounded; 1 if it never did.
+wait_for() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$deadline" ] || return 1
+		sleep 0.05
+	done
+}
+
+# Enter a network namespace as `ip netns exec` does, but for its new mount of
+# /sys, which would hide bpffs.
+in_netns() {
+	local name=$1
+	shift
+	nsenter --net="/run/netns/$name" -- "$@"
+}
+
+# start_in_netns NAME COMMAND...: in the background. Its PID is in $STARTED, and is that
+# of COMMAND: nsenter becomes it. (A function in the background would be a shell
+# around it, and killing that leaves COMMAND alone.) Without the lock's FD 9.
+start_in_netns() {
+	local name=$1
+	shift
+	nsenter --net="/run/netns/$name" -- "$@" 9<&- &
+	STARTED=$!
+}
+
+# end_process PID...: SIGTERM, then SIGKILL for one that does not listen.
+end_process() {
+	local pid
+	for pid; do
+		kill -TERM "$pid" 2>/dev/null || continue
+		wait_for 5 process_gone "$pid" || kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null || true # its status, when it is a child of ours
+	done
+	return 0
+}
+
+# A zombie is gone: it waits for its parent only.
+process_gone() {
+	local state
+	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null)
+	[ -z "$state" ] || [ "$state" = Z ]
+}
+
+# Processes whose name begins with ebpf-faas: the command, runtime, workers,
+# courier.
+faas_processes() {
+	local file name
+	for file in /proc/[0-9]*/comm; do
+		{ read -r name <"$file"; } 2>/dev/null || continue
+		case $name in
+		ebpf-faas*)
+			file=${file%/comm}
+			process_gone "${file#/proc/}" || echo "${file#/proc/} $name"
+			;;
+		esac
+	done
+	return 0
+}

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Reading what `ebpf-faas status` and bpftool say. FD 9 is the host lock: closed,
+# because `load` starts processes that stay.
+
+faas() { "$FAAS" "$@" 9<&-; }
+
+# ledger WORKFLOW: its ledger, as one JSON object.
+ledger() { faas status --json "$1" | jq -ce .ledger; }
+
+# ledger_get LEDGER PATH: one number of it; 0 for a reason that never occurred.
+ledger_get() { jq -r ".$2 // 0" <<<"$1"; }
+
+# Nothing is on its way any more: all that was emitted was processed or put aside.
+ledger_at_rest() {
+	local now
+	now=$(ledger "$1") || return 1
+	jq -e '.in_flight == 0 and .in_kernel == 0 and
+		.emitted == .processed + .dead_lettered' <<<"$now"
+}
+
+# Both sums of the ledger: packets and events. Prints what is wrong with it.
+ledger_balance() {
+	jq -r '
+	(.matched - .dropped - .passed - .replied - .redirected - (.lost.no_program // 0)) as $packets |
+	(.emitted - .processed - .dead_lettered - .in_flight) as $events |
+	if $packets != 0 then "packets: matched differs from the verdicts by \($packets)" else empty end,
+	if $events != 0 then "events: emitted differs from what became of them by \($events)" else empty end,
+	if .in_kernel != 0 then "in_kernel is \(.in_kernel) at rest" else empty end
+	' <<<"$1"
+}
+
+# lines_are FILE N: FILE has N lines, or more: waiting ends, comparing comes later.
+lines_are() { [ "$(lines_of "$1")" -ge "$2" ]; }
+lines_of() { if [ -e "$1" ]; then wc -l <"$1"; else echo 0; fi; }
+
+# bpf_map PATH: the entries of a pinned map as bpftool prints them with --json,
+# by field: [{"key":..,"value":..}], a per-CPU map with its CPUs added up.
+bpf_map() {
+	bpftool --json map dump pinned "$1" | jq -c '
+	def add_up: reduce .[] as $one ({}; . as $sum | $one | to_entries |
+		reduce .[] as $field ($sum;
+			if $field.value | type == "number" then .[$field.key] += $field.value
+			else .[$field.key] = $field.value end));
+	map(.formatted | if .values then {key, value: ([.values[].value] | add_up)} else . end)'
+}

@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# What is on the machine that a run may leave behind, as sorted text files, so
+# that before and after can be compared.
+
+MACHINE_PARTS='programs maps links pins namespaces mounts interfaces processes cgroups run_files state_files'
+
+machine_programs() { bpftool -j prog list | jq -r '.[] | "\(.id) \(.type) \(.name // "-")"'; }
+machine_maps() { bpftool -j map list | jq -r '.[] | "\(.id) \(.type) \(.name // "-")"'; }
+machine_links() { bpftool -j link list | jq -r '.[] | "\(.id) \(.type) prog \(.prog_id // "-")"'; }
+machine_pins() { if mountpoint -q /sys/fs/bpf; then find /sys/fs/bpf -mindepth 1; fi; }
+machine_namespaces() { if [ -d /run/netns ]; then ls -1 /run/netns; fi; }
+machine_mounts() { cut -d' ' -f3- /proc/self/mountinfo; }
+machine_interfaces() { ls -1 /sys/class/net; }
+machine_cgroups() { find /sys/fs/cgroup -type d -name '*ebpf*faas*' 2>/dev/null || true; }
+machine_run_files() { if [ -e /run/ebpf-faas ]; then find /run/ebpf-faas; fi; }
+# Sizes and times too: a file that was there before must be as it was.
+machine_state_files() {
+	if [ -e /var/lib/ebpf-faas ]; then
+		find /var/lib/ebpf-faas \( -type d -printf '%p/\n' \) -o -printf '%p %s bytes, changed %t\n'
+	fi
+}
+
+# Ours by name, and all that carry the mark of this run in their environment:
+# whatever was started from it, daemons too.
+machine_processes() {
+	local directory
+	faas_processes
+	[ -n "${FAAS_RUN_MARK:-}" ] || return 0
+	for directory in /proc/[0-9]*; do
+		[ "${directory#/proc/}" != "$$" ] && [ "${directory#/proc/}" != "$BASHPID" ] || continue
+		if grep -qsz "^FAAS_RUN_MARK=$FAAS_RUN_MARK\$" "$directory/environ" &&
+			! process_gone "${directory#/proc/}" && ! descends_from_us "${directory#/proc/}"; then
+			echo "${directory#/proc/} $(cat "$directory/comm" 2>/dev/null)"
+		fi
+	done
+}
+
+# The commands that make this snapshot are not what it looks for.
+descends_from_us() {
+	local parent=$1
+	while [ "${parent:-0}" -gt 1 ]; do
+		[ "$parent" != "$BASHPID" ] || return 0
+		parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$parent/status" 2>/dev/null)
+	done
+	return 1
+}
+
+# machine_snapshot DIRECTORY
+machine_snapshot() {
+	local part
+	mkdir -p "$1"
+	for part in $MACHINE_PARTS; do
+		"machine_$part" | FAAS_RUN_MARK='' LC_ALL=C sort >"$1/$part" || return 1
+	done
+}
+
+# machine_compare BEFORE AFTER: print "PART + line" and "PART - line" for what
+# differs. BPF objects that are gone were somebody else's: only new ones count,
+# for they are what a run could have left.
+machine_compare() {
+	local part
+	for part in $MACHINE_PARTS; do
+		LC_ALL=C comm -13 "$1/$part" "$2/$part" | sed "s|^|$part + |"
+		case $part in
+		programs | maps | links | processes) ;;
+		*) LC_ALL=C comm -23 "$1/$part" "$2/$part" | sed "s|^|$part - |" ;;
+		esac
+	done
+}
+
+# machine_same BEFORE SCRATCH [ALLOWED]: compare the machine now with the snapshot
+# BEFORE, for up to 10 seconds, because the kernel frees programs, maps and
+# namespaces some time after their last user has gone. What is still different
+# stands in SCRATCH/differences. ALLOWED is a pattern (grep -E) of differences
+# that are right.
+machine_same() {
+	local before=$1 scratch=$2 allowed=${3:-^\$}
+	wait_for 10 machine_same_now "$before" "$scratch" "$allowed"
+}
+
+machine_same_now() {
+	rm -rf "$2/now"
+	machine_snapshot "$2/now" || return 1
+	machine_compare "$1" "$2/now" | grep -Ev "$3" >"$2/differences"
+	[ ! -s "$2/differences" ]
+}

@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Network namespaces and veth pairs, and taking them away again.
+
+# `ip netns add` makes /run/netns a mount point the first time. netns_begin notes
+# whether it was one, netns_end undoes it if it was not.
+netns_begin() {
+	mountpoint -q /run/netns 2>/dev/null || NETNS_MOUNT_IS_OURS=1
+	[ -d /run/netns ] || NETNS_DIRECTORY_IS_OURS=1
+}
+
+netns_end() {
+	[ -n "${NETNS_MOUNT_IS_OURS:-}" ] || return 0
+	[ -z "$(ls -A /run/netns 2>/dev/null)" ] || return 0
+	umount /run/netns 2>/dev/null || return 0
+	[ -z "${NETNS_DIRECTORY_IS_OURS:-}" ] || rmdir /run/netns
+}
+
+# netns_make NAME: with its loopback up and without IPv6 router solicitation and
+# duplicate detection, so that nothing but what a run sends is on its wires and
+# addresses can be used at once.
+netns_make() {
+	ip netns add "$1"
+	in_netns "$1" sh -c '
+		echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+		echo 0 >/proc/sys/net/ipv6/conf/default/router_solicitations
+		echo 1 >/proc/sys/net/ipv6/conf/default/addr_gen_mode' 2>/dev/null
+	in_netns "$1" ip link set lo up
+}
+
+# netns_veth NAMESPACE INTERFACE PEER_NAMESPACE PEER_INTERFACE [MTU]
+netns_veth() {
+	ip link add "$2" netns "$1" mtu "${5:-1500}" type veth peer name "$4" netns "$3" mtu "${5:-1500}"
+	in_netns "$1" ip link set "$2" up
+	in_netns "$3" ip link set "$4" up
+}
+
+netns_delete() {
+	local name
+	for name; do
+		[ ! -e "/run/netns/$name" ] || ip netns delete "$name"
+	done
+}

@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The Debian packages that the project needs, in one place, and their
+# installation: without questions, without recommended packages, and nothing at
+# all if everything is there. "a|b" is satisfied by either; the first one that
+# the distribution has is installed.
+
+PACKAGES_BUILD='gcc make pkg-config|pkgconf libc6-dev clang llvm llvm-14-dev|llvm-dev
+	libbpf-dev liburing-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev'
+PACKAGES_DEMO='iproute2 util-linux bpftool jq tshark tcpreplay'
+PACKAGES_CHECK='git libcmocka-dev ethtool libclang-rt-dev clang-format clang-tidy cppcheck'
+PACKAGES_CLEANROOM='debootstrap slirp4netns'
+
+package_installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# The packages of "a|b|c" words that nothing installed satisfies, first choice each.
+packages_missing() {
+	local word alternative
+	for word; do
+		for alternative in ${word//|/ }; do
+			package_installed "$alternative" && continue 2
+		done
+		echo "$word"
+	done
+}
+
+package_known() {
+	apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
+}
+
+# Put the first alternative that the distribution has for each word into `chosen`.
+packages_choose() {
+	local word alternative
+	chosen=()
+	for word; do
+		for alternative in ${word//|/ }; do
+			if package_known "$alternative"; then
+				chosen+=("$alternative")
+				continue 2
+			fi
+		done
+		echo "no package source of this machine has ${word//|/ or }" >&2
+		return 1
+	done
+}
+
+# packages_install GROUP...: build, demo, check, cleanroom.
+packages_install() {
+	local group wanted='' missing chosen log
+	for group; do
+		group=PACKAGES_${group^^}
+		wanted+=" ${!group}"
+	done
+	command -v dpkg-query >/dev/null ||
+		die "this is not Debian; what is needed, by Debian's names:" $wanted
+	# shellcheck disable=SC2086
+	missing=$(packages_missing $wanted)
+	[ -n "$missing" ] || return 0
+	[ "$(id -u)" = 0 ] || die "must be root to install:" $missing
+
+	echo "installing" $missing
+	log=$(mktemp)
+	export DEBIAN_FRONTEND=noninteractive
+	# shellcheck disable=SC2086
+	if apt-get -q update >"$log" 2>&1 && packages_choose $missing 2>>"$log" &&
+		apt-get -qy -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold \
+			--no-install-recommends install "${chosen[@]}" >>"$log" 2>&1; then
+		rm -f "$log"
+		return 0
+	fi
+	tail -n 15 "$log" >&2
+	rm -f "$log"
+	die "packages could not be installed. Is a Debian mirror reachable? Needed:" $missing
+}

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The rules that hold between the parts of a bundle. Loader, driver generator,
+ * worker and courier rely on them without looking again.
+ */
+#include "bundle.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bundle_names.h"
+
+struct check {
+	const struct bundle *bundle;
+	const char *place;
+	struct diags *diags;
+	unsigned int entry_uses[FAAS_ENTRIES_MAX];
+	bool origins[FAAS_ORIGINS_MAX];
+	bool failed;
+};
+
+static void __attribute__((format(printf, 3, 4)))
+require(struct check *check, bool holds, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	if (holds)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	diag_add(check->diags, DIAG_INVALID, check->place, 0, 0,
+		 "build the bundle again with `ebpf-faas build`", "%s", text);
+	check->failed = true;
+}
+
+/* Where a target stands. */
+struct origin_of {
+	char name[FAAS_NAME_BYTES + FAAS_IDENTIFIER_BYTES + 16];
+	uint32_t kernel_function; /* or BUNDLE_FROM_TRIGGER */
+	uint32_t output;
+	uint32_t kernel_after; /* kernel functions from this index on may follow */
+};
+
+/* A target that leaves the kernel tier has an entry of its own, that says the same. */
+static void check_entry_of(struct check *check, const struct origin_of *from,
+			   const struct bundle_target *target)
+{
+	const struct bundle_entry *entry;
+
+	require(check, target->entry < check->bundle->entry_count, "%s: no entry %u", from->name,
+		target->entry);
+	if (target->entry >= check->bundle->entry_count)
+		return;
+	entry = &check->bundle->entries[target->entry];
+	check->entry_uses[target->entry]++;
+	require(check,
+		entry->kernel_function == from->kernel_function && entry->output == from->output &&
+			entry->kind == target->kind && entry->index == target->index,
+		"%s: entry %u leads elsewhere", from->name, target->entry);
+}
+
+static void check_kernel_target(struct check *check, const struct origin_of *from,
+				const struct bundle_target *target)
+{
+	const struct bundle *bundle = check->bundle;
+
+	switch (target->kind) {
+	case TARGET_KERNEL:
+		require(check,
+			target->index >= from->kernel_after && target->index < bundle->kernel_count,
+			"%s leads to kernel function %u, which does not come after it", from->name,
+			target->index);
+		break;
+	case TARGET_VERDICT:
+		break;
+	case TARGET_USER:
+		require(check, target->index < bundle->user_count, "%s: no user function %u",
+			from->name, target->index);
+		check_entry_of(check, from, target);
+		return;
+	case TARGET_SINK:
+		require(check, target->index < bundle->sink_count, "%s: no sink %u", from->name,
+			target->index);
+		check_entry_of(check, from, target);
+		return;
+	}
+	require(check, target->entry == BUNDLE_NO_ENTRY, "%s stays in the kernel and has an entry",
+		from->name);
+}
+
+static void check_user_target(struct check *check, const struct origin_of *from, uint32_t function,
+			      const struct bundle_target *target)
+{
+	const struct bundle *bundle = check->bundle;
+
+	if (target->kind == TARGET_USER)
+		require(check, target->index > function && target->index < bundle->user_count,
+			"%s leads to user function %u, which does not come after it", from->name,
+			target->index);
+	else if (target->kind == TARGET_SINK)
+		require(check, target->index < bundle->sink_count, "%s: no sink %u", from->name,
+			target->index);
+	else
+		require(check, false, "%s leads back into the kernel tier", from->name);
+	require(check, target->entry == BUNDLE_NO_ENTRY, "%s has an entry", from->name);
+}
+
+static void check_fields(struct check *check, const char *where, const struct bundle_field *fields,
+			 uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		require(check, bundle_identifier_valid(fields[i].name), "%s: bad field name \"%s\"",
+			where, fields[i].name);
+		for (uint32_t k = 0; k < i; k++)
+			require(check, strcmp(fields[i].name, fields[k].name),
+				"%s: two fields named %s", where, fields[i].name);
+	}
+}
+
+static void check_output(struct check *check, const struct bundle_function *function,
+			 struct origin_of *from, bool kernel, uint32_t index)
+{
+	const struct bundle_output *output = &function->outputs[from->output];
+	uint32_t continuations = 0;
+
+	snprintf(from->name, sizeof(from->name), "output %s of %s", output->name,
+		 function->instance);
+	require(check, bundle_identifier_valid(output->name), "%s: bad name", from->name);
+	for (uint32_t k = 0; k < from->output; k++)
+		require(check, strcmp(output->name, function->outputs[k].name), "%s: there are two",
+			from->name);
+	require(check, !check->origins[output->origin], "%s: origin %u is taken", from->name,
+		output->origin);
+	check->origins[output->origin] = true;
+	for (uint32_t k = 0; k < output->target_count; k++) {
+		const struct bundle_target *target = &output->targets[k];
+
+		if (kernel)
+			check_kernel_target(check, from, target);
+		else
+			check_user_target(check, from, index, target);
+		continuations += target->kind == TARGET_KERNEL || target->kind == TARGET_VERDICT;
+		for (uint32_t l = 0; l < k; l++)
+			require(check,
+				target->kind != output->targets[l].kind ||
+					target->index != output->targets[l].index,
+				"%s leads twice to the same target", from->name);
+	}
+	require(check, continuations <= 1, "%s goes on in two ways in the kernel", from->name);
+	require(check, !kernel || !output->field_count,
+		"%s: fields of kernel functions stand in "
+		"kernel_fields",
+		from->name);
+	check_fields(check, from->name, output->fields, output->field_count);
+}
+
+static bool in_range(const struct bundle_param *param)
+{
+	switch (param->type) {
+	case PARAM_U32:
+		return param->integer >= 0 && param->integer <= UINT32_MAX;
+	case PARAM_BOOL:
+		return param->integer == 0 || param->integer == 1;
+	case PARAM_CHOICE:
+		return param->integer >= 0 && param->integer < FAAS_CHOICES_MAX;
+	case PARAM_SET:
+		return param->integer >= 0 && param->integer < 1 << FAAS_CHOICES_MAX;
+	case PARAM_U64:
+	case PARAM_S64:
+	case PARAM_DURATION:
+	case PARAM_BYTES:
+	case PARAM_DECIMAL:
+	case PARAM_F64:
+		return true;
+	}
+	return false;
+}
+
+static void check_key(struct check *check, const char *where, const enum bundle_key_part *key,
+		      uint32_t count, uint32_t bytes)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		sum += bundle_key_part_bytes(key[i]);
+		for (uint32_t k = 0; k < i; k++)
+			require(check, key[i] != key[k], "%s: %s stands twice in the key", where,
+				bundle_key_part_words[key[i]]);
+	}
+	require(check, sum == bytes && sum <= FAAS_KEY_BYTES_MAX,
+		"%s: a key of %u bytes is said to have %u", where, sum, bytes);
+}
+
+static uint32_t key_bytes(const enum bundle_key_part *key, uint32_t count)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += bundle_key_part_bytes(key[i]);
+	return sum;
+}
+
+static void check_function(struct check *check, const struct bundle_function *function, bool kernel,
+			   uint32_t index)
+{
+	struct origin_of from = {.kernel_function = index, .kernel_after = index + 1};
+	const char *name = function->instance;
+	char file[sizeof(function->file) + 1];
+
+	require(check, bundle_name_valid(name), "bad instance name \"%s\"", name);
+	require(check, bundle_identifier_valid(function->function), "%s: bad function name \"%s\"",
+		name, function->function);
+	for (uint32_t i = 0; i < function->param_count; i++) {
+		const struct bundle_param *param = &function->params[i];
+
+		require(check, bundle_identifier_valid(param->name),
+			"%s: bad parameter name \"%s\"", name, param->name);
+		for (uint32_t k = 0; k < i; k++)
+			require(check, strcmp(param->name, function->params[k].name),
+				"%s: two parameters %s", name, param->name);
+		require(check, in_range(param), "%s: parameter %s is out of range", name,
+			param->name);
+	}
+	for (from.output = 0; from.output < function->output_count; from.output++)
+		check_output(check, function, &from, kernel, index);
+	if (kernel) {
+		for (uint32_t i = 0; i < function->map_count; i++)
+			require(check, bundle_identifier_valid(function->maps[i].map),
+				"%s: bad map name \"%s\"", name, function->maps[i].map);
+		return;
+	}
+	/* The path is made from the name, so that it leads nowhere else. */
+	snprintf(file, sizeof(file), "user/%s.so", name);
+	require(check, !strcmp(file, function->file), "%s: file is not \"%s\"", name, file);
+	for (uint32_t i = 0; i < function->input_count; i++)
+		require(check, bundle_identifier_valid(function->inputs[i]),
+			"%s: bad input name \"%s\"", name, function->inputs[i]);
+	check_key(check, name, function->key, function->key_count,
+		  key_bytes(function->key, function->key_count));
+	require(check, !function->has_state || function->key_count, "%s: state without a key",
+		name);
+}
+
+static void check_names(struct check *check)
+{
+	const struct bundle *bundle = check->bundle;
+	const char *names[FAAS_KERNEL_FUNCTIONS_MAX + FAAS_USER_FUNCTIONS_MAX + FAAS_SINKS_MAX];
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		names[count++] = bundle->kernel[i].instance;
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		names[count++] = bundle->user[i].instance;
+	for (uint32_t i = 0; i < bundle->sink_count; i++)
+		names[count++] = bundle->sinks[i].name;
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < i; k++)
+			require(check, strcmp(names[i], names[k]), "two things are named %s",
+				names[i]);
+}
+
+static void check_trigger(struct check *check, uint32_t index)
+{
+	const struct bundle *bundle = check->bundle;
+	const struct bundle_trigger *trigger = &bundle->triggers[index];
+	struct origin_of from = {.kernel_function = BUNDLE_FROM_TRIGGER, .output = index};
+
+	snprintf(from.name, sizeof(from.name), "trigger %s", trigger->name);
+	require(check, bundle_name_valid(trigger->name), "bad trigger name \"%s\"", trigger->name);
+	for (uint32_t i = 0; i < index; i++)
+		require(check,
+			strcmp(trigger->name, bundle->triggers[i].name) &&
+				trigger->id != bundle->triggers[i].id,
+			"%s: its name or id is taken", from.name);
+	require(check, trigger->interface_count > 0, "%s: no interface", from.name);
+	for (uint32_t i = 0; i < trigger->interface_count; i++)
+		require(check, bundle_interface_valid(trigger->interfaces[i]),
+			"%s: bad interface name \"%s\"", from.name, trigger->interfaces[i]);
+	require(check, trigger->match.destination_port_count + trigger->match.source_port_count > 0,
+		"%s: no port", from.name);
+	require(check, trigger->to.kind != TARGET_VERDICT, "%s leads to a verdict", from.name);
+	check_kernel_target(check, &from, &trigger->to);
+}
+
+static void check_entry(struct check *check, uint32_t index)
+{
+	const struct bundle *bundle = check->bundle;
+	const struct bundle_entry *entry = &bundle->entries[index];
+	const struct bundle_function *user;
+	char name[24];
+
+	snprintf(name, sizeof(name), "entry %u", index);
+	require(check, check->entry_uses[index] == 1, "%s is used %u times", name,
+		check->entry_uses[index]);
+	check_key(check, name, entry->key, entry->key_count, entry->key_bytes);
+	if (entry->kind != TARGET_USER || entry->index >= bundle->user_count)
+		return; /* no target leads there either, which is said above */
+	user = &bundle->user[entry->index];
+	require(check,
+		entry->key_count == user->key_count &&
+			!memcmp(entry->key, user->key, entry->key_count * sizeof(entry->key[0])),
+		"%s: its key is not that of %s", name, user->instance);
+}
+
+static void check_sink(struct check *check, const struct bundle_sink *sink)
+{
+	require(check, bundle_name_valid(sink->name), "bad sink name \"%s\"", sink->name);
+	if (sink->kind == SINK_UDP)
+		require(check, bundle_host_valid(sink->host) && sink->port,
+			"sink %s: no address and port", sink->name);
+	else
+		require(check, sink->path[0] == '/', "sink %s: the path is not absolute",
+			sink->name);
+}
+
+static void check_file(struct check *check, uint32_t index)
+{
+	const struct bundle *bundle = check->bundle;
+	const struct bundle_file *file = &bundle->files[index];
+	bool known = !strcmp(file->path, BUNDLE_KERNEL_OBJECT);
+
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		known = known || !strcmp(file->path, bundle->user[i].file);
+	require(check, known, "the file \"%s\" belongs to nothing", file->path);
+	require(check,
+		strlen(file->sha256) == BUNDLE_DIGEST_BYTES - 1 &&
+			strspn(file->sha256, "0123456789abcdef") == BUNDLE_DIGEST_BYTES - 1,
+		"%s: not a SHA-256 digest", file->path);
+	for (uint32_t i = 0; i < index; i++)
+		require(check, strcmp(file->path, bundle->files[i].path), "two digests of %s",
+			file->path);
+}
+
+int bundle_check(const struct bundle *bundle, const char *place, struct diags *diags)
+{
+	struct check check = {.bundle = bundle, .place = place, .diags = diags};
+	char where[32];
+
+	require(&check, bundle_name_valid(bundle->name), "bad workflow name \"%s\"", bundle->name);
+	require(&check, bundle->trigger_count > 0, "no trigger");
+	check_names(&check);
+	for (uint32_t i = 0; i < bundle->trigger_count; i++)
+		check_trigger(&check, i);
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		check_function(&check, &bundle->kernel[i], true, i);
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		check_function(&check, &bundle->user[i], false, i);
+	for (uint32_t i = 0; i < bundle->entry_count; i++)
+		check_entry(&check, i);
+	for (uint32_t i = 0; i < bundle->sink_count; i++)
+		check_sink(&check, &bundle->sinks[i]);
+	for (uint32_t i = 0; i < bundle->file_count; i++)
+		check_file(&check, i);
+	for (uint32_t i = 0; i < bundle->kernel_field_count; i++) {
+		const struct bundle_kernel_field *field = &bundle->kernel_fields[i];
+
+		snprintf(where, sizeof(where), "kernel field %u", i);
+		require(&check, field->kernel_function < bundle->kernel_count, "%s: no function %u",
+			where, field->kernel_function);
+		require(&check, field->field.type != FAAS_FIELD_F64, "%s: floating point", where);
+		check_fields(&check, where, &field->field, 1);
+		for (uint32_t k = 0; k < i; k++)
+			require(&check,
+				field->kernel_function !=
+						bundle->kernel_fields[k].kernel_function ||
+					strcmp(field->field.name,
+					       bundle->kernel_fields[k].field.name),
+				"%s is there twice", where);
+	}
+	return check.failed ? -1 : 0;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "bundle_names.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+const char *const bundle_hook_words[] = {
+	[HOOK_XDP] = "xdp", [HOOK_XDP_GENERIC] = "xdp-generic", NULL};
+const char *const bundle_mode_words[] = {[MODE_COPY] = "copy", [MODE_TAKE] = "take", NULL};
+const char *const bundle_target_words[] = {[TARGET_KERNEL] = "kernel",
+					   [TARGET_USER] = "user",
+					   [TARGET_SINK] = "sink",
+					   [TARGET_VERDICT] = "verdict",
+					   NULL};
+const char *const bundle_verdict_words[] = {
+	[VERDICT_DROP] = "drop", [VERDICT_PASS] = "pass", [VERDICT_REPLY] = "reply", NULL};
+const char *const bundle_param_type_words[] = {[PARAM_U32] = "u32",
+					       [PARAM_U64] = "u64",
+					       [PARAM_S64] = "s64",
+					       [PARAM_BOOL] = "bool",
+					       [PARAM_DURATION] = "duration",
+					       [PARAM_BYTES] = "bytes",
+					       [PARAM_DECIMAL] = "decimal",
+					       [PARAM_F64] = "f64",
+					       [PARAM_CHOICE] = "choice",
+					       [PARAM_SET] = "set",
+					       NULL};
+const char *const bundle_key_part_words[] = {[KEY_SOURCE_ADDRESS] = "source_address",
+					     [KEY_DESTINATION_ADDRESS] = "destination_address",
+					     [KEY_SOURCE_PORT] = "source_port",
+					     [KEY_DESTINATION_PORT] = "destination_port",
+					     [KEY_VLAN] = "vlan",
+					     [KEY_PROTOCOL] = "protocol",
+					     NULL};
+const char *const bundle_sink_words[] = {[SINK_UDP] = "udp", [SINK_FILE] = "file", NULL};
+const char *const bundle_field_type_words[] = {[FAAS_FIELD_U64] = "u64",
+					       [FAAS_FIELD_S64] = "s64",
+					       [FAAS_FIELD_F64] = "f64",
+					       [FAAS_FIELD_DECIMAL] = "decimal",
+					       NULL};
+const char *const bundle_pass_drop_words[] = {"pass", "drop", NULL};
+const char *const bundle_protocol_words[] = {"udp", "tcp", NULL};
+const enum bundle_protocol bundle_protocol_values[] = {PROTOCOL_UDP, PROTOCOL_TCP};
+
+int bundle_word(const char *const words[], const char *word)
+{
+	for (int i = 0; words[i]; i++)
+		if (!strcmp(words[i], word))
+			return i;
+	return -1;
+}
+
+/* Entry @p index of a table, NULL past its end. */
+static const char *word_at(const char *const words[], unsigned int index)
+{
+	for (unsigned int i = 0; words[i]; i++)
+		if (i == index)
+			return words[i];
+	return NULL;
+}
+
+const char *bundle_key_part_name(enum bundle_key_part part)
+{
+	return word_at(bundle_key_part_words, part);
+}
+
+const char *bundle_field_type_name(enum faas_field_type type)
+{
+	return word_at(bundle_field_type_words, type);
+}
+
+const char *bundle_param_type_name(enum bundle_param_type type)
+{
+	return word_at(bundle_param_type_words, type);
+}
+
+uint32_t bundle_key_part_bytes(enum bundle_key_part part)
+{
+	switch (part) {
+	case KEY_SOURCE_ADDRESS:
+	case KEY_DESTINATION_ADDRESS:
+		return 16;
+	case KEY_SOURCE_PORT:
+	case KEY_DESTINATION_PORT:
+	case KEY_VLAN:
+		return 2;
+	case KEY_PROTOCOL:
+		return 1;
+	}
+	return 0;
+}
+
+/* Locales must not change what a name is, so <ctype.h> is not used. */
+static bool is_lower(char c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+static bool is_letter(char c)
+{
+	return is_lower(c) || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool bundle_name_valid(const char *name)
+{
+	size_t chars = strlen(name);
+
+	if (!is_lower(name[0]) || chars >= FAAS_NAME_BYTES)
+		return false;
+	for (size_t i = 0; i < chars; i++)
+		if (!is_lower(name[i]) && !is_digit(name[i]) && name[i] != '-')
+			return false;
+	return true;
+}
+
+bool bundle_identifier_valid(const char *name)
+{
+	size_t chars = strlen(name);
+
+	if (!is_letter(name[0]) || chars >= FAAS_IDENTIFIER_BYTES)
+		return false;
+	for (size_t i = 0; i < chars; i++)
+		if (!is_letter(name[i]) && !is_digit(name[i]))
+			return false;
+	return true;
+}
+
+bool bundle_interface_valid(const char *name)
+{
+	size_t chars = strlen(name);
+
+	if (!chars || chars >= FAAS_INTERFACE_BYTES || !strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	for (size_t i = 0; i < chars; i++)
+		if (name[i] == '/' || name[i] == ':' || (unsigned char)name[i] <= ' ' ||
+		    name[i] == 0x7f)
+			return false;
+	return true;
+}
+
+bool bundle_host_valid(const char *host)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The words and names of a workflow: one spelling for the YAML, the manifest and
+ * messages. Tables of words are indexed by the enum they spell and end in NULL.
+ */
+#ifndef FAAS_BASE_BUNDLE_NAMES_H
+#define FAAS_BASE_BUNDLE_NAMES_H
+
+#include <stdbool.h>
+
+#include "bundle.h"
+
+extern const char *const bundle_hook_words[];	    /* enum bundle_hook */
+extern const char *const bundle_mode_words[];	    /* enum bundle_mode */
+extern const char *const bundle_target_words[];	    /* enum bundle_target_kind */
+extern const char *const bundle_verdict_words[];    /* enum bundle_verdict */
+extern const char *const bundle_param_type_words[]; /* enum bundle_param_type */
+extern const char *const bundle_key_part_words[];   /* enum bundle_key_part */
+extern const char *const bundle_sink_words[];	    /* enum bundle_sink_kind */
+extern const char *const bundle_field_type_words[]; /* enum faas_field_type */
+extern const char *const bundle_pass_drop_words[];  /* false, true */
+extern const char *const bundle_protocol_words[];   /* see bundle_protocol_values */
+extern const enum bundle_protocol bundle_protocol_values[];
+
+/* Place of @p word in a table, or -1. */
+int bundle_word(const char *const words[], const char *word);
+
+/* Of workflows, triggers, instances and sinks: [a-z][a-z0-9-]*, 32 characters. */
+bool bundle_name_valid(const char *name);
+
+/* Of functions, parameters, outputs and fields: a C identifier, 32 characters. */
+bool bundle_identifier_valid(const char *name);
+
+/* Of a network interface: what the kernel accepts (dev_valid_name). */
+bool bundle_interface_valid(const char *name);
+
+/* An address as inet_pton reads it. */
+bool bundle_host_valid(const char *host);
+
+#endif

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "bundle.h"
+
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "bundle_names.h"
+
+/* Every maker below returns-owned, or NULL without memory; json_pack and
+ * append() pass a NULL on, so that one check at the end covers all. */
+static int append(json_t *array, json_t *item)
+{
+	return json_array_append_new(array, item);
+}
+
+static json_t *print_target(const struct bundle_target *target)
+{
+	bool has_entry = target->kind == TARGET_USER || target->kind == TARGET_SINK;
+	const char *kind = bundle_target_words[target->kind];
+
+	if (target->kind == TARGET_VERDICT)
+		return json_pack("{s:s, s:s}", "kind", kind, "verdict",
+				 bundle_verdict_words[target->index]);
+	if (has_entry && target->entry != BUNDLE_NO_ENTRY)
+		return json_pack("{s:s, s:I, s:I}", "kind", kind, "index",
+				 (json_int_t)target->index, "entry", (json_int_t)target->entry);
+	return json_pack("{s:s, s:I}", "kind", kind, "index", (json_int_t)target->index);
+}
+
+static json_t *print_field(const struct bundle_field *field)
+{
+	return json_pack("{s:s, s:s, s:s}", "name", field->name, "type",
+			 bundle_field_type_words[field->type], "unit", field->unit);
+}
+
+static json_t *print_output(const struct bundle_output *output)
+{
+	json_t *targets = json_array(), *fields = json_array();
+	int err = 0;
+
+	for (uint32_t i = 0; i < output->target_count; i++)
+		err |= append(targets, print_target(&output->targets[i]));
+	for (uint32_t i = 0; i < output->field_count; i++)
+		err |= append(fields, print_field(&output->fields[i]));
+	if (err) {
+		json_decref(targets);
+		json_decref(fields);
+		return NULL;
+	}
+	return json_pack("{s:s, s:I, s:o, s:o}", "name", output->name, "origin",
+			 (json_int_t)output->origin, "targets", targets, "fields", fields);
+}
+
+static json_t *print_param(const struct bundle_param *param)
+{
+	const char *type = bundle_param_type_words[param->type];
+
+	if (param->type == PARAM_F64)
+		return json_pack("{s:s, s:s, s:f, s:s}", "name", param->name, "type", type, "real",
+				 param->real, "text", param->text);
+	return json_pack("{s:s, s:s, s:I, s:s}", "name", param->name, "type", type, "integer",
+			 (json_int_t)param->integer, "text", param->text);
+}
+
+static json_t *print_key(const enum bundle_key_part *key, uint32_t count)
+{
+	json_t *parts = json_array();
+
+	for (uint32_t i = 0; i < count; i++)
+		if (append(parts, json_string(bundle_key_part_words[key[i]]))) {
+			json_decref(parts);
+			return NULL;
+		}
+	return parts;
+}
+
+/* What both tiers have. */
+static json_t *print_function(const struct bundle_function *function)
+{
+	json_t *params = json_array(), *outputs = json_array();
+	int err = 0;
+
+	for (uint32_t i = 0; i < function->param_count; i++)
+		err |= append(params, print_param(&function->params[i]));
+	for (uint32_t i = 0; i < function->output_count; i++)
+		err |= append(outputs, print_output(&function->outputs[i]));
+	if (err) {
+		json_decref(params);
+		json_decref(outputs);
+		return NULL;
+	}
+	return json_pack("{s:s, s:s, s:o, s:o}", "instance", function->instance, "function",
+			 function->function, "params", params, "outputs", outputs);
+}
+
+static json_t *print_kernel(const struct bundle_function *function)
+{
+	json_t *object = print_function(function), *maps = json_array();
+	int err = 0;
+
+	for (uint32_t i = 0; i < function->map_count; i++)
+		err |= append(maps, json_pack("{s:s, s:s, s:I}", "map", function->maps[i].map,
+					      "name", function->maps[i].name, "entries",
+					      (json_int_t)function->maps[i].entries));
+	err |= json_object_set_new(object, "maps", maps);
+	if (err) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *print_user(const struct bundle_function *function)
+{
+	json_t *object = print_function(function), *inputs = json_array(), *state;
+	int err = 0;
+
+	for (uint32_t i = 0; i < function->input_count; i++)
+		err |= append(inputs, json_string(function->inputs[i]));
+	state = function->has_state
+			? json_pack("{s:I, s:I, s:I}", "bytes", (json_int_t)function->state_bytes,
+				    "version", (json_int_t)function->state_version, "keys",
+				    (json_int_t)function->state_keys)
+			: json_null();
+	err |= json_object_set_new(object, "file", json_string(function->file));
+	err |= json_object_set_new(object, "state", state);
+	err |= json_object_set_new(object, "inputs", inputs);
+	err |= json_object_set_new(object, "key", print_key(function->key, function->key_count));
+	if (err) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *print_entry(const struct bundle_entry *entry)
+{
+	json_t *from =
+		entry->kernel_function == BUNDLE_FROM_TRIGGER
+			? json_pack("{s:I}", "trigger", (json_int_t)entry->output)
+			: json_pack("{s:I, s:I}", "kernel", (json_int_t)entry->kernel_function,
+				    "output", (json_int_t)entry->output);
+
+	return json_pack("{s:o, s:s, s:I, s:o, s:I, s:I}", "from", from, "kind",
+			 bundle_target_words[entry->kind], "index", (json_int_t)entry->index, "key",
+			 print_key(entry->key, entry->key_count), "key_bytes",
+			 (json_int_t)entry->key_bytes, "payload_bytes_max",
+			 (json_int_t)entry->payload_bytes_max);
+}
+
+static json_t *print_ports(const uint16_t *ports, uint32_t count)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < count; i++)
+		if (append(list, json_integer(ports[i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *print_trigger(const struct bundle_trigger *trigger)
+{
+	const struct bundle_match *match = &trigger->match;
+	json_t *interfaces = json_array();
+	const char *protocol = bundle_protocol_words[match->protocol == PROTOCOL_TCP];
+
+	for (uint32_t i = 0; i < trigger->interface_count; i++)
+		if (append(interfaces, json_string(trigger->interfaces[i]))) {
+			json_decref(interfaces);
+			return NULL;
+		}
+	return json_pack("{s:s, s:I, s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "name", trigger->name,
+			 "id", (json_int_t)trigger->id, "interfaces", interfaces, "hook",
+			 bundle_hook_words[trigger->hook], "mode", bundle_mode_words[trigger->mode],
+			 "protocol", protocol, "destination_ports",
+			 print_ports(match->destination_ports, match->destination_port_count),
+			 "source_ports", print_ports(match->source_ports, match->source_port_count),
+			 "to", print_target(&trigger->to));
+}
+
+static json_t *print_sink(const struct bundle_sink *sink)
+{
+	const char *kind = bundle_sink_words[sink->kind];
+
+	if (sink->kind == SINK_UDP)
+		return json_pack("{s:s, s:s, s:s, s:I}", "name", sink->name, "kind", kind, "host",
+				 sink->host, "port", (json_int_t)sink->port);
+	return json_pack("{s:s, s:s, s:s, s:I, s:I}", "name", sink->name, "kind", kind, "path",
+			 sink->path, "rotate_bytes", (json_int_t)sink->rotate_bytes, "keep",
+			 (json_int_t)sink->keep);
+}
+
+static json_t *print_kernel_field(const struct bundle_kernel_field *field)
+{
+	return json_pack("{s:I, s:o}", "kernel_function", (json_int_t)field->kernel_function,
+			 "field", print_field(&field->field));
+}
+
+static json_t *print_file(const struct bundle_file *file)
+{
+	return json_pack("{s:s, s:s}", "path", file->path, "sha256", file->sha256);
+}
+
+/* Set @p key of @p object to the list of what @p print makes of each item. */
+#define SET_LIST(object, key, items, count, print)                                                 \
+	do {                                                                                       \
+		json_t *list_ = json_array();                                                      \
+                                                                                                   \
+		for (uint32_t i_ = 0; i_ < (count); i_++)                                          \
+			err |= append(list_, print(&(items)[i_]));                                 \
+		err |= json_object_set_new(object, key, list_);                                    \
+	} while (0)
+
+char *bundle_print(const struct bundle *bundle)
+{
+	json_t *object;
+	char *text = NULL;
+	int err = 0;
+
+	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I}", "format", BUNDLE_FORMAT, "workflow",
+			   bundle->name, "version", bundle->version, "on_failure",
+			   bundle_pass_drop_words[bundle->on_failure_drop], "overload_packet",
+			   bundle_pass_drop_words[bundle->overload_drop], "queue_events",
+			   (json_int_t)bundle->queue_events);
+	SET_LIST(object, "triggers", bundle->triggers, bundle->trigger_count, print_trigger);
+	SET_LIST(object, "kernel", bundle->kernel, bundle->kernel_count, print_kernel);
+	SET_LIST(object, "kernel_fields", bundle->kernel_fields, bundle->kernel_field_count,
+		 print_kernel_field);
+	SET_LIST(object, "user", bundle->user, bundle->user_count, print_user);
+	SET_LIST(object, "entries", bundle->entries, bundle->entry_count, print_entry);
+	SET_LIST(object, "sinks", bundle->sinks, bundle->sink_count, print_sink);
+	SET_LIST(object, "files", bundle->files, bundle->file_count, print_file);
+	if (!err)
+		/* 17 digits bring every double back as it was. */
+		text = json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+	json_decref(object);
+	return text;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a child writes to its standard output and error, line by line into our
+ * log. Code of an author may write there: lines are quoted, and more than a
+ * bounded number a second is counted instead.
+ */
+#ifndef FAAS_BASE_CHILDLOG_H
+#define FAAS_BASE_CHILDLOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop.h"
+
+#define CHILDLOG_LINE_BYTES 256
+#define CHILDLOG_LINES_PER_SECOND 50
+
+struct childlog {
+	struct loop *loop;
+	struct loop_source source;
+	const char *who; /* borrowed */
+	char line[CHILDLOG_LINE_BYTES + 1];
+	uint32_t used;
+	uint64_t second;
+	uint32_t lines; /* in this second */
+	uint64_t suppressed;
+};
+
+/* Begin. Returns-owned: *ret_fd, the end that the child gets. 0 or -errno. */
+int childlog_open(struct childlog *log, struct loop *loop, const char *who, int *ret_fd)
+	__attribute__((warn_unused_result));
+
+/* Take what is left and end. Does nothing if it is not open. */
+void childlog_close(struct childlog *log);
+
+#endif

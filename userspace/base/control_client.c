@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "control_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <ebpf_faas/limits.h>
+#include <ebpf_faas/pins.h>
+
+#include "clock.h"
+#include "paths.h"
+#include "spawn.h"
+
+/* A start is bounded by the runtime: courier and worker have their own limits. */
+#define START_TIMEOUT_MS 40000
+#define STOP_DRAIN_MS 250
+#define STOP_TIMEOUT_MS (4 * FAAS_DRAIN_MS)
+#define RUNTIME_START_MS 15000
+#define RUNTIME_GONE_MS 10000
+#define LOOK_EVERY_MS 10
+
+int control_connect(const char *path, struct control *ret)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int err;
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* A full backlog is EAGAIN at once. */
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	ret->fd = fd;
+	return 0;
+}
+
+void control_close(struct control *control)
+{
+	if (control->fd >= 0)
+		close(control->fd);
+	control->fd = -1;
+}
+
+static int send_request(const struct control *control, const json_t *request, struct diags *diags)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	int err = 0;
+
+	if (!text)
+		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	if (strlen(text) > FAAS_CONTROL_MESSAGE_BYTES_MAX)
+		err = diag_fail(diags, DIAG_FAILED, NULL, "the request is too long");
+	else if (send(control->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+		err = diag_fail(diags, DIAG_FAILED, NULL, "asking the runtime: %s", strerror(errno));
+	free(text);
+	return err;
+}
+
+/* NULL with a diagnostic. */
+static json_t *receive_answer(const struct control *control, int timeout_ms, struct diags *diags)
+{
+	struct pollfd readable = {.fd = control->fd, .events = POLLIN};
+	char *text = malloc(FAAS_CONTROL_MESSAGE_BYTES_MAX);
+	json_t *answer = NULL;
+	ssize_t bytes = -1;
+
+	if (!text) {
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+		return NULL;
+	}
+	if (poll(&readable, 1, timeout_ms) == 1)
+		bytes = recv(control->fd, text, FAAS_CONTROL_MESSAGE_BYTES_MAX, MSG_DONTWAIT);
+	else
+		errno = ETIMEDOUT;
+	if (bytes > 0)
+		answer = json_loadb(text, (size_t)bytes, JSON_REJECT_DUPLICATES, NULL);
+	if (bytes < 0)
+		diag_fail(diags, DIAG_FAILED, "see " FAAS_RUN_DIRECTORY "/runtime.log",
+			  "the runtime does not answer: %s", strerror(errno));
+	else if (!bytes)
+		diag_fail(diags, DIAG_FAILED, "see " FAAS_RUN_DIRECTORY "/runtime.log",
+			  "the runtime ended before it answered");
+	else if (!json_is_object(answer))
+		diag_fail(diags, DIAG_FAILED, "are command and runtime of one version?",
+			  "the runtime's answer is not understood");
+	free(text);
+	if (json_is_object(answer))
+		return answer;
+	json_decref(answer);
+	return NULL;
+}
+
+int control_request(struct control *control, const json_t *request, int timeout_ms, json_t **ret,
+		    struct diags *diags)
+{
+	const char *error, *advice;
+	json_t *answer;
+
+	if (send_request(control, request, diags))
+		return -1;
+	answer = receive_answer(control, timeout_ms, diags);
+	if (!answer)
+		return -1;
+	if (json_is_true(json_object_get(answer, "ok"))) {
+		*ret = answer;
+		return 0;
+	}
+	error = json_string_value(json_object_get(answer, "error"));
+	advice = json_string_value(json_object_get(answer, "advice"));
+	diag_fail(diags, DIAG_FAILED, advice, "%s", error ? error : "the runtime refuses");
+	json_decref(answer);
+	return -1;
+}
+
+/* Pid of the runtime by its lock (userspace/control/runtime_lock.h), 0: none. */
+static pid_t runtime_pid(void)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = open(FAAS_RUN_RUNTIME_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	pid_t pid = 0;
+
+	if (fd < 0)
+		return 0;
+	if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK)
+		pid = lock.l_pid;
+	close(fd);
+	return pid;
+}
+
+bool control_runtime_running(void)
+{
+	return runtime_pid() != 0;
+}
+
+/* One question over a connection of its own. */
+static int ask(const json_t *request, int timeout_ms, json_t **ret, struct diags *diags)
+{
+	struct control control;
+	int err = control_connect(FAAS_RUN_SOCKET, &control);
+
+	if (err == -EACCES || err == -EPERM)
+		return diag_fail(diags, DIAG_PLATFORM, "run as root", "%s: %s", FAAS_RUN_SOCKET,
+				 strerror(-err));
+	if (err)
+		return diag_fail(diags, DIAG_FAILED, NULL, "there is no runtime (%s: %s)",
+				 FAAS_RUN_SOCKET, strerror(-err));
+	err = control_request(&control, request, timeout_ms, ret, diags);
+	control_close(&control);
+	return err;
+}
+
+/* Takes the request. */
+static int ask_taking(json_t *request, int timeout_ms, json_t **ret, struct diags *diags)
+{
+	int err = -1;
+
+	if (!request)
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	else
+		err = ask(request, timeout_ms, ret, diags);
+	json_decref(request);
+	return err;
+}
+
+/* 0: a runtime of our protocol answers; -1 with a diagnostic. */
+static int greet(struct diags *diags)
+{
+	json_t *answer = NULL;
+	json_int_t protocol;
+
+	if (ask_taking(json_pack("{s:s}", "op", "hello"), CONTROL_TIMEOUT_MS, &answer, diags))
+		return -1;
+	protocol = json_integer_value(json_object_get(answer, "protocol"));
+	json_decref(answer);
+	if (protocol != CONTROL_PROTOCOL)
+		return diag_fail(diags, DIAG_FAILED, "unload all workflows, so that it ends",
+				 "the runtime that runs is of another version");
+	return 0;
+}
+
+/* Bytes that the child wrote before its end; at most room - 1. */
+static void read_text(int fd, char *text, size_t room, uint64_t deadline_ns)
+{
+	size_t used = 0;
+
+	while (used < room - 1) {
+		struct pollfd readable = {.fd = fd, .events = POLLIN};
+		uint64_t now = clock_monotonic_ns();
+		ssize_t bytes;
+
+		if (now >= deadline_ns ||
+		    poll(&readable, 1, (int)((deadline_ns - now) / CLOCK_NS_PER_MS) + 1) != 1)
+			break;
+		bytes = read(fd, text + used, room - 1 - used);
+		if (bytes <= 0)
+			break;
+		used += (size_t)bytes;
+	}
+	while (used && text[used - 1] == '\n')
+		used--;
+	text[used] = '\0';
+}
+
+/* Run the runtime until it is a daemon. 0, or -1 with a diagnostic. */
+static int run_daemon(uint64_t deadline_ns, struct diags *diags)
+{
+	char path[FAAS_PATH_BYTES + 32];
+	char text[512] = "";
+	char *arguments[] = {path, NULL};
+	const char *faults = getenv("EBPF_FAAS_FAULT");
+	char fault[128];
+	char *environment[] = {NULL, NULL};
+	int fds[3];
+	struct spawn spawn = {.path = path,
+			      .arguments = arguments,
+			      .environment = environment,
+			      .fds = fds,
+			      .fd_count = 3};
+	struct spawn_end how = {.status = 1};
+	int output[2] = {-1, -1};
+	int pidfd = -1;
+	int err = 0;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/ebpf-faas-runtime", paths_libexec());
+	if (faults) {
+		snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s", faults);
+		environment[0] = fault;
+	}
+	fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fds[0] < 0 || pipe2(output, O_CLOEXEC)) {
+		err = -errno;
+	} else {
+		fds[1] = fds[2] = output[1];
+		err = spawn_start(&spawn, &pid, &pidfd);
+	}
+	if (fds[0] >= 0)
+		close(fds[0]);
+	if (output[1] >= 0)
+		close(output[1]);
+	if (!err) {
+		struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+		uint64_t now;
+
+		read_text(output[0], text, sizeof(text), deadline_ns);
+		now = clock_monotonic_ns();
+		if (poll(&gone, 1, now < deadline_ns
+					   ? (int)((deadline_ns - now) / CLOCK_NS_PER_MS) + 1
+					   : 0) != 1)
+			(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		(void)poll(&gone, 1, -1);
+		err = spawn_reap(pidfd, &how);
+		close(pidfd);
+	}
+	if (output[0] >= 0)
+		close(output[0]);
+	if (err)
+		return diag_fail(diags, DIAG_FAILED, "is the installation complete?", "%s: %s", path,
+				 strerror(-err));
+	if (how.signal || how.status)
+		return diag_fail(diags, DIAG_FAILED, "try ebpf-faas-runtime --foreground",
+				 "the runtime does not start: %s", text[0] ? text : "it says nothing");
+	return 0;
+}
+
+int control_start_runtime(struct diags *diags)
+{
+	uint64_t deadline = clock_monotonic_ns() + RUNTIME_START_MS * CLOCK_NS_PER_MS;
+	struct diags *tries = calloc(1, sizeof(*tries));
+	int err = -1;
+
+	if (!tries)
+		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	/* A runtime that we find may be ending, and one that we start may meet
+	 * one that somebody else started: look again then. */
+	for (unsigned int i = 0; err && (i < 2 || clock_monotonic_ns() < deadline) && i < 10; i++) {
+		memset(tries, 0, sizeof(*tries));
+		err = greet(tries);
+		if (err) {
+			memset(tries, 0, sizeof(*tries));
+			if (!run_daemon(deadline, tries))
+				err = greet(tries);
+		}
+	}
+	if (err)
+		diag_add(diags, tries->list[0].class, NULL, 0, 0, tries->list[0].advice, "%s",
+			 tries->list[0].cause);
+	free(tries);
+	return err;
+}
+
+int control_start(const struct control_start *start, struct diags *diags)
+{
+	json_t *answer = NULL;
+	int err;
+
+	err = ask_taking(json_pack("{s:s, s:s, s:I, s:I, s:s}", "op", "start", "workflow",
+				   start->workflow, "generation", (json_int_t)start->generation,
+				   "slot", (json_int_t)start->slot, "netns",
+				   start->netns ? start->netns : ""),
+			 START_TIMEOUT_MS, &answer, diags);
+	json_decref(answer);
+	return err;
+}
+
+int control_stop(const char *workflow, struct diags *diags)
+{
+	json_t *answer = NULL;
+	int err;
+
+	err = ask_taking(json_pack("{s:s, s:s, s:i}", "op", "stop", "workflow", workflow, "drain_ms",
+				   STOP_DRAIN_MS),
+			 STOP_TIMEOUT_MS, &answer, diags);
+	json_decref(answer);
+	return err;
+}
+
+void control_wait_gone(void)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * (long)CLOCK_NS_PER_MS};
+	uint64_t deadline = clock_monotonic_ns() + RUNTIME_GONE_MS * CLOCK_NS_PER_MS;
+	struct diags *ignored = calloc(1, sizeof(*ignored));
+	pid_t pid = runtime_pid();
+	json_t *answer = NULL;
+	int pidfd;
+
+	if (pid && ignored && !ask_taking(json_pack("{s:s}", "op", "end"), CONTROL_TIMEOUT_MS,
+					  &answer, ignored))
+		json_decref(answer);
+	free(ignored);
+	pidfd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	if (pidfd >= 0) {
+		struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+
+		(void)poll(&gone, 1, RUNTIME_GONE_MS);
+		close(pidfd);
+	}
+	/* The pid may have been that of nobody: the lock is what counts. */
+	while (runtime_pid() && clock_monotonic_ns() < deadline)
+		nanosleep(&pause, NULL);
+}

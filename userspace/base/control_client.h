@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Talking to the runtime: one JSON object a message over FAAS_RUN_SOCKET. The
+ * runtime answers {"ok":true,...} or {"ok":false,"error":...,"advice":...}.
+ *
+ *   hello                                     protocol, pid, version
+ *   start   workflow, generation, slot, netns answered when its worker is ready;
+ *	netns: path of the network namespace that its sinks send in, "" for the
+ *	runtime's own. On failure everything is undone.
+ *   stop    workflow, [drain_ms]              drained, processed, dead_lettered,
+ *	undelivered, restarts; last: it was the last one, the runtime ends.
+ *	Answered when worker and run-time files are gone.
+ *   list    [after]                           workflows, more
+ *   status  workflow                          state, pids, restarts, ...
+ *   end                                       refused while there are workflows
+ */
+#ifndef FAAS_BASE_CONTROL_CLIENT_H
+#define FAAS_BASE_CONTROL_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "diag.h"
+
+#define CONTROL_PROTOCOL 1
+#define CONTROL_TIMEOUT_MS 5000
+
+/* A connection. */
+struct control {
+	int fd; /* -1: none */
+};
+
+/* 0; or -errno: -ENOENT, -ECONNREFUSED: there is no runtime. Connects to the
+ * socket at @p path. */
+int control_connect(const char *path, struct control *ret) __attribute__((warn_unused_result));
+void control_close(struct control *control);
+
+/**
+ * @brief Ask, and wait for the answer.
+ *
+ * @param request Borrowed.
+ * @param ret     The answer, if it says ok. Returns-owned, json_decref().
+ * @return 0, or -1 with the error and advice of the answer, or what went wrong,
+ * as a diagnostic.
+ */
+int control_request(struct control *control, const json_t *request, int timeout_ms, json_t **ret,
+		    struct diags *diags) __attribute__((warn_unused_result));
+
+/* Whether a runtime holds the runtime's lock. */
+bool control_runtime_running(void);
+
+/* Start the runtime if there is none, and wait until it answers. It becomes a
+ * daemon in the network namespace of the caller: leave that of a workflow first. */
+int control_start_runtime(struct diags *diags) __attribute__((warn_unused_result));
+
+struct control_start {
+	const char *workflow;
+	uint32_t generation;
+	uint32_t slot;
+	const char *netns;
+};
+
+int control_start(const struct control_start *start, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* Stop a workflow that was drained, or is not to be: its worker and sinks get a
+ * quarter of a second to end in an orderly way. -1 with a diagnostic, also when
+ * there is no runtime. */
+int control_stop(const char *workflow, struct diags *diags);
+
+/* Tell a runtime without workflows to end, and wait, some seconds at most, until
+ * it is gone. */
+void control_wait_gone(void);
+
+#endif

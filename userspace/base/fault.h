@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Fault points: places where a test build kills its own process, as SIGKILL
+ * from outside would at that instruction. Built with FAAS_FAULTS only; the
+ * environment then says EBPF_FAAS_FAULT="NAME:N", the Nth pass of NAME in this
+ * process.
+ *
+ *   commit.before_write    an event was computed, nothing of its record stands
+ *   commit.before_header   its entries stand, its header does not
+ *   commit.after_write     the record counts; state, ring and counters know nothing of it
+ *   batch.inside           behind an event that is not the last of its batch
+ *   state.half_copied      half a value copied into the table
+ *   state.half_inserted    key and value of a new slot written, its mark not
+ *   counters.before_flip   the counters of a batch are made, not yet current
+ *   counters.after_flip    they are, and the ring has not advanced
+ *   recover.inside         behind a record that was redone
+ */
+#ifndef FAAS_BASE_FAULT_H
+#define FAAS_BASE_FAULT_H
+
+#ifdef FAAS_FAULTS
+void fault_point(const char *name);
+#else
+#define fault_point(name) ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Above all numbers that a child may get. */
+#define PARKED_FD 256
+
+static void restore_signals(void)
+{
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		(void)signal(number, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Does not return; what goes wrong goes through the pipe. */
+static void enter(const struct spawn *spawn, pid_t parent, int report)
+{
+	int parked[SPAWN_FDS_MAX];
+	int err;
+
+	restore_signals();
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		goto failed;
+	/* It may have died before we asked to die with it. */
+	if (getppid() != parent)
+		_exit(127);
+	report = fcntl(report, F_DUPFD_CLOEXEC, PARKED_FD);
+	if (report < 0)
+		_exit(127);
+	/* Out of the way first: a number may be source and target. */
+	for (size_t i = 0; i < spawn->fd_count; i++) {
+		parked[i] = fcntl(spawn->fds[i], F_DUPFD_CLOEXEC, PARKED_FD);
+		if (parked[i] < 0)
+			goto failed;
+	}
+	for (size_t i = 0; i < spawn->fd_count; i++)
+		if (dup2(parked[i], (int)i) < 0)
+			goto failed;
+	if (dup3(report, (int)spawn->fd_count, O_CLOEXEC) < 0)
+		goto failed;
+	report = (int)spawn->fd_count;
+	if (syscall(SYS_close_range, (unsigned int)spawn->fd_count + 1, UINT_MAX, 0))
+		goto failed;
+	execve(spawn->path, spawn->arguments, spawn->environment);
+failed:
+	err = errno;
+	(void)!write(report, &err, sizeof(err));
+	_exit(127);
+}
+
+int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
+{
+	pid_t parent = getpid();
+	int report[2];
+	int failure = 0;
+	int pidfd = -1;
+	ssize_t bytes;
+	pid_t pid;
+	int err = 0;
+
+	if (spawn->fd_count > SPAWN_FDS_MAX)
+		return -EINVAL;
+	if (pipe2(report, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		err = -errno;
+		close(report[0]);
+		close(report[1]);
+		return err;
+	}
+	if (!pid)
+		enter(spawn, parent, report[1]);
+	close(report[1]);
+	/* Nobody reaps but us: the pid cannot have become another's. */
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		err = -errno;
+	do
+		bytes = read(report[0], &failure, sizeof(failure));
+	while (bytes < 0 && errno == EINTR);
+	close(report[0]);
+	if (bytes == sizeof(failure))
+		err = -failure;
+	if (err) {
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		if (pidfd >= 0)
+			close(pidfd);
+		return err;
+	}
+	*ret_pid = pid;
+	*ret_pidfd = pidfd;
+	return 0;
+}
+
+int spawn_reap(int pidfd, struct spawn_end *ret)
+{
+	siginfo_t info = {0};
+
+	if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG))
+		return -errno;
+	if (!info.si_pid)
+		return -EAGAIN;
+	ret->signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
+	ret->status = info.si_code == CLD_EXITED ? info.si_status : 0;
+	return 0;
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What can be asked of the runtime: one row for each operation. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundle_names.h"
+#include "userspace/control/runtime.h"
+
+#define LIST_MAX 256 /* workflows in one answer */
+
+struct request {
+	struct runtime *runtime;
+	uint64_t client;
+	const json_t *message;
+	const char *workflow; /* its name, checked; NULL for operations without one */
+};
+
+static void handle_hello(const struct request *request)
+{
+	control_server_answer(request->runtime->server, request->client,
+			      json_pack("{s:b, s:i, s:i, s:s}", "ok", 1, "protocol",
+					RUNTIME_PROTOCOL, "pid", (int)getpid(), "version",
+					FAAS_VERSION));
+}
+
+/* An integer between @p least and @p most; answers when it is not. */
+static bool take_integer(const struct request *request, const char *key, json_int_t least,
+			 json_int_t most, json_int_t *ret)
+{
+	const json_t *value = json_object_get(request->message, key);
+	json_int_t integer = json_integer_value(value);
+
+	if (json_is_integer(value) && integer >= least && integer <= most) {
+		*ret = integer;
+		return true;
+	}
+	control_server_refuse(request->runtime->server, request->client, NULL,
+			      "\"%s\" must be an integer from %lld to %lld", key, (long long)least,
+			      (long long)most);
+	return false;
+}
+
+static const char *take_path(const struct request *request, const char *key)
+{
+	const json_t *value = json_object_get(request->message, key);
+	const char *path = json_string_value(value);
+
+	if (path && (!path[0] || path[0] == '/') && strlen(path) < FAAS_PATH_BYTES &&
+	    strlen(path) == json_string_length(value))
+		return path;
+	control_server_refuse(request->runtime->server, request->client, NULL,
+			      "\"%s\" must be an absolute path, or empty", key);
+	return NULL;
+}
+
+static void handle_start(const struct request *request)
+{
+	struct runtime *runtime = request->runtime;
+	json_int_t generation, slot;
+	struct workflow *workflow;
+	const char *netns;
+	struct diags *diags;
+
+	if (!take_integer(request, "generation", 1, UINT32_MAX, &generation) ||
+	    !take_integer(request, "slot", 1, FAAS_SLOTS_MAX - 1, &slot))
+		return;
+	netns = take_path(request, "netns");
+	if (!netns)
+		return;
+	if (workflow_find(runtime, request->workflow)) {
+		control_server_refuse(runtime->server, request->client, "unload it first",
+				      "workflow %s is there already", request->workflow);
+		return;
+	}
+	diags = calloc(1, sizeof(*diags));
+	if (!diags) {
+		control_server_refuse(runtime->server, request->client, NULL, "out of memory");
+		return;
+	}
+	workflow = workflow_new(runtime, request->workflow, (uint32_t)generation, (uint32_t)slot,
+				netns, true, diags);
+	if (workflow) {
+		workflow->phase = WORKFLOW_ADDING;
+		workflow->waiter = request->client;
+		workflow_enlist(workflow);
+		courier_link_add(&runtime->courier, &workflow->courier);
+	} else {
+		control_server_refuse(runtime->server, request->client, diags->list[0].advice, "%s",
+				      diags->list[0].cause);
+		runtime_look_for_end(runtime);
+	}
+	free(diags);
+}
+
+/* The workflow that is asked for; answers when there is none. */
+static struct workflow *take_workflow(const struct request *request)
+{
+	struct workflow *workflow = workflow_find(request->runtime, request->workflow);
+
+	if (!workflow)
+		control_server_refuse(request->runtime->server, request->client, NULL,
+				      "the runtime has no workflow %s", request->workflow);
+	return workflow;
+}
+
+static void handle_stop(const struct request *request)
+{
+	json_int_t drain_ms = FAAS_DRAIN_MS;
+	struct workflow *workflow = take_workflow(request);
+
+	if (!workflow)
+		return;
+	if (json_object_get(request->message, "drain_ms") &&
+	    !take_integer(request, "drain_ms", 0, 10 * FAAS_DRAIN_MS, &drain_ms))
+		return;
+	if (workflow->phase != WORKFLOW_RUNNING) {
+		control_server_refuse(request->runtime->server, request->client,
+				      "wait until that is done", "workflow %s is %s",
+				      request->workflow, workflow_phase_name(workflow));
+		return;
+	}
+	workflow->waiter = request->client;
+	workflow_stop(workflow, (uint32_t)drain_ms);
+}
+
+static json_t *describe(const struct workflow *workflow)
+{
+	const struct supervisor *supervisor = &workflow->supervisor;
+	const struct runtime_page *page = supervisor->files.runtime_page;
+
+	return json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:i, s:I, s:I, s:I, s:I, s:s}", "workflow",
+			 supervisor->name, "state", workflow_phase_name(workflow), "generation",
+			 (json_int_t)supervisor->generation, "slot", (json_int_t)supervisor->slot,
+			 "worker_pid", (int)supervisor->pid, "worker_uid",
+			 (json_int_t)FAAS_WORKER_UID_BASE + supervisor->slot, "courier_pid",
+			 (int)workflow->runtime->courier.pid, "incarnation",
+			 (json_int_t)page->incarnation, "restarts", (json_int_t)page->restarts,
+			 "last_signal", (json_int_t)page->last_signal, "last_status",
+			 (json_int_t)page->last_status, "limits", "rlimits");
+}
+
+static void handle_status(const struct request *request)
+{
+	struct workflow *workflow = take_workflow(request);
+	json_t *value;
+
+	if (!workflow)
+		return;
+	value = describe(workflow);
+	json_object_set_new(value, "ok", json_true());
+	control_server_answer(request->runtime->server, request->client, value);
+}
+
+/* In the order of their names, from behind "after" on: an answer is bounded. */
+static void handle_list(const struct request *request)
+{
+	const char *after = json_string_value(json_object_get(request->message, "after"));
+	json_t *list = json_array();
+	struct workflow *workflow;
+	bool more = false;
+
+	TAILQ_FOREACH(workflow, &request->runtime->workflows, all) {
+		if (after && strcmp(workflow->supervisor.name, after) <= 0)
+			continue;
+		if (json_array_size(list) == LIST_MAX) {
+			more = true;
+			break;
+		}
+		json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "workflow",
+						      workflow->supervisor.name, "state",
+						      workflow_phase_name(workflow), "slot",
+						      (json_int_t)workflow->supervisor.slot));
+	}
+	control_server_answer(request->runtime->server, request->client,
+			      json_pack("{s:b, s:b, s:o}", "ok", 1, "more", more, "workflows", list));
+}
+
+/* Somebody who started a runtime found that it is not needed. */
+static void handle_end(const struct request *request)
+{
+	struct runtime *runtime = request->runtime;
+
+	if (runtime->workflow_count) {
+		control_server_refuse(runtime->server, request->client, "unload them first",
+				      "the runtime has %u workflows", runtime->workflow_count);
+		return;
+	}
+	control_server_answer(runtime->server, request->client, json_pack("{s:b}", "ok", 1));
+	runtime_look_for_end(runtime);
+}
+
+static const struct operation {
+	const char *name;
+	void (*handle)(const struct request *request);
+	bool about_workflow;
+	const char *keys[4]; /* that it may have, beside op and workflow */
+} operations[] = {
+	{"hello", handle_hello, false, {0}},
+	{"list", handle_list, false, {"after"}},
+	{"status", handle_status, true, {0}},
+	{"start", handle_start, true, {"generation", "slot", "netns"}},
+	{"stop", handle_stop, true, {"drain_ms"}},
+	{"end", handle_end, false, {0}},
+};
+
+static const struct operation *find_operation(const char *name)
+{
+	for (size_t i = 0; name && i < sizeof(operations) / sizeof(operations[0]); i++)
+		if (!strcmp(operations[i].name, name))
+			return &operations[i];
+	return NULL;
+}
+
+static bool allows(const struct operation *operation, const char *key)
+{
+	if (!strcmp(key, "op"))
+		return true;
+	if (!strcmp(key, "workflow"))
+		return operation->about_workflow;
+	for (size_t i = 0; i < 4 && operation->keys[i]; i++)
+		if (!strcmp(operation->keys[i], key))
+			return true;
+	return false;
+}
+
+static void handle(void *context, uint64_t client, const json_t *message)
+{
+	struct request request = {.runtime = context, .client = client, .message = message};
+	struct control_server *server = request.runtime->server;
+	const json_t *op = json_object_get(message, "op");
+	const json_t *name = json_object_get(message, "workflow");
+	const struct operation *operation = find_operation(json_string_value(op));
+	const char *key;
+	json_t *value;
+
+	if (!operation) {
+		control_server_refuse(server, client, "ask for hello, list, status, start, stop or end",
+				      "there is no operation of that name");
+		return;
+	}
+	json_object_foreach((json_t *)message, key, value) {
+		if (!allows(operation, key)) {
+			control_server_refuse(server, client, NULL, "\"%s\" does not take \"%s\"",
+					      operation->name, key);
+			return;
+		}
+	}
+	if (request.runtime->ending) {
+		control_server_refuse(server, client, "start it again", "the runtime is ending");
+		return;
+	}
+	if (operation->about_workflow) {
+		request.workflow = json_string_value(name);
+		/* It becomes part of paths. */
+		if (!request.workflow || strlen(request.workflow) != json_string_length(name) ||
+		    !bundle_name_valid(request.workflow)) {
+			control_server_refuse(server, client, NULL,
+					      "\"workflow\" must be the name of a workflow");
+			return;
+		}
+	}
+	operation->handle(&request);
+}
+
+/* Who waited for an answer is gone. A start that nobody waits for is taken back,
+ * a stop goes on. */
+static void gone(void *context, uint64_t client)
+{
+	struct runtime *runtime = context;
+	struct workflow *workflow;
+
+	TAILQ_FOREACH(workflow, &runtime->workflows, all) {
+		if (workflow->waiter != client)
+			continue;
+		workflow->waiter = 0;
+		if (!workflow->undo && (workflow->phase == WORKFLOW_ADDING ||
+					workflow->phase == WORKFLOW_STARTING))
+			workflow_undo(workflow, "nobody waits for its start any more", "");
+		return;
+	}
+}
+
+const struct control_handler runtime_handler = {.request = handle, .gone = gone};

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/control/runtime.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ebpf_faas/pins.h>
+
+#include "bundle_names.h"
+#include "clock.h"
+#include "logger.h"
+
+static void on_impatient(struct loop_timer *timer)
+{
+	struct runtime *runtime = loop_container(timer, struct runtime, patience);
+
+	logger_write(LOGGER_INFO, "runtime.idle", "waited_ms=%d", RUNTIME_PATIENCE_MS);
+	runtime_look_for_end(runtime);
+}
+
+static void on_courier_ended(struct courier_link *link)
+{
+	loop_container(link, struct runtime, courier)->ended = true;
+}
+
+void runtime_init(struct runtime *runtime, struct loop *loop)
+{
+	memset(runtime, 0, sizeof(*runtime));
+	runtime->loop = loop;
+	TAILQ_INIT(&runtime->workflows);
+	courier_link_init(&runtime->courier, loop);
+	runtime->courier.ended = on_courier_ended;
+	loop_set(loop, &runtime->patience,
+		 clock_monotonic_ns() + RUNTIME_PATIENCE_MS * CLOCK_NS_PER_MS, on_impatient);
+}
+
+void runtime_look_for_end(struct runtime *runtime)
+{
+	if (runtime->workflow_count || runtime->courier.ending)
+		return;
+	/* From here on a newcomer starts a runtime of its own; that one waits
+	 * for our lock. */
+	if (!runtime->ending)
+		runtime->forget = true;
+	runtime->ending = true;
+	loop_unset(runtime->loop, &runtime->patience);
+	if (runtime->server)
+		control_server_deafen(runtime->server);
+	courier_link_end(&runtime->courier);
+}
+
+void runtime_end(struct runtime *runtime)
+{
+	struct workflow *workflow = TAILQ_FIRST(&runtime->workflows);
+
+	if (runtime->ending)
+		return;
+	runtime->ending = true;
+	if (!workflow) {
+		runtime_look_for_end(runtime);
+		return;
+	}
+	while (workflow) {
+		struct workflow *next = TAILQ_NEXT(workflow, all);
+
+		/* One that is draining for its stop goes on with that. */
+		if (workflow->phase == WORKFLOW_DELIVERING)
+			workflow->supervisor.ended(&workflow->supervisor);
+		else if (workflow->phase != WORKFLOW_STOPPING)
+			workflow_stop(workflow, RUNTIME_END_DRAIN_MS);
+		workflow = next;
+	}
+}
+
+/* Slot of the workflow of that name that is loaded, or about to be unloaded: 0
+ * none, or -errno. */
+static int find_slot(int registry, const char *name, uint32_t *ret_generation)
+{
+	for (uint32_t slot = 1; slot < FAAS_SLOTS_MAX; slot++) {
+		struct faas_registry_entry entry;
+
+		if (bpf_map_lookup_elem(registry, &slot, &entry))
+			return -errno;
+		if ((entry.state == FAAS_REGISTRY_LOADED ||
+		     entry.state == FAAS_REGISTRY_UNLOADING) &&
+		    !strncmp(entry.name, name, sizeof(entry.name))) {
+			*ret_generation = entry.generation;
+			return (int)slot;
+		}
+	}
+	return 0;
+}
+
+static int kill_orphans(const struct workflow *workflow)
+{
+	const struct runtime_page *page = workflow->supervisor.files.runtime_page;
+	int err = supervisor_kill_orphan(page->worker_pid, "ebpf-faas-worker");
+
+	return err ? err : supervisor_kill_orphan(page->courier_pid, "ebpf-faas-courier");
+}
+
+static void take_over_one(struct runtime *runtime, const char *name, uint32_t slot,
+			  uint32_t generation)
+{
+	struct diags *diags = calloc(1, sizeof(*diags));
+	struct workflow *workflow = NULL;
+	int err;
+
+	if (diags)
+		workflow = workflow_new(runtime, name, generation, slot, NULL, false, diags);
+	if (!workflow) {
+		logger_write(LOGGER_ERROR, "workflow.takeover", "workflow=%s error=\"%s\"", name,
+			     diags && diags->count ? diags->list[0].cause : "out of memory");
+		free(diags);
+		return;
+	}
+	free(diags);
+	err = kill_orphans(workflow);
+	if (err) {
+		/* Two workers on one ring would be worse than none. */
+		logger_write(LOGGER_ERROR, "workflow.orphans", "workflow=%s error=\"%s\"", name,
+			     strerror(-err));
+		workflow_destroy(workflow);
+		return;
+	}
+	workflow->supervisor.files.runtime_page->worker_pid = 0;
+	workflow->supervisor.files.runtime_page->courier_pid = 0;
+	workflow->phase = WORKFLOW_RUNNING;
+	workflow_enlist(workflow);
+	logger_write(LOGGER_INFO, "workflow.takeover", "workflow=%s slot=%u generation=%u", name,
+		     slot, generation);
+	courier_link_add(&runtime->courier, &workflow->courier);
+	supervisor_start(&workflow->supervisor, false);
+}
+
+void runtime_take_over(struct runtime *runtime)
+{
+	DIR *directory = opendir(FAAS_RUN_WORKFLOWS);
+	struct dirent *entry;
+	int registry;
+
+	if (!directory)
+		return;
+	registry = bpf_obj_get(FAAS_PIN_ROOT "/" FAAS_PIN_REGISTRY);
+	if (registry < 0 && errno != ENOENT)
+		logger_write(LOGGER_ERROR, "registry", "error=\"%s\"", strerror(errno));
+	while (registry >= 0 && (entry = readdir(directory))) {
+		uint32_t generation = 0;
+		int slot;
+
+		if (!bundle_name_valid(entry->d_name))
+			continue;
+		slot = find_slot(registry, entry->d_name, &generation);
+		if (slot > 0) {
+			take_over_one(runtime, entry->d_name, (uint32_t)slot, generation);
+		} else if (!slot) {
+			/* Of a load that did not come to its end. */
+			(void)!run_files_remove(FAAS_RUN_WORKFLOWS, entry->d_name);
+			logger_write(LOGGER_WARNING, "workflow.leftover", "workflow=%s",
+				     entry->d_name);
+		}
+	}
+	if (registry >= 0)
+		close(registry);
+	closedir(directory);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The runtime of a host: all workflows that have a user tier, from "start" or
+ * from what an earlier runtime left, to "stop" or to the end of this process.
+ */
+#ifndef FAAS_CONTROL_RUNTIME_H
+#define FAAS_CONTROL_RUNTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "diag.h"
+#include "loop.h"
+#include "userspace/control/control_server.h"
+#include "userspace/control/courier_link.h"
+#include "userspace/pool/supervisor.h"
+
+/* Without any workflow: how long a runtime waits for the first one. */
+#define RUNTIME_PATIENCE_MS 30000
+
+/* What the workers get when the runtime itself is told to end. */
+#define RUNTIME_END_DRAIN_MS 3000
+
+#define RUNTIME_PROTOCOL 1
+
+enum workflow_phase {
+	WORKFLOW_ADDING,     /* the courier opens its sinks */
+	WORKFLOW_STARTING,   /* its worker starts */
+	WORKFLOW_RUNNING,    /* a worker that died is replaced: see the supervisor */
+	WORKFLOW_STOPPING,   /* its worker drains */
+	WORKFLOW_DELIVERING, /* the courier delivers what is left */
+};
+
+struct workflow {
+	struct runtime *runtime;
+	enum workflow_phase phase;
+	struct supervisor supervisor;
+	struct courier_client courier;
+	char netns[FAAS_PATH_BYTES];
+	int namespace_fd; /* owned; -1: the runtime's own, or not needed */
+	uint64_t waiter;  /* client to be answered; 0: none, or gone */
+	bool undo;	  /* it is being taken back; the answer is that below */
+	char error[512];
+	char advice[256];
+	uint64_t undelivered;
+	uint64_t stop_deadline_ns;
+	TAILQ_ENTRY(workflow) all;
+};
+
+TAILQ_HEAD(workflows, workflow);
+
+struct runtime {
+	struct loop *loop;
+	struct control_server *server;
+	struct courier_link courier;
+	struct workflows workflows; /* by name */
+	uint32_t workflow_count;
+	struct loop_timer patience;
+	bool ending;
+	bool ended; /* the loop may be left */
+	bool forget; /* ended after the last workflow: nothing is left to take over */
+};
+
+void runtime_init(struct runtime *runtime, struct loop *loop);
+
+/* What control_server calls. Context is the runtime. */
+extern const struct control_handler runtime_handler;
+
+/* Take over what is loaded and has run-time files. What cannot be taken over
+ * stays as it is, and is logged. */
+void runtime_take_over(struct runtime *runtime);
+
+/* End: workers drain, the courier ends, files stay. Then runtime->ended. */
+void runtime_end(struct runtime *runtime);
+
+/* Between the parts of the runtime. */
+
+/* A workflow, not yet in any list: prepared and with its files. @p fresh: they
+ * are made; else those of an earlier runtime are taken. NULL with a diagnostic. */
+struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_t generation,
+			      uint32_t slot, const char *netns, bool fresh, struct diags *diags);
+void workflow_enlist(struct workflow *workflow);
+/* Without a process, in no list. Files stay. */
+void workflow_destroy(struct workflow *workflow);
+struct workflow *workflow_find(struct runtime *runtime, const char *name);
+const char *workflow_phase_name(const struct workflow *workflow);
+
+/* Begin to take it back: drain for @p drain_ms, then let the courier deliver. */
+void workflow_stop(struct workflow *workflow, uint32_t drain_ms);
+
+/* Take back one that did not start. @p error is copied. */
+void workflow_undo(struct workflow *workflow, const char *error, const char *advice);
+
+/* End the runtime if it has nothing to do any more. */
+void runtime_look_for_end(struct runtime *runtime);
+
+#endif

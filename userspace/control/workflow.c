@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* One workflow of the runtime, from start to stop. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <ebpf_faas/pins.h>
+
+#include "clock.h"
+#include "logger.h"
+#include "netsocket.h"
+#include "userspace/control/runtime.h"
+
+const char *workflow_phase_name(const struct workflow *workflow)
+{
+	switch (workflow->phase) {
+	case WORKFLOW_ADDING:
+	case WORKFLOW_STARTING:
+		return "starting";
+	case WORKFLOW_RUNNING:
+		return supervisor_state_name(&workflow->supervisor);
+	case WORKFLOW_STOPPING:
+		return "stopping";
+	case WORKFLOW_DELIVERING:
+		return "delivering";
+	}
+	return "";
+}
+
+struct workflow *workflow_find(struct runtime *runtime, const char *name)
+{
+	struct workflow *workflow;
+
+	TAILQ_FOREACH(workflow, &runtime->workflows, all)
+		if (!strcmp(workflow->supervisor.name, name))
+			return workflow;
+	return NULL;
+}
+
+void workflow_enlist(struct workflow *workflow)
+{
+	struct runtime *runtime = workflow->runtime;
+	struct workflow *next;
+
+	loop_unset(runtime->loop, &runtime->patience);
+	runtime->workflow_count++;
+	TAILQ_FOREACH(next, &runtime->workflows, all) {
+		if (strcmp(next->supervisor.name, workflow->supervisor.name) > 0) {
+			TAILQ_INSERT_BEFORE(next, workflow, all);
+			return;
+		}
+	}
+	TAILQ_INSERT_TAIL(&runtime->workflows, workflow, all);
+}
+
+void workflow_destroy(struct workflow *workflow)
+{
+	supervisor_destroy(&workflow->supervisor);
+	if (workflow->namespace_fd >= 0)
+		close(workflow->namespace_fd);
+	free(workflow);
+}
+
+/* The answer to who asked for the stop, or for the start that failed. */
+static void answer(struct workflow *workflow, const struct page_counters *counters)
+{
+	struct runtime *runtime = workflow->runtime;
+	const struct runtime_page *page = workflow->supervisor.files.runtime_page;
+
+	if (!workflow->waiter)
+		return;
+	if (workflow->undo) {
+		control_server_refuse(runtime->server, workflow->waiter, workflow->advice, "%s",
+				      workflow->error);
+		return;
+	}
+	control_server_answer(
+		runtime->server, workflow->waiter,
+		json_pack("{s:b, s:b, s:b, s:I, s:I, s:I, s:i}", "ok", 1, "last",
+			  runtime->workflow_count == 0, "drained", workflow->supervisor.reported,
+			  "processed", (json_int_t)counters->processed, "dead_lettered",
+			  (json_int_t)counters->dead_lettered, "undelivered",
+			  (json_int_t)workflow->undelivered, "restarts", (int)page->restarts));
+}
+
+/* What the worker counted, after its end. */
+static void read_counters(const struct workflow *workflow, struct page_counters *ret)
+{
+	struct worker_page page;
+	ssize_t bytes = pread(workflow->supervisor.files.worker_page, &page, sizeof(page), 0);
+
+	memset(ret, 0, sizeof(*ret));
+	if (bytes == (ssize_t)sizeof(page))
+		*ret = page.counters[page.current & 1];
+}
+
+/* Nothing runs and nobody knows it any more. */
+static void finish(struct workflow *workflow)
+{
+	struct runtime *runtime = workflow->runtime;
+	struct page_counters counters;
+	int err;
+
+	read_counters(workflow, &counters);
+	TAILQ_REMOVE(&runtime->workflows, workflow, all);
+	runtime->workflow_count--;
+	err = run_files_remove(FAAS_RUN_WORKFLOWS, workflow->supervisor.name);
+	if (err)
+		logger_write(LOGGER_ERROR, "workflow.files", "workflow=%s error=\"%s\"",
+			     workflow->supervisor.name, strerror(-err));
+	logger_write(LOGGER_INFO, "workflow.stopped", "workflow=%s", workflow->supervisor.name);
+	answer(workflow, &counters);
+	workflow_destroy(workflow);
+	runtime_look_for_end(runtime);
+}
+
+static void on_removed(struct courier_client *client, uint64_t undelivered)
+{
+	struct workflow *workflow = loop_container(client, struct workflow, courier);
+
+	workflow->undelivered = undelivered;
+	finish(workflow);
+}
+
+static void on_ended(struct supervisor *supervisor)
+{
+	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
+	struct runtime *runtime = workflow->runtime;
+	uint64_t now = clock_monotonic_ns();
+	uint32_t left_ms = 0;
+
+	if (runtime->ending) {
+		/* Its files stay for the next runtime. */
+		TAILQ_REMOVE(&runtime->workflows, workflow, all);
+		TAILQ_REMOVE(&runtime->courier.clients, &workflow->courier, all);
+		runtime->workflow_count--;
+		workflow_destroy(workflow);
+		runtime_look_for_end(runtime);
+		return;
+	}
+	workflow->phase = WORKFLOW_DELIVERING;
+	if (workflow->stop_deadline_ns > now)
+		left_ms = (uint32_t)((workflow->stop_deadline_ns - now) / CLOCK_NS_PER_MS);
+	courier_link_remove(&runtime->courier, &workflow->courier, left_ms);
+}
+
+void workflow_stop(struct workflow *workflow, uint32_t drain_ms)
+{
+	workflow->phase = WORKFLOW_STOPPING;
+	workflow->stop_deadline_ns = clock_monotonic_ns() + drain_ms * CLOCK_NS_PER_MS;
+	supervisor_stop(&workflow->supervisor, drain_ms);
+}
+
+void workflow_undo(struct workflow *workflow, const char *error, const char *advice)
+{
+	workflow->undo = true;
+	snprintf(workflow->error, sizeof(workflow->error), "%s", error);
+	snprintf(workflow->advice, sizeof(workflow->advice), "%s", advice);
+	logger_write(LOGGER_ERROR, "workflow.failed", "workflow=%s error=\"%s\"",
+		     workflow->supervisor.name, workflow->error);
+	workflow_stop(workflow, 0);
+}
+
+static void on_failed(struct supervisor *supervisor)
+{
+	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
+	char error[sizeof(supervisor->reason) + 64];
+
+	snprintf(error, sizeof(error), "the worker did not start: %s", supervisor->reason);
+	workflow_undo(workflow, error, "see the runtime's log for what it printed");
+}
+
+static void on_ready(struct supervisor *supervisor)
+{
+	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
+
+	if (workflow->phase != WORKFLOW_STARTING)
+		return;
+	workflow->phase = WORKFLOW_RUNNING;
+	control_server_answer(workflow->runtime->server, workflow->waiter,
+			      json_pack("{s:b}", "ok", 1));
+	workflow->waiter = 0;
+}
+
+static void on_added(struct courier_client *client, bool ok, const char *error, const char *advice)
+{
+	struct workflow *workflow = loop_container(client, struct workflow, courier);
+
+	if (workflow->phase != WORKFLOW_ADDING)
+		return;
+	if (!ok) {
+		workflow_undo(workflow, error, advice);
+		return;
+	}
+	workflow->phase = WORKFLOW_STARTING;
+	supervisor_start(&workflow->supervisor, true);
+}
+
+static int take_namespace(struct workflow *workflow, const struct bundle *bundle, bool fresh,
+			  struct diags *diags)
+{
+	bool needed = false;
+	int fd = -1;
+	int err;
+
+	for (uint32_t i = 0; i < bundle->sink_count; i++) {
+		if (bundle->sinks[i].kind != SINK_UDP)
+			continue;
+		needed = true;
+		workflow->courier.families[i] =
+			strchr(bundle->sinks[i].host, ':') ? AF_INET6 : AF_INET;
+	}
+	workflow->courier.namespace_fd = -1;
+	if (!workflow->netns[0])
+		return 0;
+	err = netsocket_namespace(workflow->netns, &fd);
+	if (err && fresh)
+		return diag_fail(diags, DIAG_FAILED, "give the path of a network namespace",
+				 "%s: %s", workflow->netns,
+				 err == -EINVAL ? "is no network namespace" : strerror(-err));
+	if (err) {
+		/* Its datagrams must not get out somewhere else. */
+		workflow->courier.no_namespace = true;
+		logger_write(LOGGER_ERROR, "workflow.netns", "workflow=%s path=%s error=\"%s\"",
+			     bundle->name, workflow->netns, strerror(-err));
+		return 0;
+	}
+	if (needed)
+		workflow->courier.namespace_fd = workflow->namespace_fd = fd;
+	else
+		close(fd); /* an open one keeps the namespace alive */
+	return 0;
+}
+
+static int take_files(struct workflow *workflow, const struct bundle *bundle, const char *netns,
+		      bool fresh, struct diags *diags)
+{
+	struct supervisor *supervisor = &workflow->supervisor;
+	struct ring_identity ring;
+	int err;
+
+	if (!fresh)
+		return run_files_open(FAAS_RUN_WORKFLOWS, bundle, &supervisor->files,
+				      workflow->netns, sizeof(workflow->netns), diags);
+	snprintf(workflow->netns, sizeof(workflow->netns), "%s", netns);
+	err = ring_identity_of(supervisor->ring, &ring);
+	if (err)
+		return diag_fail(diags, DIAG_FAILED, NULL, "the ring of %s: %s", bundle->name,
+				 strerror(-err));
+	return run_files_create(FAAS_RUN_WORKFLOWS, bundle, supervisor->generation, netns, &ring,
+				&supervisor->files, diags);
+}
+
+struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_t generation,
+			      uint32_t slot, const char *netns, bool fresh, struct diags *diags)
+{
+	struct workflow *workflow = calloc(1, sizeof(*workflow));
+	struct bundle *bundle = calloc(1, sizeof(*bundle));
+	char directory[FAAS_PATH_BYTES], pins[FAAS_PATH_BYTES];
+	int err = -1;
+
+	if (!workflow || !bundle) {
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+		free(workflow);
+		free(bundle);
+		return NULL;
+	}
+	workflow->runtime = runtime;
+	workflow->namespace_fd = -1;
+	supervisor_init(&workflow->supervisor, runtime->loop);
+	workflow->supervisor.ready = on_ready;
+	workflow->supervisor.failed = on_failed;
+	workflow->supervisor.ended = on_ended;
+	workflow->courier.supervisor = &workflow->supervisor;
+	workflow->courier.added = on_added;
+	workflow->courier.removed = on_removed;
+	workflow->courier.strict = fresh;
+	snprintf(directory, sizeof(directory), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, name);
+	snprintf(pins, sizeof(pins), "%s/%s", FAAS_PIN_WORKFLOWS, name);
+	if (bundle_open(directory, bundle, diags))
+		goto cleanup;
+	if (strcmp(bundle->name, name)) {
+		diag_fail(diags, DIAG_INVALID, NULL, "%s is a bundle of workflow %s", directory,
+			  bundle->name);
+		goto cleanup;
+	}
+	if (supervisor_prepare(&workflow->supervisor, bundle, slot, generation, directory, pins,
+			       diags) ||
+	    take_files(workflow, bundle, netns, fresh, diags))
+		goto cleanup;
+	if (take_namespace(workflow, bundle, fresh, diags)) {
+		(void)!run_files_remove(FAAS_RUN_WORKFLOWS, name);
+		goto cleanup;
+	}
+	err = 0;
+cleanup:
+	free(bundle);
+	if (err) {
+		workflow_destroy(workflow);
+		return NULL;
+	}
+	return workflow;
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/pool/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "logger.h"
+#include "paths.h"
+#include "spawn.h"
+
+_Static_assert(WORKER_FD_STATE(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
+
+static void start_process(struct supervisor *supervisor);
+
+void supervisor_init(struct supervisor *supervisor, struct loop *loop)
+{
+	memset(supervisor, 0, sizeof(*supervisor));
+	supervisor->loop = loop;
+	run_files_init(&supervisor->files);
+	supervisor->manifest = supervisor->ring = supervisor->wake = -1;
+	supervisor->notify = supervisor->space = -1;
+	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
+		supervisor->objects[i] = -1;
+	supervisor->exit.fd = supervisor->control.fd = -1;
+}
+
+const char *supervisor_state_name(const struct supervisor *supervisor)
+{
+	static const char *const names[] = {
+		[SUPERVISOR_IDLE] = "idle",	  [SUPERVISOR_STARTING] = "starting",
+		[SUPERVISOR_RUNNING] = "running", [SUPERVISOR_BACKOFF] = "backoff",
+		[SUPERVISOR_STOPPING] = "stopping",
+	};
+
+	return names[supervisor->state];
+}
+
+/* One word of the worker's page. Read, not mapped: its writer is not trusted
+ * with the length of what we would map. */
+static uint64_t worker_word(const struct supervisor *supervisor, size_t offset)
+{
+	uint64_t value;
+
+	if (pread(supervisor->files.worker_page, &value, sizeof(value), (off_t)offset) !=
+	    (ssize_t)sizeof(value))
+		return 0;
+	return value;
+}
+
+static void close_source(struct supervisor *supervisor, struct loop_source *source)
+{
+	int fd = source->fd;
+
+	if (fd < 0)
+		return;
+	loop_remove(supervisor->loop, source);
+	close(fd);
+}
+
+static void kill_process(const struct supervisor *supervisor)
+{
+	if (supervisor->exit.fd >= 0)
+		(void)!syscall(SYS_pidfd_send_signal, supervisor->exit.fd, SIGKILL, NULL, 0);
+}
+
+static void on_backoff_end(struct loop_timer *timer)
+{
+	start_process(loop_container(timer, struct supervisor, timer));
+}
+
+static void on_too_slow(struct loop_timer *timer)
+{
+	struct supervisor *supervisor = loop_container(timer, struct supervisor, timer);
+
+	if (!supervisor->reason[0])
+		snprintf(supervisor->reason, sizeof(supervisor->reason),
+			 supervisor->state == SUPERVISOR_STOPPING
+				 ? "it did not drain in time"
+				 : "it was not ready in %d seconds; does faas_on_init hang?",
+			 SUPERVISOR_READY_MS / 1000);
+	logger_write(LOGGER_WARNING, "worker.killed", "workflow=%s pid=%d reason=\"%s\"",
+		     supervisor->name, supervisor->pid, supervisor->reason);
+	kill_process(supervisor);
+}
+
+static void hear(struct supervisor *supervisor, const char *message)
+{
+	if (!strcmp(message, "ready") && supervisor->state == SUPERVISOR_STARTING) {
+		const uint64_t one = 1;
+
+		supervisor->was_ready = true;
+		supervisor->first = false;
+		supervisor->state = SUPERVISOR_RUNNING;
+		loop_unset(supervisor->loop, &supervisor->timer);
+		logger_write(LOGGER_INFO, "worker.ready", "workflow=%s pid=%d incarnation=%u",
+			     supervisor->name, supervisor->pid,
+			     supervisor->files.runtime_page->incarnation);
+		/* A record that its predecessor wrote with its last breath may
+		 * not have been announced. */
+		(void)!write(supervisor->notify, &one, sizeof(one));
+		supervisor->ready(supervisor);
+	} else if (!strncmp(message, "failed ", 7)) {
+		snprintf(supervisor->reason, sizeof(supervisor->reason), "%s", message + 7);
+	} else if (!strcmp(message, "stopped")) {
+		supervisor->reported = true;
+	}
+}
+
+static void listen_to(struct supervisor *supervisor)
+{
+	char message[WORKER_MESSAGE_BYTES_MAX];
+
+	/* A flood of messages must not hold us: the rest is read next time. */
+	for (int i = 0; i < 8 && supervisor->control.fd >= 0; i++) {
+		ssize_t bytes = recv(supervisor->control.fd, message, sizeof(message) - 1,
+				     MSG_DONTWAIT);
+
+		if (bytes < 0)
+			return;
+		if (!bytes) {
+			close_source(supervisor, &supervisor->control);
+			return;
+		}
+		message[bytes] = '\0';
+		hear(supervisor, message);
+	}
+}
+
+static void on_control(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	listen_to(loop_container(source, struct supervisor, control));
+}
+
+static void note_poison(struct supervisor *supervisor)
+{
+	struct runtime_page *page = supervisor->files.runtime_page;
+	const struct policy *policy = &supervisor->policy;
+
+	if (policy->condemned && !page->poison_condemned)
+		logger_write(LOGGER_WARNING, "event.condemned",
+			     "workflow=%s ring_position=%" PRIu64, supervisor->name,
+			     policy->position - 1);
+	page->poison_position = policy->position;
+	page->poison_deaths = policy->quarters / 4;
+	page->poison_condemned = policy->condemned;
+}
+
+static void end(struct supervisor *supervisor)
+{
+	loop_unset(supervisor->loop, &supervisor->timer);
+	supervisor->state = SUPERVISOR_IDLE;
+	supervisor->ended(supervisor);
+}
+
+static void fail(struct supervisor *supervisor)
+{
+	loop_unset(supervisor->loop, &supervisor->timer);
+	supervisor->state = SUPERVISOR_IDLE;
+	supervisor->failed(supervisor);
+}
+
+static void back_off(struct supervisor *supervisor, uint32_t delay_ms)
+{
+	supervisor->state = SUPERVISOR_BACKOFF;
+	loop_set(supervisor->loop, &supervisor->timer,
+		 clock_monotonic_ns() + delay_ms * CLOCK_NS_PER_MS, on_backoff_end);
+}
+
+static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
+{
+	struct runtime_page *page = supervisor->files.runtime_page;
+	uint64_t sequence = worker_word(supervisor, offsetof(struct worker_page, head_sequence));
+	struct policy_death death = {
+		.signal = how->signal,
+		.lived_ms = (clock_monotonic_ns() - page->worker_started_ns) / CLOCK_NS_PER_MS,
+		.progress = sequence != supervisor->sequence_at_start,
+	};
+	uint32_t delay_ms;
+
+	/* Before it was ready the word is of the worker before it. */
+	if (supervisor->was_ready)
+		death.attempt_position =
+			worker_word(supervisor, offsetof(struct worker_page, attempt_position));
+	page->last_signal = (uint32_t)how->signal;
+	page->last_status = (uint32_t)how->status;
+	if (!supervisor->reason[0])
+		snprintf(supervisor->reason, sizeof(supervisor->reason), "it %s %d",
+			 how->signal ? "was killed by signal" : "exited with status",
+			 how->signal ? how->signal : how->status);
+	if (supervisor->state == SUPERVISOR_STOPPING) {
+		end(supervisor);
+		return;
+	}
+	if (supervisor->first) {
+		fail(supervisor);
+		return;
+	}
+	delay_ms = policy_death(&supervisor->policy, &death);
+	note_poison(supervisor);
+	page->restarts++;
+	logger_write(LOGGER_WARNING, "worker.died",
+		     "workflow=%s signal=%d status=%d reason=\"%s\" restart_ms=%u",
+		     supervisor->name, how->signal, how->status, supervisor->reason, delay_ms);
+	if (delay_ms)
+		back_off(supervisor, delay_ms);
+	else
+		start_process(supervisor);
+}
+
+static void on_exit_ready(struct loop_source *source, uint32_t events)
+{
+	struct supervisor *supervisor = loop_container(source, struct supervisor, exit);
+	struct spawn_end how;
+
+	(void)events;
+	if (spawn_reap(source->fd, &how))
+		return;
+	/* Its last words: they may say why, or that all is done. */
+	listen_to(supervisor);
+	close_source(supervisor, &supervisor->control);
+	close_source(supervisor, &supervisor->exit);
+	childlog_close(&supervisor->output);
+	loop_unset(supervisor->loop, &supervisor->timer);
+	supervisor->pid = 0;
+	supervisor->files.runtime_page->worker_pid = 0;
+	on_death(supervisor, &how);
+}
+
+/* The descriptors of worker_fds.h, by number. */
+static size_t list_descriptors(const struct supervisor *supervisor, int null, int output, int control,
+			       int *fds)
+{
+	fds[0] = null;
+	fds[1] = fds[2] = output;
+	fds[WORKER_FD_MANIFEST] = supervisor->manifest;
+	fds[WORKER_FD_RING] = supervisor->ring;
+	fds[WORKER_FD_WAKE] = supervisor->wake;
+	fds[WORKER_FD_WORKER_PAGE] = supervisor->files.worker_page;
+	fds[WORKER_FD_COURIER_PAGE] = supervisor->files.courier_page;
+	fds[WORKER_FD_RUNTIME_PAGE] = supervisor->files.runtime_page_readable;
+	fds[WORKER_FD_LOG] = supervisor->files.log;
+	fds[WORKER_FD_NOTIFY] = supervisor->notify;
+	fds[WORKER_FD_SPACE] = supervisor->space;
+	fds[WORKER_FD_CONTROL] = control;
+	for (uint32_t i = 0; i < supervisor->user_count; i++) {
+		int state = supervisor->files.states[i];
+
+		fds[WORKER_FD_OBJECT(i)] = supervisor->objects[i];
+		fds[WORKER_FD_STATE(i)] = state >= 0 ? state : null;
+	}
+	return WORKER_FD_FUNCTIONS + 2 * (size_t)supervisor->user_count;
+}
+
+static int enter_program(struct supervisor *supervisor, int null, int output, int control,
+			 int *ret_pidfd)
+{
+	uint32_t uid = FAAS_WORKER_UID_BASE + supervisor->slot;
+	char path[FAAS_PATH_BYTES + 32];
+	char texts[2][16];
+	char *arguments[] = {(char *)"ebpf-faas-worker", texts[0], (char *)"0", texts[1], NULL};
+	char fault[128];
+	char *environment[] = {NULL, NULL};
+	const char *faults = getenv("EBPF_FAAS_FAULT");
+	int fds[SPAWN_FDS_MAX];
+	struct spawn spawn = {
+		.path = path, .arguments = arguments, .environment = environment, .fds = fds};
+
+	snprintf(path, sizeof(path), "%s/ebpf-faas-worker", paths_libexec());
+	snprintf(texts[0], sizeof(texts[0]), "%u", uid);
+	snprintf(texts[1], sizeof(texts[1]), "%u", supervisor->generation);
+	if (faults) {
+		snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s", faults);
+		environment[0] = fault;
+	}
+	spawn.fd_count = list_descriptors(supervisor, null, output, control, fds);
+	return spawn_start(&spawn, &supervisor->pid, ret_pidfd);
+}
+
+/* Everything that a process needs; on failure nothing of it is left. */
+static int spawn_worker(struct supervisor *supervisor)
+{
+	int pair[2] = {-1, -1};
+	int pidfd = -1;
+	int output = -1;
+	int null;
+	int err = 0;
+
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return -errno;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		err = -errno;
+	if (!err)
+		err = childlog_open(&supervisor->output, supervisor->loop, supervisor->name, &output);
+	if (!err)
+		err = loop_add(supervisor->loop, &supervisor->control, pair[0], EPOLLIN, on_control);
+	if (!err) {
+		pair[0] = -1; /* is the source's now */
+		err = enter_program(supervisor, null, output, pair[1], &pidfd);
+	}
+	if (!err) {
+		err = loop_add(supervisor->loop, &supervisor->exit, pidfd, EPOLLIN, on_exit_ready);
+		if (err) {
+			(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+			close(pidfd);
+		}
+	}
+	close(null);
+	if (output >= 0)
+		close(output);
+	for (int i = 0; i < 2; i++)
+		if (pair[i] >= 0)
+			close(pair[i]);
+	if (err) {
+		supervisor->pid = 0;
+		close_source(supervisor, &supervisor->control);
+		childlog_close(&supervisor->output);
+	}
+	return err;
+}
+
+static void start_process(struct supervisor *supervisor)
+{
+	struct runtime_page *page = supervisor->files.runtime_page;
+	int err;
+
+	supervisor->was_ready = false;
+	supervisor->reported = false;
+	supervisor->reason[0] = '\0';
+	supervisor->sequence_at_start =
+		worker_word(supervisor, offsetof(struct worker_page, head_sequence));
+	page->incarnation++;
+	page->worker_started_ns = clock_monotonic_ns();
+	err = spawn_worker(supervisor);
+	if (err) {
+		snprintf(supervisor->reason, sizeof(supervisor->reason), "%s/ebpf-faas-worker: %s",
+			 paths_libexec(), strerror(-err));
+		if (supervisor->first) {
+			fail(supervisor);
+			return;
+		}
+		logger_write(LOGGER_ERROR, "worker.start", "workflow=%s error=\"%s\"",
+			     supervisor->name, supervisor->reason);
+		back_off(supervisor, POLICY_DELAY_MAX_MS);
+		return;
+	}
+	page->worker_pid = (uint32_t)supervisor->pid;
+	supervisor->state = SUPERVISOR_STARTING;
+	loop_set(supervisor->loop, &supervisor->timer,
+		 clock_monotonic_ns() + SUPERVISOR_READY_MS * CLOCK_NS_PER_MS, on_too_slow);
+}
+
+void supervisor_start(struct supervisor *supervisor, bool first)
+{
+	struct runtime_page *page = supervisor->files.runtime_page;
+
+	supervisor->first = first;
+	/* What a runtime before us knew of a poison event. */
+	supervisor->policy = (struct policy){.position = page->poison_position,
+					     .quarters = 4 * page->poison_deaths,
+					     .condemned = page->poison_condemned};
+	start_process(supervisor);
+}
+
+void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms)
+{
+	bool asked = false;
+
+	if (!supervisor->pid) {
+		end(supervisor);
+		return;
+	}
+	/* A worker that still recovers reads the word when it is ready. */
+	if (bound_ms && supervisor->control.fd >= 0)
+		asked = send(supervisor->control.fd, "stop", 4, MSG_DONTWAIT | MSG_NOSIGNAL) == 4;
+	supervisor->state = SUPERVISOR_STOPPING;
+	supervisor->reason[0] = '\0';
+	if (asked)
+		loop_set(supervisor->loop, &supervisor->timer,
+			 clock_monotonic_ns() + bound_ms * CLOCK_NS_PER_MS, on_too_slow);
+	else
+		kill_process(supervisor);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void supervisor_destroy(struct supervisor *supervisor)
+{
+	loop_unset(supervisor->loop, &supervisor->timer);
+	close_source(supervisor, &supervisor->control);
+	close_source(supervisor, &supervisor->exit);
+	childlog_close(&supervisor->output);
+	run_files_close(&supervisor->files);
+	close_fd(&supervisor->manifest);
+	close_fd(&supervisor->ring);
+	close_fd(&supervisor->wake);
+	close_fd(&supervisor->notify);
+	close_fd(&supervisor->space);
+	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
+		close_fd(&supervisor->objects[i]);
+}

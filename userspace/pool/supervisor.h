@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The worker process of one workflow: started, watched, replaced when it dies,
+ * drained and ended.
+ *
+ *	supervisor_prepare -> supervisor_start -> ready -> ... -> supervisor_stop -> ended
+ *	                                       -> failed (nothing runs any more)
+ */
+#ifndef FAAS_POOL_SUPERVISOR_H
+#define FAAS_POOL_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bundle.h"
+#include "childlog.h"
+#include "diag.h"
+#include "loop.h"
+#include "userspace/pool/supervisor_files.h"
+#include "userspace/pool/supervisor_policy.h"
+#include "userspace/pool/worker_fds.h"
+
+#define SUPERVISOR_READY_MS 15000
+
+enum supervisor_state {
+	SUPERVISOR_IDLE,     /* not started, or ended */
+	SUPERVISOR_STARTING, /* a process that is not ready yet */
+	SUPERVISOR_RUNNING,
+	SUPERVISOR_BACKOFF,  /* none; the next one starts when the timer says so */
+	SUPERVISOR_STOPPING,
+};
+
+struct supervisor {
+	struct loop *loop;
+	enum supervisor_state state;
+	char name[FAAS_NAME_BYTES];
+	uint32_t generation;
+	uint32_t slot;
+	uint32_t user_count;
+	struct run_files files; /* owned */
+	/* Owned descriptors. */
+	int manifest;
+	int ring;
+	int wake;
+	int notify;
+	int space;
+	int objects[FAAS_USER_FUNCTIONS_MAX]; /* sealed */
+	/* The process. */
+	pid_t pid; /* 0: none */
+	struct loop_source exit; /* pidfd */
+	struct loop_source control;
+	struct childlog output;
+	struct loop_timer timer;
+	bool was_ready;	  /* this process */
+	bool first;	  /* no process has been ready yet, and somebody waits for it */
+	bool reported;	  /* told to drain and answered */
+	char reason[256]; /* what it said it failed of */
+	uint64_t sequence_at_start;
+	struct policy policy;
+	/* Called from the loop; none may destroy the supervisor in ready. */
+	void (*ready)(struct supervisor *supervisor); /* each process, when it is */
+	void (*failed)(struct supervisor *supervisor); /* the first process: see reason */
+	void (*ended)(struct supervisor *supervisor);
+};
+
+/* All zeros, no descriptors, no files. */
+void supervisor_init(struct supervisor *supervisor, struct loop *loop);
+
+/*
+ * Open what does not belong to the run-time files: manifest and shared objects,
+ * copied from @p bundle_directory into sealed memory, ring and wake map from
+ * @p pins, and the eventfds. The caller fills files. 0 or -1 with a diagnostic.
+ */
+int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundle, uint32_t slot,
+		       uint32_t generation, const char *bundle_directory, const char *pins,
+		       struct diags *diags) __attribute__((warn_unused_result));
+
+/* Kill what a runtime that is gone may have left of its worker, and wait for its
+ * end: two workers must never map one ring. 0, -ETIMEDOUT, or -errno. */
+int supervisor_kill_orphan(uint32_t pid, const char *program) __attribute__((warn_unused_result));
+
+/*
+ * Start the worker. @p first: when it does not get ready, call failed and do not
+ * try again. Otherwise it is replaced for as long as it takes.
+ */
+void supervisor_start(struct supervisor *supervisor, bool first);
+
+/* Let it drain for @p bound_ms at most, 0: kill it; then ended is called, from
+ * the loop or from here. */
+void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms);
+
+/* What a person is told: "running", "starting", ... */
+const char *supervisor_state_name(const struct supervisor *supervisor);
+
+/* Only without a process. Closes everything; leaves files on disk. */
+void supervisor_destroy(struct supervisor *supervisor);
+
+#endif

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/pool/supervisor_policy.h"
+
+#include <signal.h>
+
+_Static_assert((POLICY_DELAY_MIN_MS << 10) >= POLICY_DELAY_MAX_MS, "ten doublings reach the most");
+
+/* In quarters of a death. */
+static uint32_t weigh(int signal)
+{
+	return signal == SIGKILL ? 1 : 4;
+}
+
+static void blame(struct policy *policy, const struct policy_death *death)
+{
+	/* Outside callbacks no event is to blame, nor is any acquitted: workers
+	 * are also killed while they recover. */
+	if (!death->attempt_position)
+		return;
+	if (death->attempt_position != policy->position) {
+		policy->position = death->attempt_position;
+		policy->quarters = 0;
+		policy->condemned = false;
+	}
+	policy->quarters += weigh(death->signal);
+	if (policy->quarters >= 4 * POLICY_DEATHS_MAX)
+		policy->condemned = true;
+}
+
+uint32_t policy_death(struct policy *policy, const struct policy_death *death)
+{
+	uint32_t doublings;
+
+	blame(policy, death);
+	/* Whoever kills a worker that works gets another one at once. */
+	if (death->progress || death->lived_ms >= POLICY_LONG_LIFE_MS) {
+		policy->fruitless = 0;
+		return 0;
+	}
+	doublings = policy->fruitless++;
+	if (death->signal == SIGKILL) {
+		if (!doublings)
+			return 0;
+		doublings--;
+	}
+	if (doublings >= 10)
+		return POLICY_DELAY_MAX_MS;
+	return POLICY_DELAY_MIN_MS << doublings;
+}

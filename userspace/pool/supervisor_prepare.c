@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ebpf_faas/pins.h>
+
+#include "userspace/pool/supervisor.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U /* since Linux 6.3 */
+#endif
+
+/* How long a killed process may take to be gone. */
+#define ORPHAN_MS 5000
+
+static int new_memfd(const char *name)
+{
+	/* Shared objects are executable: say so where that must be said. */
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 ? -errno : fd;
+}
+
+/* A copy that nobody can change any more: descriptor or -errno. */
+static int seal_copy(const char *path, const char *name)
+{
+	struct stat status;
+	int from, to = -1;
+	int err = 0;
+
+	from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (from < 0)
+		return -errno;
+	if (fstat(from, &status))
+		err = -errno;
+	if (!err) {
+		to = new_memfd(name);
+		err = to < 0 ? to : 0;
+	}
+	for (off_t left = status.st_size; !err && left > 0;) {
+		ssize_t sent = sendfile(to, from, NULL, (size_t)left);
+
+		if (sent < 0)
+			err = -errno;
+		else if (!sent)
+			err = -EIO;
+		else
+			left -= sent;
+	}
+	if (!err && fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		err = -errno;
+	close(from);
+	if (err && to >= 0)
+		close(to);
+	return err ? err : to;
+}
+
+static int open_pin(const char *pins, const char *name, struct diags *diags)
+{
+	char path[FAAS_PATH_BYTES];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", pins, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundle, uint32_t slot,
+		       uint32_t generation, const char *bundle_directory, const char *pins,
+		       struct diags *diags)
+{
+	char path[FAAS_PATH_BYTES];
+
+	memcpy(supervisor->name, bundle->name, sizeof(supervisor->name));
+	supervisor->slot = slot;
+	supervisor->generation = generation;
+	supervisor->user_count = bundle->user_count;
+	snprintf(path, sizeof(path), "%s/%s", bundle_directory, BUNDLE_MANIFEST);
+	supervisor->manifest = seal_copy(path, "manifest.json");
+	if (supervisor->manifest < 0)
+		return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
+				 strerror(-supervisor->manifest));
+	for (uint32_t i = 0; i < bundle->user_count; i++) {
+		snprintf(path, sizeof(path), "%s/%s", bundle_directory, bundle->user[i].file);
+		supervisor->objects[i] = seal_copy(path, bundle->user[i].instance);
+		if (supervisor->objects[i] < 0)
+			return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
+					 strerror(-supervisor->objects[i]));
+	}
+	supervisor->ring = open_pin(pins, FAAS_PIN_RING0, diags);
+	if (supervisor->ring < 0)
+		return -1;
+	supervisor->wake = open_pin(pins, FAAS_PIN_WAKE, diags);
+	if (supervisor->wake < 0)
+		return -1;
+	supervisor->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	supervisor->space = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (supervisor->notify < 0 || supervisor->space < 0)
+		return diag_fail(diags, DIAG_FAILED, NULL, "eventfd: %s", strerror(errno));
+	return 0;
+}
+
+/* Whether a process is what it was when its pid was noted. */
+static bool runs(uint32_t pid, const char *program)
+{
+	char link[32];
+	char path[FAAS_PATH_BYTES];
+	const char *base;
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/%u/exe", pid);
+	length = readlink(link, path, sizeof(path) - 1);
+	if (length < 0)
+		return false;
+	path[length] = '\0';
+	base = strrchr(path, '/');
+	base = base ? base + 1 : path;
+	/* " (deleted)" may follow; before its exec it is still the runtime. */
+	return !strncmp(base, program, strlen(program)) ||
+	       !strncmp(base, "ebpf-faas-runtime", strlen("ebpf-faas-runtime"));
+}
+
+int supervisor_kill_orphan(uint32_t pid, const char *program)
+{
+	struct pollfd gone = {.events = POLLIN};
+	int err = 0;
+
+	if (!pid || (pid_t)pid == getpid())
+		return 0;
+	gone.fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	if (gone.fd < 0)
+		return errno == ESRCH || errno == EINVAL ? 0 : -errno;
+	if (runs(pid, program)) {
+		if (syscall(SYS_pidfd_send_signal, gone.fd, SIGKILL, NULL, 0) && errno != ESRCH)
+			err = -errno;
+		else if (poll(&gone, 1, ORPHAN_MS) != 1)
+			err = -ETIMEDOUT;
+	}
+	close(gone.fd);
+	return err;
+}

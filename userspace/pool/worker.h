@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The worker: one process that runs the user functions of one workflow for one
+ * instance. Its life, in the order of the calls:
+ *
+ *   worker_map -> worker_load -> worker_recover -> worker_run -> worker_stop
+ *
+ * Everything is set up once; nothing is allocated for an event.
+ */
+#ifndef FAAS_POOL_WORKER_H
+#define FAAS_POOL_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ebpf_faas/event.h>
+#include <ebpf_faas/pins.h>
+#include <ebpf_faas/user.h>
+
+#include "bundle.h"
+#include "pages.h"
+#include "userspace/log/log.h"
+#include "userspace/pool/worker_waiter.h"
+#include "userspace/ring/ring.h"
+#include "userspace/state/state.h"
+
+/* Events between two releases of ring space: what a crash makes recovery redo. */
+#define WORKER_BATCH_EVENTS 256
+/* Records taken before the first of them is processed: one miss of the cache
+ * each for their states, at the same time instead of one after the other. */
+#define WORKER_LOOKAHEAD 8
+/* Calls that one event can cause: the first, and one for each target of each
+ * record emitted. */
+#define WORKER_CALLS_MAX (1 + FAAS_EMITS_MAX * FAAS_OUTPUT_TARGETS_MAX)
+#define WORKER_TRACE_BYTES_MAX (2 * WORKER_CALLS_MAX + FAAS_EMITS_MAX)
+#define WORKER_ERROR_BYTES 512
+
+/* Where the records of one output of a user function go. */
+struct worker_output {
+	uint32_t sinks; /* bit n: sink n */
+	uint16_t origin;
+	uint8_t field_count;
+	uint8_t user_count;
+	uint8_t users[FAAS_OUTPUT_TARGETS_MAX];
+	uint8_t types[FAAS_FIELDS_MAX]; /* enum faas_field_type */
+};
+
+/* Where an input of a function may come from. */
+struct worker_input {
+	uint8_t kernel_fields[FAAS_RECORD_FIELDS_MAX]; /* of this name, nearest function first */
+	uint8_t kernel_field_count;
+	/* Field number + 1 in that output of that user function, 0: not there. */
+	uint8_t fields[FAAS_USER_FUNCTIONS_MAX][FAAS_OUTPUTS_MAX];
+};
+
+struct worker_function {
+	int (*on_event)(struct faas_call *call, const struct faas_event *event, void *state);
+	bool has_state;
+	uint8_t number;
+	uint8_t output_count;
+	uint8_t input_count;
+	struct state_table table;
+	/* The working copy for the event at hand, if it was called (run.touched). */
+	uint8_t *copy;
+	const uint8_t *stored; /* value in the table, NULL: a new key */
+	struct state_place place;
+	struct worker_output outputs[FAAS_OUTPUTS_MAX];
+	struct worker_input inputs[FAAS_INPUTS_MAX];
+	void (*on_stop)(void);
+	void *object; /* of dlopen */
+};
+
+/* One record that a function emitted. */
+struct worker_emission {
+	uint8_t function;
+	uint8_t output;
+	int8_t parent; /* the emission that its function was called for; -1: the event itself */
+	struct faas_value values[FAAS_FIELDS_MAX];
+};
+
+/* One event on its way through the functions. */
+struct worker_run {
+	const struct faas_event *event;
+	uint32_t touched; /* bit n: function n has a working copy of the key's state */
+	uint32_t emission_count;
+	uint32_t trace_bytes;
+	uint8_t failed; /* function that made it a dead letter */
+	uint64_t hash;	/* of the key in the table of `hashed`, if that is not NULL */
+	const struct worker_function *hashed;
+	struct worker_emission emissions[FAAS_EMITS_MAX];
+	uint8_t trace[WORKER_TRACE_BYTES_MAX];
+};
+
+struct faas_call {
+	struct worker *worker;
+	const struct worker_function *function;
+	int8_t emission; /* see worker_emission.parent */
+};
+
+struct worker {
+	const struct bundle *bundle; /* borrowed */
+	struct ring ring;
+	struct log_writer log;
+	struct worker_run run;
+	struct page_counters live; /* what the next flip publishes */
+	struct worker_function functions[FAAS_USER_FUNCTIONS_MAX];
+
+	struct worker_page *page;
+	const struct courier_page *courier_page;
+	const struct runtime_page *runtime_page;
+	struct faas_wake *wake; /* of this instance */
+	void *log_mapping;
+	uint64_t log_bytes;
+
+	uint16_t instance;
+	uint64_t condemned; /* begin of the ring record to be put aside unrun, + 1; 0 none */
+	uint64_t flipped_log_position; /* the log from here on is needed to recover */
+	uint64_t notified_epoch; /* courier_page.sleep_epoch that was answered */
+
+	struct waiter waiter;
+	int notify_fd;
+	int control_fd;
+	bool stopping;
+	bool draining;
+	uint64_t drain_position; /* of the ring, when asked to drain or stop */
+
+	uint64_t downstream[FAAS_EVENT_BYTES_MAX / 8]; /* event for the next function */
+	char error[WORKER_ERROR_BYTES]; /* what a failed call says to a person */
+};
+
+/* File descriptors that a worker maps; see worker_fds.h. */
+struct worker_files {
+	int ring;
+	int wake;
+	int worker_page;
+	int courier_page;
+	int runtime_page;
+	int log;
+	int state[FAAS_USER_FUNCTIONS_MAX];
+	int object[FAAS_USER_FUNCTIONS_MAX];
+};
+
+/**
+ * @brief Map everything and lay out what is new.
+ *
+ * @param worker   Zeroed. Large: allocate it. @p bundle is borrowed for its life.
+ * @param files    Borrowed for the call; the mappings outlive them.
+ * @return 0, or an exit status of worker_fds.h with worker->error set.
+ */
+int worker_map(struct worker *worker, const struct bundle *bundle, uint16_t instance,
+	       const struct worker_files *files) __attribute__((warn_unused_result));
+
+/* Load the shared objects, give them their parameters, run faas_on_init.
+ * 0, or an exit status with worker->error set. */
+int worker_load(struct worker *worker, const struct worker_files *files)
+	__attribute__((warn_unused_result));
+
+/* Redo what the log has beyond the page's counters, and take up the ring behind
+ * the last event that was committed. 0, or an exit status with worker->error set. */
+int worker_recover(struct worker *worker) __attribute__((warn_unused_result));
+
+/**
+ * @brief Process what is in the ring, at most WORKER_BATCH_EVENTS.
+ * @param ret_events  Number of events committed.
+ * @return 0; -EAGAIN: the log is full, and the next event waits in the ring.
+ */
+int worker_batch(struct worker *worker, uint32_t *ret_events) __attribute__((warn_unused_result));
+
+/* Make the counters of the page those of the last record, and release the ring
+ * up to it. */
+void worker_publish(struct worker *worker);
+
+/* Tell the courier of what was committed if it sleeps. */
+void worker_notify(struct worker *worker);
+
+/* See how far the courier has come. */
+void worker_refresh_tail(struct worker *worker);
+
+/* Process events until told to stop or orphaned. Returns an exit status. */
+int worker_run(struct worker *worker) __attribute__((warn_unused_result));
+
+/* faas_on_stop of all functions, last first. */
+void worker_stop(struct worker *worker);
+
+/* Unmap and unload everything. For tests: a process just ends. */
+void worker_unmap(struct worker *worker);
+
+/* A record that was taken and checked, and whose state is on its way into the
+ * cache. */
+struct worker_pending {
+	struct ring_record record;
+	const struct bundle_entry *entry; /* NULL: the record does not check out */
+	const struct worker_function *hashed;
+	uint64_t hash;
+};
+
+void worker_prepare(const struct worker *worker, struct worker_pending *pending);
+
+/* One event: run its functions and commit what came of it. 0, or -EAGAIN: the
+ * log is full and nothing happened. */
+int worker_event(struct worker *worker, const struct worker_pending *pending)
+	__attribute__((warn_unused_result));
+
+/* Keep the reason for a person; returns @p status. */
+int worker_fail(struct worker *worker, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * One event: call its functions on working copies, then write one record with
+ * everything that came of it, then let the copies into the tables. The record
+ * is the commit; whoever is killed before it has done nothing, whoever is
+ * killed behind it has done everything, for recovery repeats the rest.
+ */
+#include "worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "clock.h"
+#include "event_check.h"
+#include "fault.h"
+#include "userspace/log/log_build.h"
+#include "words.h"
+
+/* A callback in TIME_SAMPLE_EVERY is timed: two readings of the clock cost as
+ * much as the rest of an event. A power of two. */
+#define TIME_SAMPLE_EVERY 64
+
+/* The three functions that shared objects call. */
+#define EXPORTED __attribute__((visibility("default")))
+
+EXPORTED int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
+		       unsigned int count)
+{
+	const struct worker_function *function = call->function;
+	struct worker_run *run = &call->worker->run;
+	struct worker_emission *emission;
+
+	if (output >= function->output_count || count != function->outputs[output].field_count)
+		return -EINVAL;
+	if (run->emission_count == FAAS_EMITS_MAX)
+		return -ENOBUFS;
+	emission = &run->emissions[run->emission_count++];
+	emission->function = function->number;
+	emission->output = (uint8_t)output;
+	emission->parent = call->emission;
+	for (unsigned int i = 0; i < count; i++)
+		emission->values[i] = values[i];
+	return 0;
+}
+
+/* Find an input: the emissions that led here, nearest first, then the kernel's
+ * fields. */
+static int find_input(const struct faas_call *call, unsigned int number, struct faas_value *ret,
+		      enum faas_field_type *ret_type)
+{
+	const struct worker *worker = call->worker;
+	const struct faas_event *event = worker->run.event;
+	const struct worker_input *input;
+
+	if (number >= call->function->input_count)
+		return -ENODATA;
+	input = &call->function->inputs[number];
+	for (int i = call->emission; i >= 0; i = worker->run.emissions[i].parent) {
+		const struct worker_emission *emission = &worker->run.emissions[i];
+		uint8_t field = input->fields[emission->function][emission->output];
+
+		if (!field)
+			continue;
+		*ret = emission->values[field - 1];
+		*ret_type = worker->functions[emission->function]
+				    .outputs[emission->output]
+				    .types[field - 1];
+		return 0;
+	}
+	for (unsigned int i = 0; i < input->kernel_field_count; i++) {
+		uint8_t field = input->kernel_fields[i];
+
+		if (!(event->fields_present >> field & 1))
+			continue;
+		ret->u64 = faas_event_fields(event)[field];
+		*ret_type = worker->bundle->kernel_fields[field].field.type;
+		return 0;
+	}
+	return -ENODATA;
+}
+
+EXPORTED int faas_input_f64(struct faas_call *call, unsigned int input, double *ret)
+{
+	enum faas_field_type type;
+	struct faas_value value;
+	int err;
+
+	err = find_input(call, input, &value, &type);
+	if (err)
+		return err;
+	switch (type) {
+	case FAAS_FIELD_U64:
+		*ret = (double)value.u64;
+		return 0;
+	case FAAS_FIELD_S64:
+		*ret = (double)value.s64;
+		return 0;
+	case FAAS_FIELD_F64:
+		*ret = value.f64;
+		return 0;
+	case FAAS_FIELD_DECIMAL:
+		*ret = (double)value.s64 / FAAS_DECIMAL_ONE;
+		return 0;
+	}
+	return -ENODATA;
+}
+
+/* The nearest integer towards zero that an s64 has; a NaN has none. */
+static int truncate_f64(double value, int64_t *ret)
+{
+	if (isnan(value))
+		return -ENODATA;
+	if (value >= 0x1p63)
+		*ret = INT64_MAX;
+	else if (value <= -0x1p63)
+		*ret = INT64_MIN;
+	else
+		*ret = (int64_t)value;
+	return 0;
+}
+
+EXPORTED int faas_input_s64(struct faas_call *call, unsigned int input, int64_t *ret)
+{
+	enum faas_field_type type;
+	struct faas_value value;
+	int err;
+
+	err = find_input(call, input, &value, &type);
+	if (err)
+		return err;
+	switch (type) {
+	case FAAS_FIELD_U64:
+		*ret = value.u64 > INT64_MAX ? INT64_MAX : (int64_t)value.u64;
+		return 0;
+	case FAAS_FIELD_S64:
+		*ret = value.s64;
+		return 0;
+	case FAAS_FIELD_F64:
+		return truncate_f64(value.f64, ret);
+	case FAAS_FIELD_DECIMAL:
+		*ret = value.s64 / FAAS_DECIMAL_ONE;
+		return 0;
+	}
+	return -ENODATA;
+}
+
+/* Make the working copy of the key's state, once for an event. */
+static inline int touch_state(struct worker *worker, struct worker_function *function)
+{
+	const struct faas_event *event = worker->run.event;
+	uint32_t bytes = function->table.value_bytes;
+	uint64_t hash;
+
+	if (worker->run.touched >> function->number & 1)
+		return 0;
+	if (worker->run.hashed == function)
+		hash = worker->run.hash;
+	else
+		hash = state_hash(&function->table, faas_event_key(event), event->key_bytes);
+	function->stored = state_find(&function->table, faas_event_key(event), event->key_bytes,
+				      hash, &function->place);
+	if (function->stored) {
+		words_copy(function->copy, function->stored, bytes);
+	} else {
+		if (!state_has_room(&function->table))
+			return LOG_DEAD_STATE;
+		words_clear(function->copy, bytes);
+	}
+	worker->run.touched |= 1u << function->number;
+	return 0;
+}
+
+/* One callback. 0, or an enum log_dead_reason. */
+static inline int call_function(struct worker *worker, uint8_t number,
+				const struct faas_event *event, int8_t emission)
+{
+	struct worker_function *function = &worker->functions[number];
+	struct page_function_counters *counters = &worker->live.functions[number];
+	struct worker_run *run = &worker->run;
+	struct faas_call call = {.worker = worker, .function = function, .emission = emission};
+	uint32_t first = run->emission_count;
+	uint8_t *state = NULL;
+	uint16_t call_trace;
+	int failed;
+
+	run->failed = number;
+	if (function->has_state) {
+		int reason = touch_state(worker, function);
+
+		if (reason)
+			return reason;
+		state = function->copy;
+	}
+
+	if (counters->events++ % TIME_SAMPLE_EVERY) {
+		failed = function->on_event(&call, event, state);
+	} else {
+		uint64_t begin_ns = clock_monotonic_ns();
+
+		failed = function->on_event(&call, event, state);
+		counters->time_ns += clock_monotonic_ns() - begin_ns;
+		counters->time_samples++;
+	}
+
+	/* One store, see log_build.h. */
+	call_trace = (uint16_t)((failed ? number | 0x80 : number) |
+				(run->emission_count - first) << 8);
+	memcpy(run->trace + run->trace_bytes, &call_trace, sizeof(call_trace));
+	run->trace_bytes += (uint32_t)sizeof(call_trace);
+	for (uint32_t i = first; i < run->emission_count; i++)
+		run->trace[run->trace_bytes++] = run->emissions[i].output;
+	if (failed) {
+		counters->errors++;
+		return LOG_DEAD_ERROR;
+	}
+	return 0;
+}
+
+/* Write what an emission is as an event: the header, addresses and key of the
+ * event it follows, its own fields, and the payload if asked for. Returns its
+ * length; with @p to NULL nothing else. */
+static uint32_t make_event(const struct worker *worker, const struct worker_emission *emission,
+			   bool with_payload, void *to)
+{
+	const struct worker_output *output =
+		&worker->functions[emission->function].outputs[emission->output];
+	const struct faas_event *from = worker->run.event;
+	uint32_t payload_bytes = with_payload ? from->payload_bytes : 0;
+	uint32_t head_bytes = FAAS_EVENT_KEY_OFFSET + FAAS_ALIGN8(from->key_bytes);
+	struct faas_event *event = to;
+	uint8_t *fields, *payload;
+
+	if (!event)
+		return FAAS_EVENT_BYTES(from->key_bytes, output->field_count, payload_bytes);
+	memcpy(event, from, head_bytes);
+	event->origin = output->origin;
+	event->field_count = output->field_count;
+	event->fields_present = (1u << output->field_count) - 1;
+	event->payload_bytes = (uint16_t)payload_bytes;
+	if (payload_bytes < from->packet_payload_bytes)
+		event->flags |= FAAS_EVENT_PAYLOAD_CUT;
+	fields = (uint8_t *)to + head_bytes;
+	memcpy(fields, emission->values, 8u * output->field_count);
+	payload = fields + 8u * output->field_count;
+	memcpy(payload, faas_event_payload(from), payload_bytes);
+	memset(payload + payload_bytes, 0, FAAS_ALIGN8(payload_bytes) - payload_bytes);
+	return FAAS_EVENT_BYTES(from->key_bytes, output->field_count, payload_bytes);
+}
+
+/* Call the entry's function, then the functions behind what was emitted, in the
+ * order of the emissions. 0, or an enum log_dead_reason. */
+static int call_all(struct worker *worker, uint8_t first)
+{
+	struct worker_run *run = &worker->run;
+	int reason;
+
+	reason = call_function(worker, first, run->event, -1);
+	for (uint32_t i = 0; !reason && i < run->emission_count; i++) {
+		const struct worker_emission *emission = &run->emissions[i];
+		const struct worker_output *output =
+			&worker->functions[emission->function].outputs[emission->output];
+
+		if (output->user_count)
+			(void)make_event(worker, emission, true, worker->downstream);
+		for (uint32_t u = 0; !reason && u < output->user_count; u++)
+			reason = call_function(worker, output->users[u],
+					       (const struct faas_event *)worker->downstream,
+					       (int8_t)i);
+	}
+	return reason;
+}
+
+static bool is_zero(const uint8_t *bytes, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+/* Whether the working copy says anything that the table does not. */
+static inline bool changed(const struct worker_function *function)
+{
+	if (!function->stored)
+		return !is_zero(function->copy, function->table.value_bytes);
+	return !words_same(function->copy, function->stored, function->table.value_bytes);
+}
+
+/* Append the state changes; bit n of *ret_changed: that of function n. */
+static inline int log_states(struct worker *worker, uint32_t *ret_changed)
+{
+	const struct faas_event *event = worker->run.event;
+
+	*ret_changed = 0;
+	for (uint32_t left = worker->run.touched; left; left &= left - 1) {
+		uint8_t number = (uint8_t)__builtin_ctz(left);
+		const struct worker_function *function = &worker->functions[number];
+		void *value;
+
+		if (!changed(function))
+			continue;
+		value = log_build_state(&worker->log, number, faas_event_key(event),
+					event->key_bytes, function->table.value_bytes);
+		if (!value)
+			return LOG_DEAD_LIMIT;
+		words_copy(value, function->copy, function->table.value_bytes);
+		*ret_changed |= 1u << number;
+	}
+	return 0;
+}
+
+static int log_outputs(struct worker *worker, bool *ret_any)
+{
+	const struct worker_run *run = &worker->run;
+
+	for (uint32_t i = 0; i < run->emission_count; i++) {
+		const struct worker_emission *emission = &run->emissions[i];
+		const struct worker_output *output =
+			&worker->functions[emission->function].outputs[emission->output];
+		bool with_payload = !output->field_count;
+		void *body;
+
+		if (!output->sinks)
+			continue;
+		body = log_output(&worker->log, output->sinks,
+				  make_event(worker, emission, with_payload, NULL));
+		if (!body)
+			return LOG_DEAD_LIMIT;
+		(void)make_event(worker, emission, with_payload, body);
+		*ret_any = true;
+	}
+	return 0;
+}
+
+static void commit(struct worker *worker, enum log_kind kind, uint16_t shard, uint64_t end,
+		   bool for_courier)
+{
+	struct page_counters *live = &worker->live;
+
+	if (kind == LOG_DEAD)
+		live->dead_lettered++;
+	else
+		live->processed++;
+	(void)log_build_commit(&worker->log, kind, (uint8_t)shard, worker->instance, end,
+			       live->processed, live->dead_lettered);
+	fault_point("commit.after_write");
+	live->sequence = worker->log.sequence;
+	live->log_position = worker->log.head;
+	live->ring_position = end;
+	if (for_courier)
+		live->output_position = worker->log.head;
+}
+
+/* The event came through: write its record, then do what it says. */
+static int commit_event(struct worker *worker, uint64_t end)
+{
+	struct worker_run *run = &worker->run;
+	const struct faas_event *event = run->event;
+	bool for_courier = false;
+	uint32_t changes;
+	int reason;
+
+	fault_point("commit.before_write");
+	if (log_build_trace(&worker->log, run->trace, run->trace_bytes))
+		return LOG_DEAD_LIMIT;
+	reason = log_states(worker, &changes);
+	if (!reason)
+		reason = log_outputs(worker, &for_courier);
+	if (reason)
+		return reason;
+	commit(worker, LOG_EVENT, event->shard, end, for_courier);
+
+	for (; changes; changes &= changes - 1) {
+		struct worker_function *function = &worker->functions[__builtin_ctz(changes)];
+
+		state_store(&function->table, &function->place, faas_event_key(event),
+			    event->key_bytes, function->copy);
+	}
+	for (uint32_t i = 0; i < run->emission_count; i++)
+		worker->live.functions[run->emissions[i].function]
+			.outputs[run->emissions[i].output]++;
+	return 0;
+}
+
+/* Put the event aside: a record with the bytes, and the calls that were made,
+ * but nothing of what they did. */
+static void commit_dead(struct worker *worker, const struct ring_record *record, int reason)
+{
+	struct worker_run *run = &worker->run;
+	uint32_t bytes = record->bytes < FAAS_EVENT_BYTES_MAX ? record->bytes : FAAS_EVENT_BYTES_MAX;
+	uint8_t trace[2 * WORKER_CALLS_MAX];
+	uint32_t trace_bytes = 0;
+	uint16_t shard = 0;
+	void *body = NULL;
+	int err;
+
+	for (uint32_t i = 0; i < run->trace_bytes; i += 2u + run->trace[i + 1]) {
+		trace[trace_bytes++] = run->trace[i];
+		trace[trace_bytes++] = 0;
+	}
+	if (reason != LOG_DEAD_INVALID) {
+		bytes = event_bytes(run->event);
+		shard = run->event->shard;
+	}
+	log_abandon(&worker->log);
+	/* There was room for the largest record at this place a moment ago. */
+	err = log_begin(&worker->log);
+	if (!err)
+		err = log_trace(&worker->log, trace, trace_bytes);
+	if (!err)
+		body = log_dead(&worker->log, run->failed, (enum log_dead_reason)reason, bytes);
+	assert(body);
+	memcpy(body, record->data, bytes);
+	commit(worker, LOG_DEAD, shard, record->end, true);
+}
+
+/* Pass an event from the kernel tier on to a sink as it is. */
+static int commit_forward(struct worker *worker, uint32_t sink, uint64_t end)
+{
+	const struct faas_event *event = worker->run.event;
+	uint32_t bytes = event_bytes(event);
+	void *body;
+
+	fault_point("commit.before_write");
+	body = log_output(&worker->log, 1u << sink, bytes);
+	if (!body)
+		return LOG_DEAD_LIMIT;
+	memcpy(body, event, bytes);
+	commit(worker, LOG_EVENT, event->shard, end, true);
+	return 0;
+}
+
+/* Whether the record is an event of this workflow. The kernel tier wrote it,
+ * but nothing in it is believed before this. */
+static inline const struct bundle_entry *find_entry(const struct worker *worker,
+						    const struct ring_record *record)
+{
+	const struct faas_event *event = record->data;
+	const struct bundle_entry *entry;
+
+	if (!event_check(event, record->bytes) || event->entry >= worker->bundle->entry_count)
+		return NULL;
+	entry = &worker->bundle->entries[event->entry];
+	/* A function's table has room for the keys of its entries. */
+	if (entry->kind == TARGET_USER && event->key_bytes != entry->key_bytes)
+		return NULL;
+	return entry;
+}
+
+void worker_prepare(const struct worker *worker, struct worker_pending *pending)
+{
+	const struct faas_event *event = pending->record.data;
+	const struct worker_function *function;
+
+	pending->entry = find_entry(worker, &pending->record);
+	pending->hashed = NULL;
+	if (!pending->entry || pending->entry->kind != TARGET_USER)
+		return;
+	function = &worker->functions[pending->entry->index];
+	if (!function->has_state)
+		return;
+	pending->hashed = function;
+	pending->hash = state_hash(&function->table, faas_event_key(event), event->key_bytes);
+	state_prefetch(&function->table, pending->hash);
+}
+
+int worker_event(struct worker *worker, const struct worker_pending *pending)
+{
+	const struct ring_record *record = &pending->record;
+	const struct bundle_entry *entry = pending->entry;
+	struct worker_run *run = &worker->run;
+	int reason;
+
+	if (log_build_begin(&worker->log))
+		return -EAGAIN;
+	run->event = record->data;
+	run->touched = 0;
+	run->emission_count = 0;
+	run->trace_bytes = 0;
+	run->failed = 0;
+	run->hash = pending->hash;
+	run->hashed = pending->hashed;
+
+	if (!entry) {
+		reason = LOG_DEAD_INVALID;
+	} else if (entry->kind == TARGET_SINK) {
+		reason = commit_forward(worker, entry->index, record->end);
+	} else if (record->begin + 1 == worker->condemned) {
+		run->failed = (uint8_t)entry->index;
+		reason = LOG_DEAD_POISON;
+	} else {
+		/* For whoever finds us dead: this event was at work. */
+		__atomic_store_n(&worker->page->attempt_position, record->begin + 1,
+				 __ATOMIC_RELAXED);
+		reason = call_all(worker, (uint8_t)entry->index);
+		__atomic_store_n(&worker->page->attempt_position, 0, __ATOMIC_RELAXED);
+		if (!reason)
+			reason = commit_event(worker, record->end);
+	}
+	if (reason)
+		commit_dead(worker, record, reason);
+	return 0;
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Shared objects: loaded from sealed memfds by /proc/self/fd/N, each a file of
+ * its own, so that two instances of one function share no variables.
+ */
+#include "worker.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/pool/worker_fds.h"
+
+/* The address of PREFIX and NAME in the object, NULL if it has none. */
+static void *find_symbol(const struct worker_function *function, const char *prefix,
+			 const char *name)
+{
+	char symbol[2 * FAAS_IDENTIFIER_BYTES];
+
+	(void)snprintf(symbol, sizeof(symbol), "%s%s", prefix, name);
+	return dlsym(function->object, symbol);
+}
+
+static int set_param(void *variable, const struct bundle_param *param)
+{
+	switch (param->type) {
+	case PARAM_U32:
+	case PARAM_BOOL:
+	case PARAM_CHOICE:
+	case PARAM_SET:
+		*(unsigned int *)variable = (unsigned int)param->integer;
+		return 0;
+	case PARAM_U64:
+	case PARAM_DURATION:
+	case PARAM_BYTES:
+		*(unsigned long long *)variable = (unsigned long long)param->integer;
+		return 0;
+	case PARAM_S64:
+	case PARAM_DECIMAL:
+		*(long long *)variable = param->integer;
+		return 0;
+	case PARAM_F64:
+		*(double *)variable = param->real;
+		return 0;
+	}
+	return -1;
+}
+
+static int set_variables(struct worker *worker, const struct worker_function *function,
+			 const struct bundle_function *description)
+{
+	const char *instance = description->instance;
+
+	for (uint32_t i = 0; i < description->param_count; i++) {
+		const struct bundle_param *param = &description->params[i];
+		void *variable = find_symbol(function, "faas_param_", param->name);
+
+		if (!variable || set_param(variable, param))
+			return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no parameter %s",
+					   instance, param->name);
+	}
+	for (uint32_t i = 0; i < description->output_count; i++) {
+		unsigned int *number =
+			find_symbol(function, "faas_output_", description->outputs[i].name);
+
+		if (!number)
+			return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no output %s", instance,
+					   description->outputs[i].name);
+		*number = i;
+	}
+	for (uint32_t i = 0; i < description->input_count; i++) {
+		unsigned int *number = find_symbol(function, "faas_input_", description->inputs[i]);
+
+		if (!number)
+			return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no input %s", instance,
+					   description->inputs[i]);
+		*number = i;
+	}
+	return 0;
+}
+
+/* What the object declares must be what the manifest was made from: the state's
+ * size is how much the function writes. */
+static int check_state(struct worker *worker, const struct worker_function *function,
+		       const struct bundle_function *description)
+{
+	const uint32_t *bytes = dlsym(function->object, "faas_state_bytes");
+	const uint32_t *version = dlsym(function->object, "faas_state_version");
+
+	if (!description->has_state)
+		return 0;
+	if (!bytes || !version || *bytes != description->state_bytes ||
+	    *version != description->state_version)
+		return worker_fail(worker, WORKER_EXIT_LOAD,
+				   "%s: its state is not what the manifest says",
+				   description->instance);
+	return 0;
+}
+
+static void set_outputs(struct worker_function *function, const struct bundle_function *description)
+{
+	function->output_count = (uint8_t)description->output_count;
+	for (uint32_t i = 0; i < description->output_count; i++) {
+		const struct bundle_output *from = &description->outputs[i];
+		struct worker_output *output = &function->outputs[i];
+
+		output->origin = (uint16_t)from->origin;
+		output->field_count = (uint8_t)from->field_count;
+		for (uint32_t f = 0; f < from->field_count; f++)
+			output->types[f] = (uint8_t)from->fields[f].type;
+		for (uint32_t t = 0; t < from->target_count; t++) {
+			const struct bundle_target *target = &from->targets[t];
+
+			if (target->kind == TARGET_SINK)
+				output->sinks |= 1u << target->index;
+			else if (target->kind == TARGET_USER)
+				output->users[output->user_count++] = (uint8_t)target->index;
+		}
+	}
+}
+
+/* Find every field of the input's name, in the kernel tier and in the outputs
+ * of the functions before this one. */
+static void set_inputs(struct worker *worker, struct worker_function *function,
+		       const struct bundle_function *description)
+{
+	const struct bundle *bundle = worker->bundle;
+
+	function->input_count = (uint8_t)description->input_count;
+	for (uint32_t i = 0; i < description->input_count; i++) {
+		struct worker_input *input = &function->inputs[i];
+		const char *name = description->inputs[i];
+
+		/* Kernel functions stand in topological order, their fields too. */
+		for (uint32_t k = bundle->kernel_field_count; k-- > 0;)
+			if (!strcmp(bundle->kernel_fields[k].field.name, name))
+				input->kernel_fields[input->kernel_field_count++] = (uint8_t)k;
+		for (uint32_t u = 0; u < function->number; u++) {
+			for (uint32_t o = 0; o < bundle->user[u].output_count; o++) {
+				const struct bundle_output *output = &bundle->user[u].outputs[o];
+
+				for (uint32_t f = 0; f < output->field_count; f++)
+					if (!strcmp(output->fields[f].name, name))
+						input->fields[u][o] = (uint8_t)(f + 1);
+			}
+		}
+	}
+}
+
+static int load_object(struct worker *worker, struct worker_function *function,
+		       const struct bundle_function *description, int fd)
+{
+	char path[64];
+	int err;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	function->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!function->object)
+		return worker_fail(worker, WORKER_EXIT_LOAD, "%s does not load: %s",
+				   description->instance, dlerror());
+	/* POSIX lets a pointer to an object become one to a function here. */
+	*(void **)&function->on_event = dlsym(function->object, "faas_on_event");
+	*(void **)&function->on_stop = dlsym(function->object, "faas_on_stop");
+	if (!function->on_event)
+		return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no faas_on_event",
+				   description->instance);
+	err = set_variables(worker, function, description);
+	if (!err)
+		err = check_state(worker, function, description);
+	if (!err) {
+		set_outputs(function, description);
+		set_inputs(worker, function, description);
+	}
+	return err;
+}
+
+int worker_load(struct worker *worker, const struct worker_files *files)
+{
+	const struct bundle *bundle = worker->bundle;
+
+	for (uint32_t i = 0; i < bundle->user_count; i++) {
+		int err = load_object(worker, &worker->functions[i], &bundle->user[i],
+				      files->object[i]);
+
+		if (err)
+			return err;
+	}
+	/* After all are loaded: an init may not find half a workflow. */
+	for (uint32_t i = 0; i < bundle->user_count; i++) {
+		int (*on_init)(void);
+		int failed;
+
+		*(void **)&on_init = dlsym(worker->functions[i].object, "faas_on_init");
+		failed = on_init ? on_init() : 0;
+		if (failed)
+			return worker_fail(worker, WORKER_EXIT_LOAD, "%s: faas_on_init returned %d",
+					   bundle->user[i].instance, failed);
+	}
+	return 0;
+}
+
+void worker_stop(struct worker *worker)
+{
+	for (uint32_t i = worker->bundle->user_count; i-- > 0;)
+		if (worker->functions[i].on_stop)
+			worker->functions[i].on_stop();
+}

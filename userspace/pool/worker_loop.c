@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The loop: drain, wait, sleep. A busy ring is drained each WAIT_BUSY_NS, not
+ * once for each event: a wakeup costs its sender more than a hundred events
+ * cost us. Only a worker that found nothing for some time asks to be woken.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fault.h"
+#include "userspace/pool/worker_fds.h"
+
+#define WAIT_BUSY_NS 50000
+#define WAIT_FOREVER (-1)
+/* Looks without an event before the worker sleeps: about a millisecond. */
+#define EMPTY_LOOKS_MAX 20
+/* Full batches in a row between two looks at the control socket. */
+#define BATCHES_PER_LOOK 16
+
+static void set_state(struct worker *worker, enum worker_state state)
+{
+	__atomic_store_n(&worker->page->state, state, __ATOMIC_RELAXED);
+}
+
+void worker_publish(struct worker *worker)
+{
+	struct worker_page *page = worker->page;
+	uint32_t next = !page->current;
+	size_t bytes = offsetof(struct page_counters, functions) +
+		       worker->bundle->user_count * sizeof(worker->live.functions[0]);
+
+	/* Not before the last count of batches: see worker_page_read. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(&page->counters[next], &worker->live, bytes);
+	fault_point("counters.before_flip");
+	__atomic_store_n(&page->current, next, __ATOMIC_RELEASE);
+	fault_point("counters.after_flip");
+	__atomic_store_n(&page->head, worker->log.head, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->head_sequence, worker->log.sequence, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->batches, page->batches + 1, __ATOMIC_RELEASE);
+	worker->flipped_log_position = worker->live.log_position;
+	ring_release(&worker->ring);
+}
+
+/* Take and check some records, at most @p most. Returns how many. */
+static uint32_t look_ahead(struct worker *worker, struct worker_pending *pending, uint32_t most)
+{
+	uint32_t count = 0;
+
+	while (count < most && ring_take(&worker->ring, &pending[count].record))
+		worker_prepare(worker, &pending[count++]);
+	return count;
+}
+
+int worker_batch(struct worker *worker, uint32_t *ret_events)
+{
+	struct worker_pending pending[WORKER_LOOKAHEAD];
+	uint64_t begin = worker->ring.position;
+	uint32_t events = 0;
+	uint32_t count;
+	int err = 0;
+
+	_Static_assert(WORKER_BATCH_EVENTS % WORKER_LOOKAHEAD == 0, "a batch is not exceeded");
+	do {
+		count = look_ahead(worker, pending, WORKER_LOOKAHEAD);
+		for (uint32_t i = 0; i < count; i++) {
+			err = worker_event(worker, &pending[i]);
+			if (err) {
+				/* This one and those behind it are not taken after all. */
+				worker->ring.position = pending[i].record.begin;
+				break;
+			}
+			events++;
+			fault_point("batch.inside");
+		}
+	} while (!err && count == WORKER_LOOKAHEAD && events < WORKER_BATCH_EVENTS);
+	if (worker->ring.position != begin)
+		worker_publish(worker);
+	*ret_events = events;
+	return err;
+}
+
+void worker_refresh_tail(struct worker *worker)
+{
+	const struct courier_page *page = worker->courier_page;
+	uint32_t current = __atomic_load_n(&page->current, __ATOMIC_ACQUIRE) & 1;
+	uint64_t cursor = __atomic_load_n(&page->cursors[current].log_position, __ATOMIC_ACQUIRE);
+
+	/* Recovery needs what is behind the counters, wherever the courier is.
+	 * And a cursor only goes forward, to no further than the head. */
+	if (cursor > worker->flipped_log_position)
+		cursor = worker->flipped_log_position;
+	if (cursor > worker->log.tail)
+		worker->log.tail = cursor;
+}
+
+/* Wake the courier if it sleeps and was not woken from this sleep yet. It
+ * stores its epoch, fences, and looks at the log; we have written the log,
+ * fence, and look at its epoch: one of the two sees the other. */
+static void wake_courier(struct worker *worker)
+{
+	const uint64_t one = 1;
+	uint64_t epoch;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	epoch = __atomic_load_n(&worker->courier_page->sleep_epoch, __ATOMIC_ACQUIRE);
+	if (!(epoch & 1) || epoch == worker->notified_epoch || worker->notify_fd < 0)
+		return;
+	worker->notified_epoch = epoch;
+	/* A full counter (EAGAIN) has woken it already. */
+	(void)!write(worker->notify_fd, &one, sizeof(one));
+}
+
+void worker_notify(struct worker *worker)
+{
+	worker_refresh_tail(worker);
+	/* Behind output_position is nothing to deliver; waking the courier to
+	 * step over it is worth the while when space gets short. */
+	if (worker->live.output_position > worker->log.tail ||
+	    worker->log.head - worker->log.tail > worker->log.capacity / 2)
+		wake_courier(worker);
+}
+
+static void send_word(const struct worker *worker, const char *word)
+{
+	/* A full socket is a runtime that is not there to read it. */
+	(void)!send(worker->control_fd, word, strlen(word), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Note until where to drain; `stop` ends the loop there. */
+static void ask_drain(struct worker *worker, bool stop)
+{
+	worker->drain_position = __atomic_load_n(worker->ring.producer, __ATOMIC_ACQUIRE);
+	worker->draining = true;
+	worker->stopping |= stop;
+}
+
+/* Read what the runtime says. False: it is gone. */
+static bool read_control(struct worker *worker)
+{
+	char word[WORKER_MESSAGE_BYTES_MAX];
+
+	for (;;) {
+		ssize_t bytes = recv(worker->control_fd, word, sizeof(word), MSG_DONTWAIT);
+
+		if (bytes < 0 && errno == EINTR)
+			continue;
+		if (bytes < 0)
+			return errno == EAGAIN || errno == EWOULDBLOCK;
+		if (!bytes)
+			return false;
+		if (bytes == 5 && !memcmp(word, "drain", 5))
+			ask_drain(worker, false);
+		else if (bytes == 4 && !memcmp(word, "stop", 4))
+			ask_drain(worker, true);
+	}
+}
+
+/* Answer when all that was asked for is done. True: it was the last thing. */
+static bool finish_drain(struct worker *worker)
+{
+	if (!worker->draining || worker->ring.position < worker->drain_position)
+		return false;
+	worker->draining = false;
+	wake_courier(worker);
+	if (worker->stopping)
+		return true;
+	send_word(worker, "drained");
+	return false;
+}
+
+/* Wait until the courier has made room, or the runtime says something. */
+static int wait_for_space(struct worker *worker)
+{
+	int err = 0;
+
+	set_state(worker, WORKER_WAITING);
+	__atomic_store_n(&worker->page->waiting, 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* It moves its cursor, fences, and looks at `waiting`. */
+	worker_refresh_tail(worker);
+	wake_courier(worker);
+	if (log_begin(&worker->log))
+		err = waiter_wait(&worker->waiter, WAIT_FOREVER);
+	else
+		log_abandon(&worker->log);
+	__atomic_store_n(&worker->page->waiting, 0, __ATOMIC_RELAXED);
+	worker_refresh_tail(worker);
+	set_state(worker, WORKER_RUNNING);
+	return err;
+}
+
+/*
+ * Sleep until a producer wakes us. Producers reserve, fence, look at the flag;
+ * we set the flag, fence, and look at the producer's position: a reserved
+ * record, even if it is not submitted yet, keeps us awake, for its producer may
+ * have looked at the flag before we set it.
+ */
+static int sleep_until_woken(struct worker *worker)
+{
+	int err = 0;
+
+	__atomic_store_n(&worker->wake->sleeping, 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (ring_is_empty(&worker->ring)) {
+		set_state(worker, WORKER_SLEEPING);
+		err = waiter_wait(&worker->waiter, WAIT_FOREVER);
+		worker->page->wakeups++;
+		set_state(worker, WORKER_RUNNING);
+	}
+	__atomic_store_n(&worker->wake->sleeping, 0, __ATOMIC_SEQ_CST);
+	return err;
+}
+
+int worker_run(struct worker *worker)
+{
+	bool *heard = &worker->waiter.fired[WAITER_CONTROL];
+	uint32_t empty_looks = 0;
+	uint32_t batches = 0;
+	uint32_t events;
+
+	set_state(worker, WORKER_RUNNING);
+	for (;;) {
+		int full = worker_batch(worker, &events);
+		int err = 0;
+
+		if (events)
+			worker_notify(worker);
+		if (finish_drain(worker))
+			break;
+
+		if (events)
+			empty_looks = 0;
+		if (full) {
+			err = wait_for_space(worker);
+		} else if (events == WORKER_BATCH_EVENTS) {
+			*heard |= ++batches % BATCHES_PER_LOOK == 0;
+		} else if (empty_looks < EMPTY_LOOKS_MAX) {
+			empty_looks++;
+			err = waiter_wait(&worker->waiter, WAIT_BUSY_NS);
+		} else {
+			err = sleep_until_woken(worker);
+			empty_looks = 0;
+		}
+		if (err && err != -EINTR && err != -EAGAIN)
+			return worker_fail(worker, WORKER_EXIT_SETUP, "cannot wait: %s",
+					   strerror(-err));
+		if (*heard) {
+			*heard = false;
+			/* Orphaned: what is not committed stays in the ring. */
+			if (!read_control(worker))
+				return WORKER_EXIT_DONE;
+		}
+	}
+	worker_stop(worker);
+	set_state(worker, WORKER_STOPPED);
+	send_word(worker, "stopped");
+	return WORKER_EXIT_DONE;
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * ebpf-faas-worker UID INSTANCE GENERATION: see worker_fds.h for what it is
+ * given. Privileges go first, code of an author comes last:
+ *
+ *   1. become the workflow's user, without capabilities
+ *   2. make the io_uring that can only poll and time
+ *   3. read the manifest, map everything, close what was mapped
+ *   4. load the shared objects; from then on no file can be opened
+ *   5. recover, say "ready", run
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "userspace/pool/worker.h"
+#include "userspace/pool/worker_fds.h"
+#include "userspace/pool/worker_privilege.h"
+
+struct arguments {
+	uint32_t uid;
+	uint16_t instance;
+	uint32_t generation;
+};
+
+static int parse_number(const char *text, unsigned long most, unsigned long *ret)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' || value > most)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+static int parse_arguments(int count, char **texts, struct arguments *ret)
+{
+	unsigned long uid, instance, generation;
+
+	if (count != 4 || parse_number(texts[1], UINT32_MAX - 1, &uid) ||
+	    parse_number(texts[2], FAAS_INSTANCES_MAX - 1, &instance) ||
+	    parse_number(texts[3], UINT32_MAX, &generation))
+		return -EINVAL;
+	*ret = (struct arguments){
+		.uid = (uint32_t)uid,
+		.instance = (uint16_t)instance,
+		.generation = (uint32_t)generation,
+	};
+	return 0;
+}
+
+/* Tell why, on the log and to the runtime, who shows it to a person. */
+static int report(int status, const char *reason)
+{
+	char message[WORKER_MESSAGE_BYTES_MAX];
+	int bytes;
+
+	(void)fprintf(stderr, "component=worker event=failed status=%d reason=\"%s\"\n", status,
+		      reason);
+	bytes = snprintf(message, sizeof(message), "failed %s", reason);
+	if (bytes >= (int)sizeof(message))
+		bytes = (int)sizeof(message) - 1;
+	(void)!send(WORKER_FD_CONTROL, message, (size_t)bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return status;
+}
+
+/* Nobody but the runtime ends a worker: not the terminal, not a service manager
+ * that signals the whole group while the runtime still drains. */
+static void ignore_signals(void)
+{
+	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT};
+
+	for (unsigned int i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		(void)signal(ignored[i], SIG_IGN);
+}
+
+/* Read the manifest. Returns-owned: *ret, free(). */
+static int read_manifest(struct bundle **ret)
+{
+	struct bundle *bundle = calloc(1, sizeof(*bundle));
+	struct diags *diags = calloc(1, sizeof(*diags));
+	char *text = malloc(FAAS_MANIFEST_BYTES_MAX + 1);
+	size_t bytes = 0;
+	int status = WORKER_EXIT_SETUP;
+
+	if (!bundle || !diags || !text) {
+		status = report(status, "no memory");
+		goto cleanup;
+	}
+	while (bytes <= FAAS_MANIFEST_BYTES_MAX) {
+		ssize_t got = pread(WORKER_FD_MANIFEST, text + bytes,
+				    FAAS_MANIFEST_BYTES_MAX + 1 - bytes, (off_t)bytes);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			status = report(status, "the manifest cannot be read");
+			goto cleanup;
+		}
+		if (!got)
+			break;
+		bytes += (size_t)got;
+	}
+	if (bundle_parse(text, bytes, BUNDLE_MANIFEST, bundle, diags)) {
+		status = report(status, diags->count ? diags->list[0].cause : "manifest");
+		goto cleanup;
+	}
+	*ret = bundle;
+	bundle = NULL;
+	status = 0;
+cleanup:
+	free(text);
+	free(diags);
+	free(bundle);
+	return status;
+}
+
+/* What is mapped needs no descriptor any more: a function that got hold of one
+ * could shrink a file below the feet of those who map it. */
+static void close_mapped(const struct worker_files *files, uint32_t user_count)
+{
+	(void)close(WORKER_FD_MANIFEST);
+	(void)close(files->wake);
+	(void)close(files->worker_page);
+	(void)close(files->courier_page);
+	(void)close(files->runtime_page);
+	(void)close(files->log);
+	for (uint32_t i = 0; i < user_count; i++)
+		(void)close(files->state[i]);
+}
+
+static int open_waiter(struct worker *worker)
+{
+	int err = waiter_open(&worker->waiter);
+
+	if (err)
+		return worker_fail(worker, WORKER_EXIT_SETUP, "io_uring: %s%s", strerror(-err),
+				   err == -EPERM ? " (sysctl kernel.io_uring_disabled must be 0)"
+						 : "");
+	waiter_watch(&worker->waiter, WAITER_RING, WORKER_FD_RING);
+	waiter_watch(&worker->waiter, WAITER_CONTROL, WORKER_FD_CONTROL);
+	waiter_watch(&worker->waiter, WAITER_SPACE, WORKER_FD_SPACE);
+	return 0;
+}
+
+static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t instance)
+{
+	struct worker_files files = {
+		.ring = WORKER_FD_RING,
+		.wake = WORKER_FD_WAKE,
+		.worker_page = WORKER_FD_WORKER_PAGE,
+		.courier_page = WORKER_FD_COURIER_PAGE,
+		.runtime_page = WORKER_FD_RUNTIME_PAGE,
+		.log = WORKER_FD_LOG,
+	};
+	int status;
+
+	for (uint32_t i = 0; i < bundle->user_count; i++) {
+		files.object[i] = WORKER_FD_OBJECT((int)i);
+		files.state[i] = WORKER_FD_STATE((int)i);
+	}
+	status = worker_map(worker, bundle, instance, &files);
+	if (status)
+		return status;
+	worker->notify_fd = WORKER_FD_NOTIFY;
+	worker->control_fd = WORKER_FD_CONTROL;
+	close_mapped(&files, bundle->user_count);
+
+	status = worker_load(worker, &files);
+	if (status)
+		return status;
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		(void)close(files.object[i]);
+	if (privilege_close_files())
+		return worker_fail(worker, WORKER_EXIT_SETUP, "file limit: %s", strerror(errno));
+	return worker_recover(worker);
+}
+
+int main(int count, char **texts)
+{
+	struct worker *worker = NULL;
+	struct bundle *bundle = NULL;
+	struct arguments arguments;
+	const char *step = "";
+	int status;
+	int err;
+
+	if (parse_arguments(count, texts, &arguments)) {
+		(void)fprintf(stderr, "usage: ebpf-faas-worker UID INSTANCE GENERATION\n"
+				      "The runtime starts it, with files open.\n");
+		return WORKER_EXIT_SETUP;
+	}
+	ignore_signals();
+	err = privilege_drop(arguments.uid, &step);
+	if (err) {
+		char reason[128];
+
+		(void)snprintf(reason, sizeof(reason), "privileges (%s): %s", step, strerror(-err));
+		return report(WORKER_EXIT_SETUP, reason);
+	}
+	/* Waits of 50 microseconds, not of 100. */
+	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+
+	worker = aligned_alloc(64, (sizeof(*worker) + 63) & ~63ul);
+	if (!worker)
+		return report(WORKER_EXIT_SETUP, "no memory");
+	memset(worker, 0, sizeof(*worker));
+	status = open_waiter(worker);
+	if (status)
+		return report(status, worker->error);
+	status = read_manifest(&bundle);
+	if (status)
+		return status;
+	status = set_up(worker, bundle, arguments.instance);
+	if (status)
+		return report(status, worker->error);
+
+	(void)!send(WORKER_FD_CONTROL, "ready", 5, MSG_NOSIGNAL);
+	(void)fprintf(stderr,
+		      "component=worker event=ready workflow=%s instance=%u generation=%u "
+		      "sequence=%" PRIu64 " ring_position=%" PRIu64 " skipped_bytes=%" PRIu64 "\n",
+		      bundle->name, arguments.instance, arguments.generation,
+		      worker->live.sequence, worker->live.ring_position,
+		      worker->page->skipped_bytes);
+	status = worker_run(worker);
+	if (status)
+		return report(status, worker->error);
+	return WORKER_EXIT_DONE;
+}

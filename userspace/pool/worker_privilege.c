@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "worker_privilege.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef PR_CAP_AMBIENT
+#define PR_CAP_AMBIENT 47
+#define PR_CAP_AMBIENT_CLEAR_ALL 4
+#endif
+
+static int clear_bounding_set(void)
+{
+	/* Up to the last capability this kernel knows: EINVAL behind it. */
+	for (unsigned long capability = 0; capability < 64; capability++) {
+		int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+
+		if (held < 0)
+			break;
+		if (held && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0))
+			return -errno;
+	}
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+		return -errno;
+	return 0;
+}
+
+static int become(uint32_t uid)
+{
+	/* The group first: the user may not change it any more. */
+	if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
+		return -errno;
+	return 0;
+}
+
+static int clear_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	memset(data, 0, sizeof(data));
+	if (syscall(SYS_capset, &header, data))
+		return -errno;
+	return 0;
+}
+
+static int set_process(void)
+{
+	/* After the change of user, which clears the signal of the parent's
+	 * death and would set dumpable to what the system says. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return -errno;
+	return 0;
+}
+
+static int limit(int resource, rlim_t most)
+{
+	const struct rlimit value = {.rlim_cur = most, .rlim_max = most};
+
+	return setrlimit((__rlimit_resource_t)resource, &value) ? -errno : 0;
+}
+
+static int set_limits(void)
+{
+	int err;
+
+	err = limit(RLIMIT_CORE, 0);
+	if (!err)
+		err = limit(RLIMIT_NPROC, 1);
+	/* Bounds what it can make of the runtime's log, if that is a file. A
+	 * write beyond is EFBIG, not a signal. */
+	if (!err)
+		err = limit(RLIMIT_FSIZE, 64 << 20);
+	if (!err)
+		err = limit(RLIMIT_NOFILE, PRIVILEGE_LOAD_FDS);
+	if (!err && signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+		err = -errno;
+	return err;
+}
+
+/* Look that it is so: what comes next trusts in it. */
+static int check(uint32_t uid)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	uid_t real, effective, saved;
+	gid_t group[3];
+
+	memset(data, 0xff, sizeof(data));
+	if (getresuid(&real, &effective, &saved) || getresgid(&group[0], &group[1], &group[2]) ||
+	    syscall(SYS_capget, &header, data))
+		return -errno;
+	if (real != uid || effective != uid || saved != uid || group[0] != uid ||
+	    group[1] != uid || group[2] != uid || getgroups(0, NULL) != 0)
+		return -EPERM;
+	for (unsigned int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		if (data[i].effective || data[i].permitted || data[i].inheritable)
+			return -EPERM;
+	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -EPERM;
+}
+
+int privilege_drop(uint32_t uid, const char **ret_step)
+{
+	const char *step;
+	int err;
+
+	step = "bounding set";
+	err = clear_bounding_set();
+	if (!err) {
+		step = "user";
+		err = become(uid);
+	}
+	if (!err) {
+		step = "capabilities";
+		err = clear_capabilities();
+	}
+	if (!err) {
+		step = "process flags";
+		err = set_process();
+	}
+	if (!err) {
+		step = "limits";
+		err = set_limits();
+	}
+	if (!err) {
+		step = "check";
+		err = check(uid);
+	}
+	if (err)
+		*ret_step = step;
+	return err;
+}
+
+int privilege_close_files(void)
+{
+	return limit(RLIMIT_NOFILE, 0);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Giving up what a process of root has. */
+#ifndef FAAS_POOL_WORKER_PRIVILEGE_H
+#define FAAS_POOL_WORKER_PRIVILEGE_H
+
+#include <stdint.h>
+
+/* File descriptors that a worker may have open while it loads. */
+#define PRIVILEGE_LOAD_FDS 96
+
+/**
+ * @brief Become user and group @p uid without any privilege, for good.
+ *
+ * No supplementary group, no capability in any set, no_new_privs, not
+ * dumpable, killed when the parent dies, no core, no further process, no file
+ * longer than 64 MiB, PRIVILEGE_LOAD_FDS file descriptors.
+ *
+ * @param ret_step  On failure the name of the step that failed.
+ * @return 0 or -errno. After a failure the process must exit.
+ */
+int privilege_drop(uint32_t uid, const char **ret_step) __attribute__((warn_unused_result));
+
+/* No file descriptor can be opened from here on; those that are open stay. */
+int privilege_close_files(void) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Taking up after a worker that may have died at any instruction. The page's
+ * counters are whole as of some record; the records behind it say what else
+ * was committed. They are redone: state stored (again), calls counted. Then
+ * the ring is taken up behind the last committed event: what the consumer's
+ * position says is older than that, never newer, for the ring is released
+ * after the log was written.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fault.h"
+#include "userspace/pool/worker_fds.h"
+
+/* Count the calls of a record again. -EBADMSG: the trace makes no sense. */
+static int recount_calls(struct worker *worker, const struct log_record *record)
+{
+	const uint8_t *trace = (const uint8_t *)(record + 1);
+	uint32_t at = 0;
+
+	while (at < record->trace_bytes) {
+		uint8_t number = trace[at] & 0x7f;
+		bool failed = trace[at] & 0x80;
+		struct page_function_counters *counters;
+
+		if (number >= worker->bundle->user_count || at + 2 > record->trace_bytes ||
+		    at + 2 + trace[at + 1] > record->trace_bytes)
+			return -EBADMSG;
+		counters = &worker->live.functions[number];
+		counters->events++;
+		counters->errors += failed;
+		for (uint32_t i = 0; i < trace[at + 1]; i++) {
+			uint8_t output = trace[at + 2 + i];
+
+			if (output >= FAAS_OUTPUTS_MAX)
+				return -EBADMSG;
+			counters->outputs[output]++;
+		}
+		at += 2u + trace[at + 1];
+	}
+	return 0;
+}
+
+static int redo_state(struct worker *worker, const struct log_entry *entry, const uint8_t *body)
+{
+	uint32_t key_room = FAAS_ALIGN8(entry->key_bytes);
+	struct worker_function *function;
+
+	if (entry->function >= worker->bundle->user_count)
+		return -EBADMSG;
+	function = &worker->functions[entry->function];
+	if (!function->has_state || entry->bytes != key_room + function->table.value_bytes)
+		return -EBADMSG;
+	return state_put(&function->table, body, entry->key_bytes, body + key_room);
+}
+
+static int redo_record(struct worker *worker, const struct log_record *record)
+{
+	const struct log_entry *entry;
+	struct log_walk walk;
+	const uint8_t *body;
+	int err;
+
+	err = recount_calls(worker, record);
+	log_walk_begin(&walk, record);
+	while (!err && (entry = log_walk_next(&walk, &body)))
+		if (entry->kind == LOG_ENTRY_STATE)
+			err = redo_state(worker, entry, body);
+	return err;
+}
+
+/* Redo all records behind the counters. */
+static int redo_log(struct worker *worker)
+{
+	struct page_counters *live = &worker->live;
+	struct log_record *record;
+	struct log_view view;
+	uint64_t next;
+	int64_t bytes;
+	int status = 0;
+
+	if (log_view_open(worker->log_mapping, worker->log_bytes, &view))
+		return worker_fail(worker, WORKER_EXIT_CORRUPT, "log: its header does not check out");
+	record = aligned_alloc(64, LOG_RECORD_BYTES_MAX);
+	if (!record)
+		return worker_fail(worker, WORKER_EXIT_SETUP, "no memory");
+	for (;;) {
+		bytes = log_read(&view, live->log_position, live->sequence + 1, record,
+				 LOG_RECORD_BYTES_MAX, &next);
+		if (bytes <= 0)
+			break;
+		if (redo_record(worker, record)) {
+			bytes = -EBADMSG;
+			break;
+		}
+		live->sequence = record->sequence;
+		live->processed = record->processed;
+		live->dead_lettered = record->dead_lettered;
+		live->ring_position = record->ring_position;
+		live->log_position = next;
+		/* Whether it has outputs does not matter: one look too many. */
+		live->output_position = next;
+		fault_point("recover.inside");
+	}
+	if (bytes < 0)
+		status = worker_fail(worker, WORKER_EXIT_CORRUPT,
+				     "log: the record behind sequence %llu does not check out",
+				     (unsigned long long)live->sequence);
+	free(record);
+	return status;
+}
+
+/* Take up the ring behind the last event of the log, if that counts in this
+ * ring; where the last worker's consumer position is, if it does not. */
+static int take_up_ring(struct worker *worker)
+{
+	const struct runtime_page *runtime = worker->runtime_page;
+	struct log_header *header = worker->log_mapping;
+	uint64_t position = worker->ring.position;
+	bool same = header->ring_map_id == runtime->ring_map_id &&
+		    header->ring_boot_hash == runtime->ring_boot_hash;
+
+	if (same && worker->live.sequence &&
+	    worker->live.sequence >= header->ring_first_sequence) {
+		position = worker->live.ring_position;
+		if (position < worker->ring.position) {
+			/* Somebody released what was not committed. It may be
+			 * overwritten by now: it cannot be had back, only told. */
+			worker->page->skipped_bytes += worker->ring.position - position;
+			position = worker->ring.position;
+		}
+	}
+	if (!same) {
+		/* Ended by a kill between these stores, it is done again. */
+		header->ring_first_sequence = worker->live.sequence + 1;
+		__atomic_store_n(&header->ring_boot_hash, runtime->ring_boot_hash,
+				 __ATOMIC_RELEASE);
+		__atomic_store_n(&header->ring_map_id, runtime->ring_map_id, __ATOMIC_RELEASE);
+	}
+	if (ring_seek(&worker->ring, position))
+		return worker_fail(worker, WORKER_EXIT_CORRUPT,
+				   "log: its position %llu is not in the ring",
+				   (unsigned long long)position);
+	worker->live.ring_position = position;
+	return 0;
+}
+
+int worker_recover(struct worker *worker)
+{
+	const struct runtime_page *runtime = worker->runtime_page;
+	uint64_t tail;
+	int status;
+
+	worker->live = worker->page->counters[worker->page->current & 1];
+	status = redo_log(worker);
+	if (status)
+		return status;
+	/* The courier reads nothing that was not redone here. */
+	tail = worker->courier_page->cursors[worker->courier_page->current & 1].log_position;
+	if (tail > worker->live.log_position ||
+	    log_writer_open(&worker->log, worker->log_mapping, worker->log_bytes,
+			    runtime->incarnation, worker->live.log_position, worker->live.sequence,
+			    tail))
+		return worker_fail(worker, WORKER_EXIT_CORRUPT,
+				   "log: the courier is at %llu, the worker at %llu",
+				   (unsigned long long)tail,
+				   (unsigned long long)worker->live.log_position);
+	status = take_up_ring(worker);
+	if (status)
+		return status;
+	if (runtime->poison_condemned)
+		worker->condemned = runtime->poison_position;
+	worker_publish(worker);
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A file of lines that a crash neither loses from nor repeats in. The file's
+ * size and inode at the courier's cursor stand in its page; lines behind that
+ * size were written, but not accounted for, and are cut off before the same
+ * records are written again. For this to hold over a rotation, a file is only
+ * turned over between two batches, and the page names the new one before the
+ * first line goes there.
+ *
+ *	file_sink_open -> file_sink_prepare -> (page) -> file_sink_write -> (page) -> ...
+ *
+ * One writer: the file is locked (flock), and a second sink for it is refused.
+ */
+#ifndef FAAS_SINK_FILE_SINK_H
+#define FAAS_SINK_FILE_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ebpf_faas/limits.h>
+
+struct file_sink {
+	char path[FAAS_PATH_BYTES];
+	uint64_t rotate_bytes; /* a file does not grow beyond; 0: never turned over */
+	uint32_t keep;	       /* PATH.1 ... PATH.keep are kept */
+	int fd;		       /* -1: not open */
+	/* For the page. */
+	uint64_t inode;
+	uint64_t bytes; /* up to the last whole batch */
+	bool torn;	/* behind that may lie a part of a batch: cut it off first */
+};
+
+/* Does not open anything. Copies the path. */
+void file_sink_init(struct file_sink *sink, const char *path, uint64_t rotate_bytes, uint32_t keep);
+
+/*
+ * Open the file, making it (0640) if it is not there, but not its directory. If
+ * it is the one of @p inode, what lies behind @p bytes is cut off. 0; -EWOULDBLOCK:
+ * somebody else has it locked; -EINVAL: no regular file; or -errno of open.
+ */
+int file_sink_open(struct file_sink *sink, uint64_t inode, uint64_t bytes)
+	__attribute__((warn_unused_result));
+
+/*
+ * Get ready to append @p bytes bytes of lines: cut off what is torn, follow when
+ * someone else moved the file away, turn it over if it would grow too long. After
+ * this, and before the write, inode and bytes belong into the page. 0 or -errno.
+ */
+int file_sink_prepare(struct file_sink *sink, size_t bytes) __attribute__((warn_unused_result));
+
+/* Append lines. 0, or -errno with none of them in the file, or `torn` set. */
+int file_sink_write(struct file_sink *sink, const char *lines, size_t bytes)
+	__attribute__((warn_unused_result));
+
+void file_sink_close(struct file_sink *sink);
+
+#endif

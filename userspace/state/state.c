@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "fault.h"
+#include "words.h"
+
+static uint32_t slot_bytes_of(uint32_t key_bytes, uint32_t value_bytes)
+{
+	uint32_t bytes = (uint32_t)sizeof(struct state_slot) + words_pad(key_bytes) + words_pad(value_bytes);
+
+	/* A slot that fits a cache line does not straddle two. */
+	return bytes > 32 && bytes <= 64 ? 64 : bytes;
+}
+
+static uint64_t capacity_of(uint32_t keys_max)
+{
+	return (uint64_t)keys_max + (keys_max + 2) / 3 + 1;
+}
+
+uint64_t state_table_bytes(uint32_t keys_max, uint32_t key_bytes, uint32_t value_bytes)
+{
+	return STATE_DATA_OFFSET + capacity_of(keys_max) * slot_bytes_of(key_bytes, value_bytes);
+}
+
+uint32_t state_key_bytes(const struct bundle *bundle, uint32_t function)
+{
+	uint32_t bytes[FAAS_USER_FUNCTIONS_MAX] = {0};
+
+	for (uint32_t i = 0; i < bundle->entry_count; i++) {
+		const struct bundle_entry *entry = &bundle->entries[i];
+
+		if (entry->kind == TARGET_USER && entry->key_bytes > bytes[entry->index])
+			bytes[entry->index] = entry->key_bytes;
+	}
+	/* In topological order: one pass carries keys to the end. */
+	for (uint32_t i = 0; i < function; i++) {
+		const struct bundle_function *from = &bundle->user[i];
+
+		for (uint32_t o = 0; o < from->output_count; o++) {
+			for (uint32_t t = 0; t < from->outputs[o].target_count; t++) {
+				const struct bundle_target *target = &from->outputs[o].targets[t];
+
+				if (target->kind == TARGET_USER && bytes[i] > bytes[target->index])
+					bytes[target->index] = bytes[i];
+			}
+		}
+	}
+	return bytes[function];
+}
+
+uint64_t state_file_bytes(const struct bundle *bundle, uint32_t function)
+{
+	const struct bundle_function *user = &bundle->user[function];
+
+	if (!user->has_state)
+		return 0;
+	return state_table_bytes(user->state_keys, state_key_bytes(bundle, function),
+				 user->state_bytes);
+}
+
+static void lay_out(struct state_header *header, const struct state_shape *shape, uint64_t seed)
+{
+	header->version = STATE_VERSION;
+	header->key_bytes = shape->key_bytes;
+	header->value_bytes = shape->value_bytes;
+	header->value_version = shape->value_version;
+	header->keys_max = shape->keys_max;
+	header->slot_bytes = slot_bytes_of(shape->key_bytes, shape->value_bytes);
+	header->capacity = capacity_of(shape->keys_max);
+	header->seed = seed;
+	__atomic_store_n(&header->magic, STATE_MAGIC, __ATOMIC_RELEASE);
+}
+
+static inline struct state_slot *slot_at(const struct state_table *table, uint64_t index)
+{
+	return (struct state_slot *)(void *)(table->slots + index * table->slot_bytes);
+}
+
+int state_open(struct state_table *table, void *mapping, uint64_t file_bytes,
+	       const struct state_shape *shape, uint64_t seed)
+{
+	struct state_header *header = mapping;
+	uint32_t keys = 0;
+
+	assert(shape->key_bytes <= FAAS_KEY_BYTES_MAX && shape->value_bytes <= FAAS_STATE_BYTES_MAX);
+	if (!shape->keys_max || shape->keys_max > FAAS_STATE_KEYS_MAX ||
+	    file_bytes <
+		    state_table_bytes(shape->keys_max, shape->key_bytes, shape->value_bytes))
+		return -EINVAL;
+	if (!header->magic)
+		lay_out(header, shape, seed);
+	if (header->magic != STATE_MAGIC || header->version != STATE_VERSION)
+		return -EINVAL;
+	if (header->key_bytes != shape->key_bytes || header->value_bytes != shape->value_bytes ||
+	    header->value_version != shape->value_version || header->keys_max != shape->keys_max ||
+	    header->slot_bytes != slot_bytes_of(shape->key_bytes, shape->value_bytes) ||
+	    header->capacity != capacity_of(shape->keys_max))
+		return -ESTALE;
+
+	*table = (struct state_table){
+		.slots = (uint8_t *)mapping + STATE_DATA_OFFSET,
+		.capacity = header->capacity,
+		.seed = header->seed,
+		.slot_bytes = header->slot_bytes,
+		.key_room = words_pad(header->key_bytes),
+		.value_bytes = header->value_bytes,
+		.keys_max = header->keys_max,
+	};
+	/* A count in the file could differ from the marks by a kill between them. */
+	for (uint64_t i = 0; i < table->capacity; i++)
+		keys += slot_at(table, i)->mark != 0;
+	if (keys > table->keys_max)
+		return -EINVAL;
+	table->keys = keys;
+	return 0;
+}
+
+/* The folded 128-bit product depends on every bit of both. */
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t word_at(const uint8_t *key, uint32_t bytes)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, key, bytes < 8 ? bytes : 8);
+	return word;
+}
+
+uint64_t state_hash(const struct state_table *table, const void *key, uint32_t key_bytes)
+{
+	const uint8_t *at = key;
+	uint64_t seed = table->seed;
+	uint64_t hash = seed ^ key_bytes;
+	uint64_t first, second;
+
+	for (; key_bytes >= 16; key_bytes -= 16, at += 16) {
+		memcpy(&first, at, 8);
+		memcpy(&second, at + 8, 8);
+		hash = mix(first ^ hash, second ^ 0x9e3779b97f4a7c15ull);
+	}
+	if (key_bytes) {
+		first = word_at(at, key_bytes);
+		second = key_bytes > 8 ? word_at(at + 8, key_bytes - 8) : 0;
+		hash = mix(first ^ hash, second ^ 0x9e3779b97f4a7c15ull);
+	}
+	return mix(hash ^ 0xa0761d6478bd642full, seed | 1);
+}
+
+static inline uint64_t first_slot(const struct state_table *table, uint64_t hash)
+{
+	return (uint64_t)(((unsigned __int128)hash * table->capacity) >> 64);
+}
+
+void state_prefetch(const struct state_table *table, uint64_t hash)
+{
+	const uint8_t *slot = table->slots + first_slot(table, hash) * table->slot_bytes;
+
+	__builtin_prefetch(slot, 1);
+	__builtin_prefetch(slot + table->slot_bytes - 1, 1);
+}
+
+static inline uint8_t *slot_key(struct state_slot *slot)
+{
+	return (uint8_t *)(slot + 1);
+}
+
+static inline uint8_t *slot_value(const struct state_table *table, struct state_slot *slot)
+{
+	return slot_key(slot) + table->key_room;
+}
+
+void *state_find(const struct state_table *table, const void *key, uint32_t key_bytes,
+		 uint64_t hash, struct state_place *ret)
+{
+	uint64_t index = first_slot(table, hash);
+	uint32_t mark = (uint32_t)hash | 1;
+
+	/* Ends: keys_max is below the capacity, so a free slot exists. */
+	for (;;) {
+		struct state_slot *slot = slot_at(table, index);
+
+		ret->slot = slot;
+		ret->mark = mark;
+		if (!slot->mark)
+			return NULL;
+		if (slot->mark == mark && slot->key_bytes == key_bytes &&
+		    words_same(slot_key(slot), key, key_bytes))
+			return slot_value(table, slot);
+		if (++index == table->capacity)
+			index = 0;
+	}
+}
+
+/* Copy a value; a kill may leave it half done. */
+static inline void copy_value(uint8_t *to, const void *value, uint32_t bytes)
+{
+#ifdef FAAS_FAULTS
+	uint32_t half = bytes / 2;
+
+	memcpy(to, value, half);
+	fault_point("state.half_copied");
+	memcpy(to + half, (const uint8_t *)value + half, bytes - half);
+#else
+	words_copy(to, value, bytes);
+#endif
+}
+
+void state_store(struct state_table *table, const struct state_place *place, const void *key,
+		 uint32_t key_bytes, const void *value)
+{
+	struct state_slot *slot = place->slot;
+
+	if (slot->mark) {
+		copy_value(slot_value(table, slot), value, table->value_bytes);
+		return;
+	}
+	assert(state_has_room(table));
+	slot->key_bytes = key_bytes;
+	memcpy(slot_key(slot), key, key_bytes);
+	copy_value(slot_value(table, slot), value, table->value_bytes);
+	fault_point("state.half_inserted");
+	__atomic_store_n(&slot->mark, place->mark, __ATOMIC_RELEASE);
+	table->keys++;
+}
+
+int state_put(struct state_table *table, const void *key, uint32_t key_bytes, const void *value)
+{
+	struct state_place place;
+
+	if (key_bytes > table->key_room)
+		return -EINVAL;
+	if (!state_find(table, key, key_bytes, state_hash(table, key, key_bytes), &place) && !state_has_room(table))
+		return -ENOSPC;
+	state_store(table, &place, key, key_bytes, value);
+	return 0;
+}

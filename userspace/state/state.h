@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The state of one user function: a table of fixed size in a mapped file, from
+ * key to value. Open addressing, nothing is ever removed, no allocation.
+ *
+ *   offset 0     struct state_header, padded to STATE_DATA_OFFSET
+ *          4096  capacity slots of slot_bytes: 8 bytes of struct state_slot,
+ *                the key padded to 8, the value padded to 8
+ *
+ * The owner may be killed at any instruction. A slot counts from when its mark
+ * is stored, and by then its key stands. Values may be torn: the log says what
+ * they should be, and recovery puts it back (state_put) for every event whose
+ * copying may not have finished.
+ */
+#ifndef FAAS_STATE_STATE_H
+#define FAAS_STATE_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bundle.h"
+
+#define STATE_MAGIC 0x65746174732d6661ull
+#define STATE_VERSION 1
+#define STATE_DATA_OFFSET 4096
+
+struct state_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t key_bytes;	/* longest key */
+	uint32_t value_bytes;	/* sizeof the function's state */
+	uint32_t value_version; /* of its layout, as the function declares it */
+	uint32_t keys_max;
+	uint32_t slot_bytes;
+	uint64_t capacity; /* slots */
+	uint64_t seed;	   /* of the hash: who sends keys does not know it */
+};
+
+/* Head of a slot. */
+struct state_slot {
+	uint32_t mark; /* 0: free; else a part of the key's hash, never 0 */
+	uint32_t key_bytes;
+};
+
+/* A table in use. Borrows the mapping. */
+struct state_table {
+	uint8_t *slots;
+	uint64_t capacity;
+	uint64_t seed;
+	uint32_t slot_bytes;
+	uint32_t key_room; /* key_bytes, padded */
+	uint32_t value_bytes;
+	uint32_t keys_max;
+	uint32_t keys; /* in use */
+};
+
+/* Where a key is, or would be inserted. Good until the next insertion. */
+struct state_place {
+	struct state_slot *slot;
+	uint32_t mark;
+};
+
+/* Bytes of a table's file. At most three quarters of the slots are used, which
+ * keeps the search for a key at a few slots. */
+uint64_t state_table_bytes(uint32_t keys_max, uint32_t key_bytes, uint32_t value_bytes);
+
+/* Bytes of key that events have when they reach user function @p function: the
+ * longest of the entries that lead to it, on whatever way. */
+uint32_t state_key_bytes(const struct bundle *bundle, uint32_t function);
+
+/* Bytes of the state file of user function @p function, 0 without state. The
+ * runtime allocates that much, zeroed. */
+uint64_t state_file_bytes(const struct bundle *bundle, uint32_t function);
+
+/* What a table must be like. */
+struct state_shape {
+	uint32_t keys_max;
+	uint32_t key_bytes;
+	uint32_t value_bytes;
+	uint32_t value_version;
+};
+
+/**
+ * @brief Take up a table, or lay one out where there is none yet.
+ *
+ * @param mapping  The file, writable, @p file_bytes long. All zeros: a new
+ *                 table is laid out.
+ * @param seed     For a new table: random.
+ * @return 0; -EINVAL: the file is too short, or no table; -ESTALE: a table of
+ * another shape (an older version of the function's state).
+ */
+int state_open(struct state_table *table, void *mapping, uint64_t file_bytes,
+	       const struct state_shape *shape, uint64_t seed)
+	__attribute__((warn_unused_result));
+
+/* Hash of a key in this table, for state_prefetch and state_find. */
+uint64_t state_hash(const struct state_table *table, const void *key, uint32_t key_bytes);
+
+/* Have the memory fetched where a key of this hash is looked for first. */
+void state_prefetch(const struct state_table *table, uint64_t hash);
+
+/**
+ * @brief Look a key up.
+ *
+ * @param key_bytes 0..the table's key_bytes.
+ * @param hash      Its state_hash.
+ * @param ret       Its place, or where state_store would insert it.
+ * @return The value, value_bytes long; NULL if there is none.
+ */
+void *state_find(const struct state_table *table, const void *key, uint32_t key_bytes,
+		 uint64_t hash, struct state_place *ret);
+
+/* Whether one more key may be inserted. */
+static inline bool state_has_room(const struct state_table *table)
+{
+	return table->keys < table->keys_max;
+}
+
+/* Store the value at a place that state_find gave for this key, inserting it if
+ * it is not there: room must have been checked. @p value is read up to the end
+ * of its last word of 8 bytes. */
+void state_store(struct state_table *table, const struct state_place *place, const void *key,
+		 uint32_t key_bytes, const void *value);
+
+/* Redo: find and store. -ENOSPC: no room. -EINVAL: @p key_bytes too long. */
+int state_put(struct state_table *table, const void *key, uint32_t key_bytes, const void *value)
+	__attribute__((warn_unused_result));
+
+#endif
