@@ -108,8 +108,10 @@ static void write_driver(struct workshop *workshop, const struct harness_instanc
 {
 	FILE *out = fopen(workshop->driver_c, "we");
 
-	if (!out)
+	if (!out) {
 		fail_msg("%s: %s", workshop->driver_c, strerror(errno));
+		return;
+	}
 	fprintf(out, "#include \"driver.h\"\n");
 	for (unsigned int i = 0; i < count; i++)
 		write_instance(out, &instances[i]);
@@ -162,8 +164,10 @@ static void read_maps(struct workshop *workshop, struct harness *harness)
 {
 	FILE *stream = fopen(workshop->maps, "re");
 
-	if (!stream)
+	if (!stream) {
 		fail_msg("%s: %s", workshop->maps, strerror(errno));
+		return;
+	}
 	while (harness->map_count < HARNESS_MAPS_MAX) {
 		struct harness_map *map = &harness->maps[harness->map_count];
 
@@ -234,7 +238,7 @@ static void load(struct workshop *workshop, struct harness *harness,
 struct harness *harness_try(const struct harness_instance *instances, unsigned int count)
 {
 	struct harness *harness = calloc(1, sizeof(*harness));
-	struct workshop workshop;
+	struct workshop workshop = {.directory = ""};
 
 	assert_non_null(harness);
 	assert_in_range(count, 1, HARNESS_INSTANCES_MAX);

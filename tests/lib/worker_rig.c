@@ -102,9 +102,8 @@ static void make_bundle(struct bundle *bundle, const struct rig_options *options
 	trigger->id = 1;
 	trigger->interface_count = 1;
 	(void)snprintf(trigger->interfaces[0], sizeof(trigger->interfaces[0]), "eth0");
-	trigger->match = (struct bundle_match){.protocol = PROTOCOL_UDP,
-					       .destination_ports = {5005},
-					       .destination_port_count = 1};
+	trigger->match = (struct bundle_match){
+		.protocol = PROTOCOL_UDP, .destination_ports = {5005}, .destination_port_count = 1};
 	trigger->to = (struct bundle_target){.kind = TARGET_KERNEL, .entry = UINT32_MAX};
 
 	bundle->kernel_count = 1;
@@ -233,8 +232,7 @@ static int open_kernel(struct rig *rig)
 		return complain("events.bpf.o: load");
 	rig->ring = bpf_map__fd(map);
 	rig->wake = bpf_object__find_map_fd_by_name(rig->object, "wake");
-	rig->program =
-		bpf_program__fd(bpf_object__find_program_by_name(rig->object, "make_event"));
+	rig->program = bpf_program__fd(bpf_object__find_program_by_name(rig->object, "make_event"));
 	rig->config = mmap(NULL, sizeof(*rig->config), PROT_READ | PROT_WRITE, MAP_SHARED,
 			   bpf_object__find_map_fd_by_name(rig->object, "config"), 0);
 	rig->flags = mmap(NULL, sizeof(*rig->flags), PROT_READ, MAP_SHARED, rig->wake, 0);
@@ -284,8 +282,8 @@ int rig_open(struct rig *rig, const struct rig_options *options)
 	rig->control = -1;
 	rig->options = *options;
 	rig->options.ring_bytes = options->ring_bytes ? options->ring_bytes : 1 << 20;
-	rig->options.log_segments = options->log_segments ? options->log_segments
-							  : FAAS_LOG_SEGMENTS;
+	rig->options.log_segments =
+		options->log_segments ? options->log_segments : FAAS_LOG_SEGMENTS;
 	rig->options.state_keys = options->state_keys ? options->state_keys : 4096;
 	rig->options.every = options->every ? options->every : 1;
 	rig->options.user_count = options->user_count ? options->user_count : 1;

@@ -37,12 +37,12 @@ struct rig_options {
 struct rig_log {
 	uint64_t position;
 	uint64_t sequence;
-	uint64_t events; /* records LOG_EVENT */
+	uint64_t events;  /* records LOG_EVENT */
 	uint64_t dead[8]; /* records LOG_DEAD by reason */
 	uint64_t outputs;
-	uint64_t last_number; /* + 1; of the event of the last output */
-	uint64_t repeated;    /* events or outputs out of order: never */
-	uint64_t wrong;	      /* outputs whose count is not what it must be */
+	uint64_t last_number;	       /* + 1; of the event of the last output */
+	uint64_t repeated;	       /* events or outputs out of order: never */
+	uint64_t wrong;		       /* outputs whose count is not what it must be */
 	uint64_t counts[RIG_KEYS_MAX]; /* last count of each key */
 };
 

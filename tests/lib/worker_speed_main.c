@@ -48,7 +48,8 @@ static void pin(pid_t pid, int cpu)
 
 static int measure(uint64_t keys, unsigned int seconds)
 {
-	struct rig_options options = {.ring_bytes = 16 << 20, .state_keys = 1 << 20, .log_segments = 16};
+	struct rig_options options = {
+		.ring_bytes = 16 << 20, .state_keys = 1 << 20, .log_segments = 16};
 	struct rig *rig = calloc(1, sizeof(*rig));
 	uint64_t begin, cpu, events, batches;
 	struct page_counters now;
@@ -86,7 +87,8 @@ static int measure(uint64_t keys, unsigned int seconds)
 	cpu = rig_cpu_ns(rig) - cpu;
 	events = now.processed - events;
 	batches = rig->page->batches - batches;
-	printf("keys %-8llu events/s %-9.0f lost %-6llu batch %-4llu cpu ns/event %-6.1f callback ns "
+	printf("keys %-8llu events/s %-9.0f lost %-6llu batch %-4llu cpu ns/event %-6.1f callback "
+	       "ns "
 	       "%.1f\n",
 	       (unsigned long long)keys, (double)events * 1e9 / (double)begin,
 	       (unsigned long long)rig->config->lost, (unsigned long long)(events / batches),

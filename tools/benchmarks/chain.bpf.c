@@ -64,7 +64,7 @@ int hand(struct xdp_md *context)
 		return XDP_PASS;
 #pragma unroll
 	for (int i = 0; i < CHECKS; i++)
-		if (bpf_ntohl(words->word[i]) > 1000 + i)
+		if (bpf_ntohl(words->word[i]) > 1000u + (__u32)i)
 			return XDP_PASS;
 	return XDP_DROP;
 }
@@ -84,7 +84,7 @@ int hand_counting(struct xdp_md *context)
 	count->packets++;
 #pragma unroll
 	for (int i = 0; i < CHECKS; i++) {
-		if (bpf_ntohl(words->word[i]) > 1000 + i) {
+		if (bpf_ntohl(words->word[i]) > 1000u + (__u32)i) {
 			count->out[i]++;
 			count->passed++;
 			return XDP_PASS;

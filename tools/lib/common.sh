@@ -83,17 +83,15 @@ process_gone() {
 	[ -z "$state" ] || [ "$state" = Z ]
 }
 
-# Processes whose name begins with ebpf-faas: the command, runtime, workers,
-# courier.
+# Processes of this build, or of an installed one: command, runtime, workers, courier.
+# By their program, not by their name alone: others may test on the same machine.
 faas_processes() {
-	local file name
-	for file in /proc/[0-9]*/comm; do
-		{ read -r name <"$file"; } 2>/dev/null || continue
-		case $name in
-		ebpf-faas*)
-			file=${file%/comm}
-			process_gone "${file#/proc/}" || echo "${file#/proc/} $name"
-			;;
+	local directory name
+	for directory in /proc/[0-9]*; do
+		{ read -r name <"$directory/comm"; } 2>/dev/null || continue
+		[[ $name == ebpf-faas* ]] || continue
+		case $(readlink "$directory/exe" 2>/dev/null) in
+		"$BUILD"/* | /usr/*) process_gone "${directory#/proc/}" || echo "${directory#/proc/} $name" ;;
 		esac
 	done
 	return 0

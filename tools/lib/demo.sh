@@ -34,6 +34,15 @@ run() {
 	return "${PIPESTATUS[0]}"
 }
 
+# run_in NAMESPACE COMMAND...: the same, as somebody in that namespace would.
+run_in() {
+	local name=$1
+	shift
+	printf '   (%s) $ %s\n' "$name" "$*"
+	in_netns "$name" "$@" 2>&1 9<&- | sed 's/^/     /'
+	return "${PIPESTATUS[0]}"
+}
+
 # ---- begin, end -------------------------------------------------------------
 
 demo_begin() {
@@ -181,16 +190,15 @@ check_bpftool() {
 	local name=$1 slot slots meters
 	say "the same from the maps themselves, by bpftool:"
 	say "  \$ bpftool map dump pinned $PIN_ROOT/workflows/$name/meters"
-	meters=$(bpf_map "$PIN_ROOT/workflows/$name/meters" | jq -c '.[0].value')
-	say "    (all CPUs together) $(jq -c '(.meters // .) | {packets,dropped,passed,replied,emitted}' <<<"$meters")"
-	slot=$(bpf_map "$PIN_ROOT/registry" | jq --arg name "$name" \
-		'[.[] | select((.value.name | if type == "array" then map(select(. != 0 and . != "\u0000")) | join("") else . end) == $name)][0].key')
+	meters=$(bpf_map "$PIN_ROOT/workflows/$name/meters" | jq -c '.[0].value.ledger')
+	say "    (all CPUs together) $(jq -c '{dropped, passed, replied, redirected, emitted}' <<<"$meters")"
+	slot=$(bpf_map "$PIN_ROOT/registry" | jq --arg name "$name" '.[] | select(.value.name == $name).key')
 	say "  \$ bpftool map dump pinned $PIN_ROOT/slot_counters    (slot $slot)"
 	slots=$(bpf_map "$PIN_ROOT/slot_counters" | jq -c --argjson slot "$slot" '.[] | select(.key == $slot) | .value')
 	say "    (all CPUs together) $slots"
 	same "bpftool: matched, as status says" "$(ledger_get "$LEDGER" matched)" "$(jq .matched <<<"$slots")"
-	same "bpftool: passed, as status says" "$(ledger_get "$LEDGER" passed)" "$(jq '(.meters // .).passed' <<<"$meters")"
-	same "bpftool: emitted, as status says" "$(ledger_get "$LEDGER" emitted)" "$(jq '(.meters // .).emitted' <<<"$meters")"
+	same "bpftool: passed, as status says" "$(ledger_get "$LEDGER" passed)" "$(jq .passed <<<"$meters")"
+	same "bpftool: emitted, as status says" "$(ledger_get "$LEDGER" emitted)" "$(jq .emitted <<<"$meters")"
 }
 
 # ---- vibration-watch ----------------------------------------------------------
@@ -269,7 +277,7 @@ coap_load() {
 coap_traffic() {
 	local frames
 	step "Replay a capture of a CoAP and MQTT site, with tcpreplay, 2000 packets a second"
-	run in_netns "$PLANT" tcpreplay --quiet --pps=2000 --intf1=fieldbus "$CAPTURES/coap_mqtt.pcap" ||
+	run_in "$PLANT" tcpreplay --quiet --pps=2000 --intf1=fieldbus "$CAPTURES/coap_mqtt.pcap" ||
 		die "tcpreplay failed"
 	frames=$(grep -c . < <(coap_reading))
 	say "tshark reads $frames packets of UDP ports 5683 and 17500 in the same file"

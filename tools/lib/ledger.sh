@@ -38,9 +38,11 @@ lines_of() { if [ -e "$1" ]; then wc -l <"$1"; else echo 0; fi; }
 # by field: [{"key":..,"value":..}], a per-CPU map with its CPUs added up.
 bpf_map() {
 	bpftool --json map dump pinned "$1" | jq -c '
-	def add_up: reduce .[] as $one ({}; . as $sum | $one | to_entries |
-		reduce .[] as $field ($sum;
-			if $field.value | type == "number" then .[$field.key] += $field.value
-			else .[$field.key] = $field.value end));
+	def sum($a; $b):
+		if ($a | type) == "object" then reduce ($a | keys_unsorted)[] as $key ({}; .[$key] = sum($a[$key]; $b[$key]))
+		elif ($a | type) == "array" then [range($a | length) as $at | sum($a[$at]; $b[$at])]
+		elif ($a | type) == "number" then $a + $b
+		else $b end;
+	def add_up: .[0] as $first | reduce .[1:][] as $one ($first; sum(.; $one));
 	map(.formatted | if .values then {key, value: ([.values[].value] | add_up)} else . end)'
 }

@@ -103,8 +103,7 @@ int ringview_count(const struct ringview *view, uint64_t from, uint64_t *ret)
 	}
 	/* A consumer that went on has let the producer overwrite what was read. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (position > to ||
-	    __atomic_load_n(view->producer, __ATOMIC_RELAXED) - from > view->bytes)
+	if (position > to || __atomic_load_n(view->producer, __ATOMIC_RELAXED) - from > view->bytes)
 		return -EAGAIN;
 	*ret = count;
 	return 0;

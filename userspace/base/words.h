@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define WORDS_CALL_BYTES 128 /* from here on the library is faster */
+#define WORDS_CALL_BYTES 64 /* above this the library is faster */
 
 /* @p bytes rounded up to whole words of 8. */
 static inline uint32_t words_pad(uint32_t bytes)
@@ -19,51 +19,67 @@ static inline uint32_t words_pad(uint32_t bytes)
 	return (bytes + 7) & ~7u;
 }
 
-/* Copy @p bytes, rounded up to whole words: both sides have that much room. */
-static inline void words_copy(void *to, const void *from, uint32_t bytes)
-{
-	if (bytes >= WORDS_CALL_BYTES) {
-		memcpy(to, from, bytes);
-		return;
-	}
-	for (uint32_t at = 0; at < bytes; at += 8) {
-		uint64_t word;
+struct words_16 {
+	uint64_t word[2];
+};
 
-		memcpy(&word, (const uint8_t *)from + at, 8);
-		memcpy((uint8_t *)to + at, &word, 8);
-		/* Or the compiler makes a call to memcpy of it again. */
-		__asm__ volatile("" : : : "memory");
-	}
+static inline void words_move_8(uint8_t *to, const uint8_t *from)
+{
+	uint64_t word;
+
+	memcpy(&word, from, sizeof(word));
+	memcpy(to, &word, sizeof(word));
 }
 
-/* Set @p bytes, rounded up to whole words, to zero. */
-static inline void words_clear(void *to, uint32_t bytes)
+static inline void words_move_16(uint8_t *to, const uint8_t *from)
 {
-	if (bytes >= WORDS_CALL_BYTES) {
-		memset(to, 0, words_pad(bytes));
-		return;
-	}
-	for (uint32_t at = 0; at < bytes; at += 8) {
-		memset((uint8_t *)to + at, 0, 8);
-		__asm__ volatile("" : : : "memory");
+	struct words_16 words;
+
+	memcpy(&words, from, sizeof(words));
+	memcpy(to, &words, sizeof(words));
+}
+
+/*
+ * Copy @p bytes, rounded up to whole words: both sides have that much room, and
+ * do not overlap. From both ends towards the middle, so that there is no loop.
+ */
+static inline void words_copy(void *to, const void *from, uint32_t bytes)
+{
+	uint32_t padded = words_pad(bytes);
+	const uint8_t *source = from;
+	uint8_t *target = to;
+
+	if (padded > WORDS_CALL_BYTES) {
+		memcpy(to, from, bytes);
+	} else if (padded > 16) {
+		if (padded > 32) {
+			words_move_16(target + 16, source + 16);
+			words_move_16(target + padded - 32, source + padded - 32);
+		}
+		words_move_16(target, source);
+		words_move_16(target + padded - 16, source + padded - 16);
+	} else if (padded) {
+		words_move_8(target, source);
+		words_move_8(target + padded - 8, source + padded - 8);
 	}
 }
 
 /* Whether @p bytes are the same. Reads no further. */
 static inline bool words_same(const void *a, const void *b, uint32_t bytes)
 {
-	uint32_t at = 0;
+	const uint8_t *left = a;
+	const uint8_t *right = b;
 	uint64_t x, y;
 
-	if (bytes >= WORDS_CALL_BYTES)
+	if (bytes > WORDS_CALL_BYTES)
 		return !memcmp(a, b, bytes);
-	for (; at + 8 <= bytes; at += 8) {
-		memcpy(&x, (const uint8_t *)a + at, 8);
-		memcpy(&y, (const uint8_t *)b + at, 8);
+	for (; bytes >= 8; bytes -= 8, left += 8, right += 8) {
+		memcpy(&x, left, 8);
+		memcpy(&y, right, 8);
 		if (x != y)
 			return false;
 	}
-	return at == bytes || !memcmp((const uint8_t *)a + at, (const uint8_t *)b + at, bytes - at);
+	return !bytes || !memcmp(left, right, bytes);
 }
 
 #endif

@@ -77,21 +77,15 @@ void runtime_end(struct runtime *runtime)
 	}
 }
 
-/* Slot of the workflow of that name that is loaded, or about to be unloaded: 0
- * none, or -errno. */
-static int find_slot(int registry, const char *name, uint32_t *ret_generation)
+/* Slot of the workflow of that name: 0 none, or -errno. */
+static int find_slot(int registry, const char *name, struct faas_registry_entry *ret)
 {
 	for (uint32_t slot = 1; slot < FAAS_SLOTS_MAX; slot++) {
-		struct faas_registry_entry entry;
-
-		if (bpf_map_lookup_elem(registry, &slot, &entry))
+		if (bpf_map_lookup_elem(registry, &slot, ret))
 			return -errno;
-		if ((entry.state == FAAS_REGISTRY_LOADED ||
-		     entry.state == FAAS_REGISTRY_UNLOADING) &&
-		    !strncmp(entry.name, name, sizeof(entry.name))) {
-			*ret_generation = entry.generation;
+		if (ret->state != FAAS_REGISTRY_FREE &&
+		    !strncmp(ret->name, name, sizeof(ret->name)))
 			return (int)slot;
-		}
 	}
 	return 0;
 }
@@ -150,19 +144,20 @@ void runtime_take_over(struct runtime *runtime)
 	if (registry < 0 && errno != ENOENT)
 		logger_write(LOGGER_ERROR, "registry", "error=\"%s\"", strerror(errno));
 	while (registry >= 0 && (entry = readdir(directory))) {
-		uint32_t generation = 0;
+		struct faas_registry_entry loaded;
 		int slot;
 
-		if (!bundle_name_valid(entry->d_name))
+		if (!bundle_name_valid(entry->d_name) ||
+		    !run_files_exist(FAAS_RUN_WORKFLOWS, entry->d_name))
 			continue;
-		slot = find_slot(registry, entry->d_name, &generation);
-		if (slot > 0) {
-			take_over_one(runtime, entry->d_name, (uint32_t)slot, generation);
-		} else if (!slot) {
-			/* Of a load that did not come to its end. */
-			(void)!run_files_remove(FAAS_RUN_WORKFLOWS, entry->d_name);
+		slot = find_slot(registry, entry->d_name, &loaded);
+		if (!slot) {
 			logger_write(LOGGER_WARNING, "workflow.leftover", "workflow=%s",
 				     entry->d_name);
+			(void)!run_files_remove(FAAS_RUN_WORKFLOWS, entry->d_name);
+		} else if (slot > 0 && loaded.state != FAAS_REGISTRY_LOADING) {
+			/* One that is being unloaded wants to be drained. */
+			take_over_one(runtime, entry->d_name, (uint32_t)slot, loaded.generation);
 		}
 	}
 	if (registry >= 0)

@@ -38,7 +38,7 @@ struct log_header {
 	uint64_t log_id; /* random, new for each log file */
 	uint32_t ring_map_id;
 	uint32_t reserved;
-	uint64_t ring_boot_hash; /* of /proc/sys/kernel/random/boot_id */
+	uint64_t ring_boot_hash;      /* of /proc/sys/kernel/random/boot_id */
 	uint64_t ring_first_sequence; /* records before it count positions in an earlier ring */
 };
 
@@ -56,10 +56,10 @@ struct log_record {
 	uint16_t magic;
 	uint8_t kind; /* enum log_kind */
 	uint8_t shard;
-	uint16_t ring; /* instance number */
+	uint16_t ring;	      /* instance number */
 	uint16_t trace_bytes; /* calls that were made: see log_trace below */
 	uint64_t log_id;
-	uint64_t sequence; /* +1 each, from 1, over all incarnations */
+	uint64_t sequence;    /* +1 each, from 1, over all incarnations */
 	uint32_t incarnation; /* of the worker that wrote it */
 	uint32_t entry_count;
 	uint64_t ring_position; /* behind this event */
@@ -78,7 +78,7 @@ _Static_assert(sizeof(struct log_record) == 64, "one cache line");
  * emitted, then one byte output number for each.
  */
 enum log_entry_kind {
-	LOG_ENTRY_STATE = 1,  /* key_bytes of key padded to 8, then the value */
+	LOG_ENTRY_STATE = 1, /* key_bytes of key padded to 8, then the value */
 	/* A struct faas_event with all behind it, for the sinks of `sinks`. The
 	 * payload is left out (payload_bytes 0, FAAS_EVENT_PAYLOAD_CUT) when the
 	 * output declares fields. */
@@ -93,16 +93,16 @@ enum log_dead_reason {
 	LOG_DEAD_POISON = 2,  /* it killed its worker repeatedly */
 	LOG_DEAD_STATE = 3,   /* no room for the state of one more key */
 	LOG_DEAD_INVALID = 4, /* the record in the ring does not check out */
-	LOG_DEAD_LIMIT = 5,   /* more outputs than FAAS_EMITS_MAX, or a record too long for the log */
+	LOG_DEAD_LIMIT = 5, /* more outputs than FAAS_EMITS_MAX, or a record too long for the log */
 };
 
 struct log_entry {
 	uint8_t kind;
-	uint8_t function; /* STATE: whose; OUTPUT: unused; DEAD: the one that failed */
+	uint8_t function;   /* STATE: whose; OUTPUT: unused; DEAD: the one that failed */
 	uint16_t key_bytes; /* STATE */
-	uint32_t bytes;	  /* of the body, not padded */
-	uint32_t sinks;	  /* OUTPUT: bit n: sink n of the manifest */
-	uint32_t reason;  /* DEAD: enum log_dead_reason */
+	uint32_t bytes;	    /* of the body, not padded */
+	uint32_t sinks;	    /* OUTPUT: bit n: sink n of the manifest */
+	uint32_t reason;    /* DEAD: enum log_dead_reason */
 };
 
 _Static_assert(sizeof(struct log_entry) == 16, "two words");
@@ -194,8 +194,8 @@ struct log_writer {
 	uint64_t head;	   /* position of the next record */
 	uint64_t sequence; /* of the last committed record */
 	uint64_t tail;	   /* courier's cursor as last seen: space from here on is taken */
-	uint8_t *place; /* of `head`, */
-	uint64_t rest;	/* and bytes from there to the end of its segment, not 0 */
+	uint8_t *place;	   /* of `head`, */
+	uint64_t rest;	   /* and bytes from there to the end of its segment, not 0 */
 	/* The record under construction. */
 	uint8_t *record;
 	uint32_t used;
@@ -214,8 +214,9 @@ static inline uint64_t log_file_bytes(uint32_t segment_count, uint64_t segment_b
 }
 
 /* Continue the log at @p head after record @p sequence. */
-int log_writer_open(struct log_writer *writer, void *mapping, uint64_t file_bytes, uint32_t incarnation,
-		    uint64_t head, uint64_t sequence, uint64_t tail) __attribute__((warn_unused_result));
+int log_writer_open(struct log_writer *writer, void *mapping, uint64_t file_bytes,
+		    uint32_t incarnation, uint64_t head, uint64_t sequence, uint64_t tail)
+	__attribute__((warn_unused_result));
 
 /* Begin a record. 0, or -EAGAIN: the log is full up to writer->tail. */
 int log_begin(struct log_writer *writer) __attribute__((warn_unused_result));

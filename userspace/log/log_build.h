@@ -165,10 +165,10 @@ static inline uint64_t log_build_commit(struct log_writer *writer, enum log_kind
 	header->processed = processed;
 	header->dead_lettered = dead_lettered;
 	/* From this store on the record counts. */
-	__atomic_store_n(&header->crc,
-			 crc32c(0, (uint8_t *)header + sizeof(header->crc),
-				used - sizeof(header->crc)),
-			 __ATOMIC_RELEASE);
+	__atomic_store_n(
+		&header->crc,
+		crc32c(0, (uint8_t *)header + sizeof(header->crc), used - sizeof(header->crc)),
+		__ATOMIC_RELEASE);
 
 	writer->head = position + used;
 	writer->rest -= used;

@@ -16,8 +16,9 @@ int log_view_open(const void *mapping, uint64_t file_bytes, struct log_view *ret
 	if (header.magic != LOG_MAGIC || header.version != LOG_VERSION)
 		return -EINVAL;
 	/* Two segments at least: a record that outgrows one needs the next. */
-	if (header.segment_count < 2 || header.segment_bytes < 4096 || header.segment_bytes % 4096 ||
-	    header.segment_bytes > (1ull << 40) || header.segment_count > (1u << 20) ||
+	if (header.segment_count < 2 || header.segment_bytes < 4096 ||
+	    header.segment_bytes % 4096 || header.segment_bytes > (1ull << 40) ||
+	    header.segment_count > (1u << 20) ||
 	    log_file_bytes(header.segment_count, header.segment_bytes) > file_bytes)
 		return -EINVAL;
 	ret->data = (const uint8_t *)mapping + LOG_DATA_OFFSET;

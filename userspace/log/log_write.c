@@ -132,8 +132,7 @@ void *log_dead(struct log_writer *writer, uint8_t function, enum log_dead_reason
 uint64_t log_commit(struct log_writer *writer, enum log_kind kind, uint8_t shard, uint16_t ring,
 		    uint64_t ring_position, uint64_t processed, uint64_t dead_lettered)
 {
-	return log_build_commit(writer, kind, shard, ring, ring_position, processed,
-				dead_lettered);
+	return log_build_commit(writer, kind, shard, ring, ring_position, processed, dead_lettered);
 }
 
 void log_abandon(struct log_writer *writer)

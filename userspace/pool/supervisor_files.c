@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -67,6 +68,17 @@ void run_files_close(struct run_files *files)
 	files->runtime_page = NULL;
 }
 
+static bool is_ours(const char *name)
+{
+	static const char *const names[] = {"worker.page", "courier.page", "runtime.page", "log",
+					    "origin"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return !strncmp(name, "state.", 6);
+}
+
 int run_files_remove(const char *root, const char *name)
 {
 	char path[FAAS_PATH_BYTES];
@@ -79,13 +91,20 @@ int run_files_remove(const char *root, const char *name)
 	if (!directory)
 		return errno == ENOENT ? 0 : -errno;
 	while ((entry = readdir(directory)))
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
-		    unlinkat(dirfd(directory), entry->d_name, 0) && !err)
+		if (is_ours(entry->d_name) && unlinkat(dirfd(directory), entry->d_name, 0) && !err)
 			err = -errno;
 	closedir(directory);
-	if (rmdir(path) && !err)
+	if (rmdir(path) && errno != ENOTEMPTY && !err)
 		err = -errno;
 	return err;
+}
+
+bool run_files_exist(const char *root, const char *name)
+{
+	char path[FAAS_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%s/%s/origin", root, name);
+	return !access(path, F_OK);
 }
 
 /* A file of @p bytes zeros that are really there. Returns its descriptor or -errno. */
@@ -242,7 +261,8 @@ int run_files_create(const char *root, const struct bundle *bundle, uint32_t gen
 	run_files_init(&files);
 	snprintf(path, sizeof(path), "%s/%s", root, bundle->name);
 	err = run_files_remove(root, bundle->name);
-	if (!err && mkdir(path, 0700))
+	/* The command may keep its notes there. */
+	if (!err && mkdir(path, 0700) && errno != EEXIST)
 		err = -errno;
 	if (!err) {
 		directory = open_directory(root, bundle->name);

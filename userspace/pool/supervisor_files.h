@@ -8,6 +8,7 @@
 #ifndef FAAS_POOL_SUPERVISOR_FILES_H
 #define FAAS_POOL_SUPERVISOR_FILES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bundle.h"
@@ -52,7 +53,11 @@ int run_files_open(const char *root, const struct bundle *bundle, struct run_fil
 
 void run_files_close(struct run_files *files);
 
-/* Remove the directory of a workflow. 0, also if there is none; or -errno. */
+/* Whether a workflow has run-time files there. */
+bool run_files_exist(const char *root, const char *name);
+
+/* Remove them, and the directory if nothing else is in it. 0, also if there are
+ * none; or -errno. */
 int run_files_remove(const char *root, const char *name) __attribute__((warn_unused_result));
 
 #endif

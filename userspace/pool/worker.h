@@ -24,7 +24,8 @@
 #include "userspace/ring/ring.h"
 #include "userspace/state/state.h"
 
-/* Events between two releases of ring space: what a crash makes recovery redo. */
+/* Events between two releases of ring space, at most: what a crash makes
+ * recovery redo. */
 #define WORKER_BATCH_EVENTS 256
 /* Records taken before the first of them is processed: one miss of the cache
  * each for their states, at the same time instead of one after the other. */
@@ -115,7 +116,8 @@ struct worker {
 	uint16_t instance;
 	uint64_t condemned; /* begin of the ring record to be put aside unrun, + 1; 0 none */
 	uint64_t flipped_log_position; /* the log from here on is needed to recover */
-	uint64_t notified_epoch; /* courier_page.sleep_epoch that was answered */
+	uint32_t batch_events;	       /* most of the next batch */
+	uint64_t notified_epoch;       /* courier_page.sleep_epoch that was answered */
 
 	struct waiter waiter;
 	int notify_fd;
@@ -125,7 +127,7 @@ struct worker {
 	uint64_t drain_position; /* of the ring, when asked to drain or stop */
 
 	uint64_t downstream[FAAS_EVENT_BYTES_MAX / 8]; /* event for the next function */
-	char error[WORKER_ERROR_BYTES]; /* what a failed call says to a person */
+	char error[WORKER_ERROR_BYTES];		       /* what a failed call says to a person */
 };
 
 /* File descriptors that a worker maps; see worker_fds.h. */
@@ -160,7 +162,7 @@ int worker_load(struct worker *worker, const struct worker_files *files)
 int worker_recover(struct worker *worker) __attribute__((warn_unused_result));
 
 /**
- * @brief Process what is in the ring, at most WORKER_BATCH_EVENTS.
+ * @brief Process what is in the ring, at most worker->batch_events.
  * @param ret_events  Number of events committed.
  * @return 0; -EAGAIN: the log is full, and the next event waits in the ring.
  */

@@ -16,6 +16,7 @@
 #include "event_check.h"
 #include "fault.h"
 #include "userspace/log/log_build.h"
+#include "userspace/state/state_lookup.h"
 #include "words.h"
 
 /* A callback in TIME_SAMPLE_EVERY is timed: two readings of the clock cost as
@@ -166,7 +167,7 @@ static inline int touch_state(struct worker *worker, struct worker_function *fun
 	} else {
 		if (!state_has_room(&function->table))
 			return LOG_DEAD_STATE;
-		words_clear(function->copy, bytes);
+		memset(function->copy, 0, bytes);
 	}
 	worker->run.touched |= 1u << function->number;
 	return 0;
@@ -205,8 +206,8 @@ static inline int call_function(struct worker *worker, uint8_t number,
 	}
 
 	/* One store, see log_build.h. */
-	call_trace = (uint16_t)((failed ? number | 0x80 : number) |
-				(run->emission_count - first) << 8);
+	call_trace =
+		(uint16_t)((failed ? number | 0x80 : number) | (run->emission_count - first) << 8);
 	memcpy(run->trace + run->trace_bytes, &call_trace, sizeof(call_trace));
 	run->trace_bytes += (uint32_t)sizeof(call_trace);
 	for (uint32_t i = first; i < run->emission_count; i++)
@@ -389,7 +390,8 @@ static int commit_event(struct worker *worker, uint64_t end)
 static void commit_dead(struct worker *worker, const struct ring_record *record, int reason)
 {
 	struct worker_run *run = &worker->run;
-	uint32_t bytes = record->bytes < FAAS_EVENT_BYTES_MAX ? record->bytes : FAAS_EVENT_BYTES_MAX;
+	uint32_t bytes =
+		record->bytes < FAAS_EVENT_BYTES_MAX ? record->bytes : FAAS_EVENT_BYTES_MAX;
 	uint8_t trace[2 * WORKER_CALLS_MAX];
 	uint32_t trace_bytes = 0;
 	uint16_t shard = 0;

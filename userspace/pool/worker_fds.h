@@ -61,8 +61,8 @@ enum worker_fd {
 /* Exit statuses of a worker. */
 enum worker_exit {
 	WORKER_EXIT_DONE = 0,
-	WORKER_EXIT_SETUP = 10,	 /* a descriptor, map or privilege is not as it must be */
-	WORKER_EXIT_LOAD = 11,	 /* a shared object does not load, or its faas_on_init failed */
+	WORKER_EXIT_SETUP = 10,	  /* a descriptor, map or privilege is not as it must be */
+	WORKER_EXIT_LOAD = 11,	  /* a shared object does not load, or its faas_on_init failed */
 	WORKER_EXIT_CORRUPT = 12, /* log, state or page do not check out */
 };
 

@@ -64,8 +64,8 @@ static int set_variables(struct worker *worker, const struct worker_function *fu
 			find_symbol(function, "faas_output_", description->outputs[i].name);
 
 		if (!number)
-			return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no output %s", instance,
-					   description->outputs[i].name);
+			return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no output %s",
+					   instance, description->outputs[i].name);
 		*number = i;
 	}
 	for (uint32_t i = 0; i < description->input_count; i++) {

@@ -11,10 +11,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fault.h"
 #include "userspace/pool/worker_fds.h"
 
 #define WAIT_BUSY_NS 50000
+#define BATCH_NS_MAX 2000000
 #define WAIT_FOREVER (-1)
 /* Looks without an event before the worker sleeps: about a millisecond. */
 #define EMPTY_LOOKS_MAX 20
@@ -56,15 +58,28 @@ static uint32_t look_ahead(struct worker *worker, struct worker_pending *pending
 	return count;
 }
 
+/* Ring space, counters and the runtime wait for the end of a batch: with slow
+ * functions it is made of fewer events. */
+static void fit_batch(struct worker *worker, uint64_t took_ns)
+{
+	if (took_ns > BATCH_NS_MAX && worker->batch_events > WORKER_LOOKAHEAD)
+		worker->batch_events /= 2;
+	else if (took_ns < BATCH_NS_MAX / 4 && worker->batch_events < WORKER_BATCH_EVENTS)
+		worker->batch_events *= 2;
+}
+
 int worker_batch(struct worker *worker, uint32_t *ret_events)
 {
 	struct worker_pending pending[WORKER_LOOKAHEAD];
 	uint64_t begin = worker->ring.position;
+	uint64_t begin_ns = clock_monotonic_ns();
 	uint32_t events = 0;
 	uint32_t count;
 	int err = 0;
 
-	_Static_assert(WORKER_BATCH_EVENTS % WORKER_LOOKAHEAD == 0, "a batch is not exceeded");
+	_Static_assert((WORKER_BATCH_EVENTS & (WORKER_BATCH_EVENTS - 1)) == 0 &&
+			       WORKER_BATCH_EVENTS % WORKER_LOOKAHEAD == 0,
+		       "halves and doubles of it, in whole looks ahead");
 	do {
 		count = look_ahead(worker, pending, WORKER_LOOKAHEAD);
 		for (uint32_t i = 0; i < count; i++) {
@@ -77,9 +92,10 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 			events++;
 			fault_point("batch.inside");
 		}
-	} while (!err && count == WORKER_LOOKAHEAD && events < WORKER_BATCH_EVENTS);
+	} while (!err && count == WORKER_LOOKAHEAD && events < worker->batch_events);
 	if (worker->ring.position != begin)
 		worker_publish(worker);
+	fit_batch(worker, clock_monotonic_ns() - begin_ns);
 	*ret_events = events;
 	return err;
 }
@@ -90,6 +106,11 @@ void worker_refresh_tail(struct worker *worker)
 	uint32_t current = __atomic_load_n(&page->current, __ATOMIC_ACQUIRE) & 1;
 	uint64_t cursor = __atomic_load_n(&page->cursors[current].log_position, __ATOMIC_ACQUIRE);
 
+	/* The copy that is not current is being written: read while the courier
+	 * moved on, it may say what a restarted courier would know nothing of. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if ((__atomic_load_n(&page->current, __ATOMIC_RELAXED) & 1) != current)
+		return;
 	/* Recovery needs what is behind the counters, wherever the courier is.
 	 * And a cursor only goes forward, to no further than the head. */
 	if (cursor > worker->flipped_log_position)
@@ -223,8 +244,11 @@ int worker_run(struct worker *worker)
 	uint32_t batches = 0;
 	uint32_t events;
 
+	/* Whoever died before us may have died asleep. */
+	__atomic_store_n(&worker->wake->sleeping, 0, __ATOMIC_SEQ_CST);
 	set_state(worker, WORKER_RUNNING);
 	for (;;) {
+		uint32_t begun_with = worker->batch_events;
 		int full = worker_batch(worker, &events);
 		int err = 0;
 
@@ -237,7 +261,7 @@ int worker_run(struct worker *worker)
 			empty_looks = 0;
 		if (full) {
 			err = wait_for_space(worker);
-		} else if (events == WORKER_BATCH_EVENTS) {
+		} else if (events >= begun_with) {
 			*heard |= ++batches % BATCHES_PER_LOOK == 0;
 		} else if (empty_looks < EMPTY_LOOKS_MAX) {
 			empty_looks++;

@@ -229,9 +229,8 @@ int main(int count, char **texts)
 	(void)fprintf(stderr,
 		      "component=worker event=ready workflow=%s instance=%u generation=%u "
 		      "sequence=%" PRIu64 " ring_position=%" PRIu64 " skipped_bytes=%" PRIu64 "\n",
-		      bundle->name, arguments.instance, arguments.generation,
-		      worker->live.sequence, worker->live.ring_position,
-		      worker->page->skipped_bytes);
+		      bundle->name, arguments.instance, arguments.generation, worker->live.sequence,
+		      worker->live.ring_position, worker->page->skipped_bytes);
 	status = worker_run(worker);
 	if (status)
 		return report(status, worker->error);

@@ -123,9 +123,11 @@ static int map_log(struct worker *worker, int fd)
 			   runtime->ring_boot_hash, runtime->ring_map_id);
 	}
 	if (log_view_open(mapping, worker->log_bytes, &view))
-		return worker_fail(worker, WORKER_EXIT_CORRUPT, "log: its header does not check out");
+		return worker_fail(worker, WORKER_EXIT_CORRUPT,
+				   "log: its header does not check out");
 	if (view.log_id != runtime->log_id)
-		return worker_fail(worker, WORKER_EXIT_CORRUPT, "log: it is not this workflow's log");
+		return worker_fail(worker, WORKER_EXIT_CORRUPT,
+				   "log: it is not this workflow's log");
 	return 0;
 }
 
@@ -137,8 +139,9 @@ static int map_ring(struct worker *worker, int fd)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "ring: cannot map: %s",
 				   strerror(-err));
 	if (worker->ring.map_id != worker->runtime_page->ring_map_id)
-		return worker_fail(worker, WORKER_EXIT_SETUP, "ring: is map %u, runtime.page says %u",
-				   worker->ring.map_id, worker->runtime_page->ring_map_id);
+		return worker_fail(worker, WORKER_EXIT_SETUP,
+				   "ring: is map %u, runtime.page says %u", worker->ring.map_id,
+				   worker->runtime_page->ring_map_id);
 	return 0;
 }
 
@@ -164,10 +167,9 @@ static int map_state(struct worker *worker, uint32_t number, int fd)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "getrandom: %s", strerror(errno));
 	err = state_open(&function->table, mapping, bytes, &shape, seed);
 	if (err)
-		return worker_fail(worker, WORKER_EXIT_CORRUPT, "state of %s: %s",
-				   description->instance,
-				   err == -ESTALE ? "is of another version or size"
-						  : "does not check out");
+		return worker_fail(
+			worker, WORKER_EXIT_CORRUPT, "state of %s: %s", description->instance,
+			err == -ESTALE ? "is of another version or size" : "does not check out");
 	function->copy = calloc(1, FAAS_ALIGN8(description->state_bytes) + 8);
 	if (!function->copy)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "no memory");
@@ -181,10 +183,12 @@ int worker_map(struct worker *worker, const struct bundle *bundle, uint16_t inst
 
 	worker->bundle = bundle;
 	worker->instance = instance;
+	worker->batch_events = WORKER_LOOKAHEAD;
 	worker->notify_fd = -1;
 	worker->control_fd = -1;
 	if (instance >= FAAS_INSTANCES_MAX)
-		return worker_fail(worker, WORKER_EXIT_SETUP, "instance %u does not exist", instance);
+		return worker_fail(worker, WORKER_EXIT_SETUP, "instance %u does not exist",
+				   instance);
 	err = map_pages(worker, files);
 	if (!err)
 		err = map_wake(worker, files->wake);

@@ -99,8 +99,8 @@ static int check(uint32_t uid)
 	if (getresuid(&real, &effective, &saved) || getresgid(&group[0], &group[1], &group[2]) ||
 	    syscall(SYS_capget, &header, data))
 		return -errno;
-	if (real != uid || effective != uid || saved != uid || group[0] != uid ||
-	    group[1] != uid || group[2] != uid || getgroups(0, NULL) != 0)
+	if (real != uid || effective != uid || saved != uid || group[0] != uid || group[1] != uid ||
+	    group[2] != uid || getgroups(0, NULL) != 0)
 		return -EPERM;
 	for (unsigned int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
 		if (data[i].effective || data[i].permitted || data[i].inheritable)

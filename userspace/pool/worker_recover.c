@@ -84,7 +84,8 @@ static int redo_log(struct worker *worker)
 	int status = 0;
 
 	if (log_view_open(worker->log_mapping, worker->log_bytes, &view))
-		return worker_fail(worker, WORKER_EXIT_CORRUPT, "log: its header does not check out");
+		return worker_fail(worker, WORKER_EXIT_CORRUPT,
+				   "log: its header does not check out");
 	record = aligned_alloc(64, LOG_RECORD_BYTES_MAX);
 	if (!record)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "no memory");
@@ -124,8 +125,7 @@ static int take_up_ring(struct worker *worker)
 	bool same = header->ring_map_id == runtime->ring_map_id &&
 		    header->ring_boot_hash == runtime->ring_boot_hash;
 
-	if (same && worker->live.sequence &&
-	    worker->live.sequence >= header->ring_first_sequence) {
+	if (same && worker->live.sequence && worker->live.sequence >= header->ring_first_sequence) {
 		position = worker->live.ring_position;
 		if (position < worker->ring.position) {
 			/* Somebody released what was not committed. It may be

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "fault.h"
+#include "userspace/state/state_lookup.h"
 #include "words.h"
 
 static uint32_t slot_bytes_of(uint32_t key_bytes, uint32_t value_bytes)
 {
-	uint32_t bytes = (uint32_t)sizeof(struct state_slot) + words_pad(key_bytes) + words_pad(value_bytes);
+	uint32_t bytes =
+		(uint32_t)sizeof(struct state_slot) + words_pad(key_bytes) + words_pad(value_bytes);
 
 	/* A slot that fits a cache line does not straddle two. */
 	return bytes > 32 && bytes <= 64 ? 64 : bytes;
@@ -75,21 +77,16 @@ static void lay_out(struct state_header *header, const struct state_shape *shape
 	__atomic_store_n(&header->magic, STATE_MAGIC, __ATOMIC_RELEASE);
 }
 
-static inline struct state_slot *slot_at(const struct state_table *table, uint64_t index)
-{
-	return (struct state_slot *)(void *)(table->slots + index * table->slot_bytes);
-}
-
 int state_open(struct state_table *table, void *mapping, uint64_t file_bytes,
 	       const struct state_shape *shape, uint64_t seed)
 {
 	struct state_header *header = mapping;
 	uint32_t keys = 0;
 
-	assert(shape->key_bytes <= FAAS_KEY_BYTES_MAX && shape->value_bytes <= FAAS_STATE_BYTES_MAX);
+	assert(shape->key_bytes <= FAAS_KEY_BYTES_MAX &&
+	       shape->value_bytes <= FAAS_STATE_BYTES_MAX);
 	if (!shape->keys_max || shape->keys_max > FAAS_STATE_KEYS_MAX ||
-	    file_bytes <
-		    state_table_bytes(shape->keys_max, shape->key_bytes, shape->value_bytes))
+	    file_bytes < state_table_bytes(shape->keys_max, shape->key_bytes, shape->value_bytes))
 		return -EINVAL;
 	if (!header->magic)
 		lay_out(header, shape, seed);
@@ -112,121 +109,22 @@ int state_open(struct state_table *table, void *mapping, uint64_t file_bytes,
 	};
 	/* A count in the file could differ from the marks by a kill between them. */
 	for (uint64_t i = 0; i < table->capacity; i++)
-		keys += slot_at(table, i)->mark != 0;
+		keys += state_slot_at(table, i)->mark != 0;
 	if (keys > table->keys_max)
 		return -EINVAL;
 	table->keys = keys;
 	return 0;
 }
 
-/* The folded 128-bit product depends on every bit of both. */
-static inline uint64_t mix(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static inline uint64_t word_at(const uint8_t *key, uint32_t bytes)
-{
-	uint64_t word = 0;
-
-	memcpy(&word, key, bytes < 8 ? bytes : 8);
-	return word;
-}
-
-uint64_t state_hash(const struct state_table *table, const void *key, uint32_t key_bytes)
-{
-	const uint8_t *at = key;
-	uint64_t seed = table->seed;
-	uint64_t hash = seed ^ key_bytes;
-	uint64_t first, second;
-
-	for (; key_bytes >= 16; key_bytes -= 16, at += 16) {
-		memcpy(&first, at, 8);
-		memcpy(&second, at + 8, 8);
-		hash = mix(first ^ hash, second ^ 0x9e3779b97f4a7c15ull);
-	}
-	if (key_bytes) {
-		first = word_at(at, key_bytes);
-		second = key_bytes > 8 ? word_at(at + 8, key_bytes - 8) : 0;
-		hash = mix(first ^ hash, second ^ 0x9e3779b97f4a7c15ull);
-	}
-	return mix(hash ^ 0xa0761d6478bd642full, seed | 1);
-}
-
-static inline uint64_t first_slot(const struct state_table *table, uint64_t hash)
-{
-	return (uint64_t)(((unsigned __int128)hash * table->capacity) >> 64);
-}
-
-void state_prefetch(const struct state_table *table, uint64_t hash)
-{
-	const uint8_t *slot = table->slots + first_slot(table, hash) * table->slot_bytes;
-
-	__builtin_prefetch(slot, 1);
-	__builtin_prefetch(slot + table->slot_bytes - 1, 1);
-}
-
-static inline uint8_t *slot_key(struct state_slot *slot)
-{
-	return (uint8_t *)(slot + 1);
-}
-
-static inline uint8_t *slot_value(const struct state_table *table, struct state_slot *slot)
-{
-	return slot_key(slot) + table->key_room;
-}
-
-void *state_find(const struct state_table *table, const void *key, uint32_t key_bytes,
-		 uint64_t hash, struct state_place *ret)
-{
-	uint64_t index = first_slot(table, hash);
-	uint32_t mark = (uint32_t)hash | 1;
-
-	/* Ends: keys_max is below the capacity, so a free slot exists. */
-	for (;;) {
-		struct state_slot *slot = slot_at(table, index);
-
-		ret->slot = slot;
-		ret->mark = mark;
-		if (!slot->mark)
-			return NULL;
-		if (slot->mark == mark && slot->key_bytes == key_bytes &&
-		    words_same(slot_key(slot), key, key_bytes))
-			return slot_value(table, slot);
-		if (++index == table->capacity)
-			index = 0;
-	}
-}
-
-/* Copy a value; a kill may leave it half done. */
-static inline void copy_value(uint8_t *to, const void *value, uint32_t bytes)
-{
-#ifdef FAAS_FAULTS
-	uint32_t half = bytes / 2;
-
-	memcpy(to, value, half);
-	fault_point("state.half_copied");
-	memcpy(to + half, (const uint8_t *)value + half, bytes - half);
-#else
-	words_copy(to, value, bytes);
-#endif
-}
-
-void state_store(struct state_table *table, const struct state_place *place, const void *key,
-		 uint32_t key_bytes, const void *value)
+void state_insert(struct state_table *table, const struct state_place *place, const void *key,
+		  uint32_t key_bytes, const void *value)
 {
 	struct state_slot *slot = place->slot;
 
-	if (slot->mark) {
-		copy_value(slot_value(table, slot), value, table->value_bytes);
-		return;
-	}
 	assert(state_has_room(table));
 	slot->key_bytes = key_bytes;
-	memcpy(slot_key(slot), key, key_bytes);
-	copy_value(slot_value(table, slot), value, table->value_bytes);
+	memcpy(state_slot_key(slot), key, key_bytes);
+	state_copy_value(state_slot_value(table, slot), value, table->value_bytes);
 	fault_point("state.half_inserted");
 	__atomic_store_n(&slot->mark, place->mark, __ATOMIC_RELEASE);
 	table->keys++;
@@ -238,7 +136,8 @@ int state_put(struct state_table *table, const void *key, uint32_t key_bytes, co
 
 	if (key_bytes > table->key_room)
 		return -EINVAL;
-	if (!state_find(table, key, key_bytes, state_hash(table, key, key_bytes), &place) && !state_has_room(table))
+	if (!state_find(table, key, key_bytes, state_hash(table, key, key_bytes), &place) &&
+	    !state_has_room(table))
 		return -ENOSPC;
 	state_store(table, &place, key, key_bytes, value);
 	return 0;

@@ -90,25 +90,7 @@ struct state_shape {
  * another shape (an older version of the function's state).
  */
 int state_open(struct state_table *table, void *mapping, uint64_t file_bytes,
-	       const struct state_shape *shape, uint64_t seed)
-	__attribute__((warn_unused_result));
-
-/* Hash of a key in this table, for state_prefetch and state_find. */
-uint64_t state_hash(const struct state_table *table, const void *key, uint32_t key_bytes);
-
-/* Have the memory fetched where a key of this hash is looked for first. */
-void state_prefetch(const struct state_table *table, uint64_t hash);
-
-/**
- * @brief Look a key up.
- *
- * @param key_bytes 0..the table's key_bytes.
- * @param hash      Its state_hash.
- * @param ret       Its place, or where state_store would insert it.
- * @return The value, value_bytes long; NULL if there is none.
- */
-void *state_find(const struct state_table *table, const void *key, uint32_t key_bytes,
-		 uint64_t hash, struct state_place *ret);
+	       const struct state_shape *shape, uint64_t seed) __attribute__((warn_unused_result));
 
 /* Whether one more key may be inserted. */
 static inline bool state_has_room(const struct state_table *table)
@@ -116,13 +98,11 @@ static inline bool state_has_room(const struct state_table *table)
 	return table->keys < table->keys_max;
 }
 
-/* Store the value at a place that state_find gave for this key, inserting it if
- * it is not there: room must have been checked. @p value is read up to the end
- * of its last word of 8 bytes. */
-void state_store(struct state_table *table, const struct state_place *place, const void *key,
-		 uint32_t key_bytes, const void *value);
+/* Insert a key that is not there, at its place: for state_store of state_lookup.h. */
+void state_insert(struct state_table *table, const struct state_place *place, const void *key,
+		  uint32_t key_bytes, const void *value);
 
-/* Redo: find and store. -ENOSPC: no room. -EINVAL: @p key_bytes too long. */
+/* Redo: find and store, see state_lookup.h. -ENOSPC: no room. -EINVAL: @p key_bytes too long. */
 int state_put(struct state_table *table, const void *key, uint32_t key_bytes, const void *value)
 	__attribute__((warn_unused_result));
 

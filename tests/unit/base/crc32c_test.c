@@ -19,12 +19,9 @@ static const struct vector {
 	size_t bytes;
 	uint32_t crc;
 } vectors[] = {
-	{"32 zeros", 0x00, 0, 32, 0x8a9136aa},
-	{"32 ones", 0xff, 0, 32, 0x62a8ab43},
-	{"ascending", 0x00, 1, 32, 0x46dd794e},
-	{"descending", 0x1f, -1, 32, 0x113fdb5c},
-	{"123456789", '1', 1, 9, 0xe3069283},
-	{"nothing", 0, 0, 0, 0x00000000},
+	{"32 zeros", 0x00, 0, 32, 0x8a9136aa},	{"32 ones", 0xff, 0, 32, 0x62a8ab43},
+	{"ascending", 0x00, 1, 32, 0x46dd794e}, {"descending", 0x1f, -1, 32, 0x113fdb5c},
+	{"123456789", '1', 1, 9, 0xe3069283},	{"nothing", 0, 0, 0, 0x00000000},
 };
 
 static void test_known_answers(void **state)
@@ -72,10 +69,11 @@ static void test_all_ways_agree(void **state)
 		for (size_t start = 0; start < 16; start++) {
 			for (size_t bytes = 0; bytes < 150; bytes++) {
 				uint32_t whole = reference(0, data + start, bytes);
-				uint32_t part = crc32c_ways[way].compute(0, data + start, bytes / 3);
+				uint32_t part =
+					crc32c_ways[way].compute(0, data + start, bytes / 3);
 
-				assert_int_equal(
-					crc32c_ways[way].compute(0, data + start, bytes), whole);
+				assert_int_equal(crc32c_ways[way].compute(0, data + start, bytes),
+						 whole);
 				assert_int_equal(crc32c_ways[way].compute(part,
 									  data + start + bytes / 3,
 									  bytes - bytes / 3),

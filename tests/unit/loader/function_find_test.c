@@ -147,7 +147,9 @@ static void test_not_found(void **state)
 	write_file(fixture->first, "only", "only.bpf.c", kernel_source);
 	assert_int_equal(find(fixture, TIER_USER, "only"), -ENOENT);
 	assert_int_equal(find(fixture, TIER_KERNEL, "onl"), -ENOENT);
-	/* Not a way to other directories. */
+	/* Names are C identifiers: no way to other directories. */
+	write_file(fixture->first, "a-b", "a-b.bpf.c", kernel_source);
+	assert_int_equal(find(fixture, TIER_KERNEL, "a-b"), -ENOENT);
 	assert_int_equal(find(fixture, TIER_KERNEL, "../first/only"), -ENOENT);
 	assert_int_equal(fixture->diags.count, 0);
 }
@@ -268,6 +270,14 @@ static void test_incomplete(void **state)
 		       "int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
 		       "{ return !c + !e + !s; }\n",
 		       "a state of 4097 bytes");
+	/* A symbol that points behind its section. */
+	assert_refused(fixture, TIER_USER,
+		       "#include <ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\nFAAS_META(\"state\\t1\");\n"
+		       "int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
+		       "{ return !c + !e + !s; }\n"
+		       "asm(\".section .rodata\\nanchor: .long 8\\n.globl faas_state_bytes\\n\"\n"
+		       "    \".set faas_state_bytes, anchor + 0x1000000\\n.text\");\n",
+		       "faas_state_bytes has no value");
 }
 
 static void test_list(void **state)

@@ -178,6 +178,24 @@ static void test_kernel_fields(void **state)
 	assert_int_equal(bundle->user[0].outputs[0].field_count, 1);
 }
 
+/* A field stays with its packet through all that follows in the kernel. */
+static void test_field_goes_on(void **state)
+{
+	struct fixture *fixture = *state;
+
+	parse(fixture, HEAD "a}}\nfunctions:\n"
+			    "  a: {kernel: filter, params: {min: 0, max: 1}, outputs: {inside: b}}\n"
+			    "  b: {kernel: dedup, outputs: {first: c}}\n"
+			    "  c: {kernel: dedup, outputs: {first: d}}\n"
+			    "  d: {kernel: dedup, outputs: {first: e}}\n"
+			    "  e: {user: watch, key: vlan}\n");
+	assert_int_equal(fixture->workflow.bundle.kernel_count, 4);
+	/* What a user function emits replaces it; `relay` emits a `value`, too. */
+	parse(fixture, HEAD "a}}\nfunctions:\n"
+			    "  a: {user: relay, key: vlan, outputs: {out: b}}\n"
+			    "  b: {user: watch}\n");
+}
+
 static void test_trigger_to_user(void **state)
 {
 	struct fixture *fixture = *state;
@@ -437,6 +455,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_default_words, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_kernel_fields, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_field_goes_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_trigger_to_user, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_trigger_to_sink, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_both_tiers, set_up, tear_down),

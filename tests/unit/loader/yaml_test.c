@@ -198,7 +198,7 @@ static void test_node_limit(void **state)
 	}
 	memcpy(text + used, "]", 2);
 	assert_int_equal(parse(fixture, text), 0); /* the list is a node, too */
-	assert_int_equal(parse(fixture, "[1]"), -1);
+	assert_int_equal(parse(fixture, "1"), -1);
 	assert_non_null(strstr(fixture->diags.list[0].cause, "more than 10000 values"));
 	free(text);
 }

@@ -26,7 +26,7 @@
 
 #include "ringview.h"
 #include "userspace/pool/worker_fds.h"
-#include "userspace/state/state.h"
+#include "userspace/state/state_lookup.h"
 #include "worker_rig.h"
 
 static struct rig *rig;
@@ -291,8 +291,8 @@ static void test_full_log_waits(void **state)
 	assert_int_equal(open_rig(&options), 0);
 	assert_int_equal(rig_start(rig), 0);
 	/* Nobody reads the log: it takes some 8,000 records of over 250 bytes. */
-	for (int i = 0; i < 2000 && __atomic_load_n(&rig->page->state, __ATOMIC_RELAXED) !=
-					    WORKER_WAITING;
+	for (int i = 0;
+	     i < 2000 && __atomic_load_n(&rig->page->state, __ATOMIC_RELAXED) != WORKER_WAITING;
 	     i++) {
 		struct ringview view;
 
@@ -340,14 +340,110 @@ static void test_killed_at_random(void **state)
 	assert_int_equal(rig_stop(rig), 0);
 }
 
+/* The log alone makes counters and state again, and says where the ring goes on. */
+static void test_redoes_the_log(void **state)
+{
+	struct rig_options options = {.copies = 1, .fail_every = 9};
+	struct page_counters before, after;
+	uint64_t value[3], again[3];
+	uint64_t bytes;
+	void *mapping;
+
+	(void)state;
+	assert_int_equal(open_rig(&options), 0);
+	assert_int_equal(rig_start(rig), 0);
+	assert_int_equal(rig_emit(rig, 5000), 0);
+	assert_int_equal(rig_drain(rig), 0);
+	assert_int_equal(rig_stop(rig), 0);
+	before = counters();
+	key_state(42, value);
+	assert_true(value[0] > 40);
+
+	bytes = state_file_bytes(rig->bundle, 0);
+	mapping = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, rig->states[0], 0);
+	assert_ptr_not_equal(mapping, MAP_FAILED);
+	memset(mapping, 0, bytes);
+	(void)munmap(mapping, bytes);
+	memset(rig->page, 0, WORKER_PAGE_BYTES);
+
+	assert_int_equal(rig_start(rig), 0);
+	after = counters();
+	assert_int_equal(after.processed, before.processed);
+	assert_int_equal(after.dead_lettered, before.dead_lettered);
+	assert_int_equal(after.sequence, 5000);
+	assert_int_equal(after.log_position, before.log_position);
+	assert_int_equal(after.ring_position, before.ring_position);
+	assert_int_equal(after.functions[0].events, before.functions[0].events);
+	assert_int_equal(after.functions[0].errors, before.functions[0].errors);
+	assert_int_equal(after.functions[0].outputs[0], before.functions[0].outputs[0]);
+	key_state(42, again);
+	assert_memory_equal(value, again, sizeof(value));
+	assert_int_equal(rig_stop(rig), 0);
+	assert_int_equal(rig_read(rig), 0);
+	assert_int_equal(rig->read.events + rig->read.dead[LOG_DEAD_ERROR], 5000);
+	assert_int_equal(rig->page->skipped_bytes, 0);
+}
+
+/* Positions in another ring mean nothing in this one. */
+static void test_another_ring(void **state)
+{
+	struct rig_options options = {.copies = 1};
+
+	(void)state;
+	assert_int_equal(open_rig(&options), 0);
+	assert_int_equal(rig_start(rig), 0);
+	emit(1000);
+	assert_int_equal(rig_drain(rig), 0);
+	assert_int_equal(WTERMSIG(rig_kill(rig)), SIGKILL);
+	for (int i = 0; i < 2; i++) {
+		/* As after a reboot with the log kept. The second time it is
+		 * the first record of that ring that is missing. */
+		rig->runtime->ring_boot_hash++;
+		assert_int_equal(rig_start(rig), 0);
+		assert_int_equal(WTERMSIG(rig_kill(rig)), SIGKILL);
+	}
+	assert_int_equal(rig_start(rig), 0);
+	emit(1000);
+	assert_int_equal(rig_drain(rig), 0);
+	assert_int_equal(rig_read(rig), 0);
+	check_all_counted(100);
+	assert_int_equal(rig->page->skipped_bytes, 0);
+	assert_int_equal(rig_stop(rig), 0);
+}
+
+/* A consumer position ahead of the log: what lies between was never processed,
+ * and is told, not made up. */
+static void test_skipped_ring_is_told(void **state)
+{
+	struct rig_options options = {.copies = 1};
+	uint64_t *consumer;
+
+	(void)state;
+	assert_int_equal(open_rig(&options), 0);
+	assert_int_equal(rig_start(rig), 0);
+	emit(100);
+	assert_int_equal(rig_drain(rig), 0);
+	assert_int_equal(WTERMSIG(rig_kill(rig)), SIGKILL);
+	assert_int_equal(rig_emit(rig, 10), 0);
+	consumer = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, rig->ring, 0);
+	assert_ptr_not_equal(consumer, MAP_FAILED);
+	*consumer += 3 * (sizeof(struct events_record) + 8);
+	(void)munmap(consumer, 4096);
+	assert_int_equal(rig_start(rig), 0);
+	assert_int_equal(rig_drain(rig), 0);
+	assert_int_equal(rig->page->skipped_bytes, 3 * (sizeof(struct events_record) + 8));
+	assert_int_equal(counters().processed, 107);
+	assert_int_equal(rig_stop(rig), 0);
+}
+
 #ifdef FAAS_FAULTS
 /* Killed at each place that matters, early and late in a batch and at its end. */
 static void test_killed_at_fault_points(void **state)
 {
 	static const char *const names[] = {
-		"commit.before_write", "commit.before_header", "commit.after_write",
-		"batch.inside",	       "state.half_copied",    "state.half_inserted",
-		"counters.before_flip", "counters.after_flip", "recover.inside",
+		"commit.before_write",	"commit.before_header", "commit.after_write",
+		"batch.inside",		"state.half_copied",	"state.half_inserted",
+		"counters.before_flip", "counters.after_flip",	"recover.inside",
 	};
 	static const unsigned int passes[] = {1, 2, 7, 60, 255, 256, 257, 700};
 	struct rig_options options = {.copies = 1, .user_count = 2, .state_keys = 20000};
@@ -497,14 +593,15 @@ static void test_notifies_courier(void **state)
 	for (int i = 0; i < 1000 && counters().processed != 4; i++)
 		pause_us(1000);
 	assert_int_equal(read(rig->notify, &count, sizeof(count)), -1);
-	emit(16);
-	for (int i = 0; i < 1000 && counters().processed != 20; i++)
-		pause_us(1000);
-	for (int i = 0; i < 1000 && read(rig->notify, &count, sizeof(count)) < 0; i++)
-		pause_us(1000);
+	for (uint64_t processed = 14; processed <= 34; processed += 10) {
+		emit(10); /* two outputs each time */
+		for (int i = 0; i < 1000 && counters().processed != processed; i++)
+			pause_us(1000);
+	}
+	assert_int_equal(read(rig->notify, &count, sizeof(count)), sizeof(count));
 	assert_int_equal(count, 1);
 	rig->courier->sleep_epoch = 3;
-	emit(5);
+	emit(6);
 	for (int i = 0; i < 1000 && read(rig->notify, &count, sizeof(count)) < 0; i++)
 		pause_us(1000);
 	assert_int_equal(count, 1);
@@ -638,6 +735,9 @@ int main(void)
 		TEST(test_emits_are_bounded),
 		TEST(test_full_log_waits),
 		TEST(test_killed_at_random),
+		TEST(test_redoes_the_log),
+		TEST(test_another_ring),
+		TEST(test_skipped_ring_is_told),
 #ifdef FAAS_FAULTS
 		TEST(test_killed_at_fault_points),
 #endif

@@ -124,6 +124,7 @@ static void test_counts_without_taking(void **state)
 	assert_int_equal(ringview_count(&view, *view.producer, &count), 0);
 	assert_int_equal(count, 0);
 	assert_int_equal(ringview_count(&view, *view.producer + 8, &count), -EAGAIN);
+	assert_int_equal(ringview_count(&view, record.end + 4, &count), -EAGAIN);
 	/* A position from before the producer came around. */
 	while (ring_take(&ring, &record))
 		;
@@ -150,7 +151,9 @@ static void test_refuses_what_is_no_ring(void **state)
 	assert_int_equal(ring_open(fd, &ring), -EINVAL);
 	assert_int_equal(ringview_open(fd, &view), -EINVAL);
 	assert_int_equal(ringview_identify(fd, &info), -EINVAL);
-	assert_int_equal(ring_open(rig.wake, &ring), -EINVAL); /* a map of another kind */
+	/* A map of another kind. */
+	assert_int_equal(ring_open(rig.wake, &ring), -EINVAL);
+	assert_int_equal(ringview_identify(rig.wake, &info), -EINVAL);
 	(void)close(fd);
 	assert_int_equal(ring_open(fd, &ring), -ENOENT);
 }
@@ -173,9 +176,9 @@ static void test_busy_record(void **state)
 	uint64_t count;
 
 	(void)state;
-	data[0] = 9;			  /* 9 bytes: 24 with header and padding */
-	data[3] = 8 | RING_BUSY_BIT;	  /* 16 */
-	data[5] = 16;			  /* 24 */
+	data[0] = 9;		     /* 9 bytes: 24 with header and padding */
+	data[3] = 8 | RING_BUSY_BIT; /* 16 */
+	data[5] = 16;		     /* 24 */
 	assert_true(ring_take(&ring, &record));
 	assert_int_equal(record.bytes, 9);
 	assert_ptr_equal(record.data, data + 1);
@@ -239,12 +242,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_takes_every_record),
-		TEST(test_release_is_what_counts),
-		TEST(test_counts_without_taking),
-		TEST(test_refuses_what_is_no_ring),
-		cmocka_unit_test(test_busy_record),
-		cmocka_unit_test(test_event_check),
+		TEST(test_takes_every_record),	    TEST(test_release_is_what_counts),
+		TEST(test_counts_without_taking),   TEST(test_refuses_what_is_no_ring),
+		cmocka_unit_test(test_busy_record), cmocka_unit_test(test_event_check),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

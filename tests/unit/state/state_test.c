@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "userspace/state/state.h"
+#include "userspace/state/state_lookup.h"
 
 static void *mapping;
 static uint64_t mapping_bytes;
@@ -24,7 +24,8 @@ static int set_up(void **state)
 {
 	(void)state;
 	mapping_bytes = 4 << 20;
-	mapping = mmap(NULL, mapping_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	mapping = mmap(NULL, mapping_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		       0);
 	return mapping == MAP_FAILED;
 }
 
@@ -178,8 +179,8 @@ static void test_killed_while_storing(void **state)
 		.keys_max = 2000, .key_bytes = 16, .value_bytes = 64, .value_version = 1};
 	unsigned int seed = (unsigned int)time(NULL);
 	/* What the process is about to store: the log, as it were. */
-	volatile uint64_t *intent = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile uint64_t *intent =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	(void)state;
 	print_message("seed %u\n", seed);
@@ -247,9 +248,12 @@ static void test_bytes_of_a_workflow(void **state)
 	bundle->user[0].outputs[0].targets[0] =
 		(struct bundle_target){.kind = TARGET_USER, .index = 2};
 	bundle->entry_count = 3;
-	bundle->entries[0] = (struct bundle_entry){.kind = TARGET_USER, .index = 0, .key_bytes = 20};
-	bundle->entries[1] = (struct bundle_entry){.kind = TARGET_USER, .index = 1, .key_bytes = 16};
-	bundle->entries[2] = (struct bundle_entry){.kind = TARGET_SINK, .index = 2, .key_bytes = 36};
+	bundle->entries[0] =
+		(struct bundle_entry){.kind = TARGET_USER, .index = 0, .key_bytes = 20};
+	bundle->entries[1] =
+		(struct bundle_entry){.kind = TARGET_USER, .index = 1, .key_bytes = 16};
+	bundle->entries[2] =
+		(struct bundle_entry){.kind = TARGET_SINK, .index = 2, .key_bytes = 36};
 	bundle->user[2].has_state = true;
 	bundle->user[2].state_keys = 300;
 	bundle->user[2].state_bytes = 24;

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The verbs validate and functions, run as a person or a script does. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "loader/process.h"
+
+#define PROGRAM TEST_BUILD "/ebpf-faas"
+#define SOUND TEST_SOURCE "/tests/data/workflows/coap-meter.yaml"
+#define OUTPUT_BYTES 65536
+
+static char *out, *err;
+
+static int set_up(void **state)
+{
+	(void)state;
+	out = malloc(OUTPUT_BYTES);
+	err = malloc(OUTPUT_BYTES);
+	return out && err ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	free(out);
+	free(err);
+	return 0;
+}
+
+#define RUN(...)                                                                                   \
+	process_run((const char *const[]){PROGRAM, __VA_ARGS__, NULL}, out, OUTPUT_BYTES, err,     \
+		    OUTPUT_BYTES)
+
+/* Standard output is one JSON value. Returns-owned. */
+static json_t *parse_out(void)
+{
+	json_t *value = json_loads(out, 0, NULL);
+
+	if (!value)
+		fail_msg("not one JSON value: %s", out);
+	assert_string_equal(err, "");
+	return value;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *stream = fopen(path, "w");
+
+	assert_non_null(stream);
+	fputs(text, stream);
+	assert_int_equal(fclose(stream), 0);
+}
+
+static void test_valid(void **state)
+{
+	json_t *value;
+
+	(void)state;
+	assert_int_equal(RUN("validate", SOUND), 0);
+	assert_non_null(strstr(out, "coap-meter: valid"));
+	assert_string_equal(err, "");
+	assert_int_equal(RUN("validate", "--json", SOUND), 0);
+	value = parse_out();
+	assert_string_equal(json_string_value(json_object_get(value, "workflow")), "coap-meter");
+	assert_true(json_is_true(json_object_get(value, "valid")));
+	assert_int_equal(json_integer_value(json_object_get(value, "user_functions")), 1);
+	assert_int_equal(json_array_size(json_object_get(value, "errors")), 0);
+	json_decref(value);
+}
+
+static void test_invalid(void **state)
+{
+	char path[] = "/tmp/validate_test.XXXXXX", place[64];
+	json_t *value, *error;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	write_file(path, "workflow: W\ntrigers: {}\n");
+	assert_int_equal(RUN("validate", path), 3);
+	snprintf(place, sizeof(place), "%s:1:11: error: ", path);
+	assert_non_null(strstr(err, place));
+	assert_non_null(strstr(err, "did you mean `triggers`?"));
+	assert_string_equal(out, "");
+
+	assert_int_equal(RUN("validate", "--json", path), 3);
+	value = parse_out();
+	assert_int_equal(json_array_size(json_object_get(value, "errors")), 3);
+	error = json_array_get(json_object_get(value, "errors"), 2);
+	assert_string_equal(json_string_value(json_object_get(error, "file")), path);
+	assert_int_equal(json_integer_value(json_object_get(error, "line")), 2);
+	assert_int_equal(json_integer_value(json_object_get(error, "column")), 1);
+	assert_non_null(strstr(json_string_value(json_object_get(error, "cause")), "trigers"));
+	assert_non_null(strstr(json_string_value(json_object_get(error, "advice")), "triggers"));
+	json_decref(value);
+	unlink(path);
+	assert_int_equal(RUN("validate", path), 5);
+}
+
+static void test_set(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN("validate", "--set", "triggers.coap.packet.interfaces=[eth1]", SOUND),
+			 0);
+	assert_int_equal(RUN("validate", "--set", "triggers.caop.mode=take", SOUND), 2);
+	assert_non_null(strstr(err, "--set triggers.caop.mode=take:1:16: error: `caop`"));
+	assert_non_null(strstr(err, "did you mean `coap`?"));
+	assert_int_equal(RUN("validate", "--set", "triggers.coap.mode=steal", SOUND), 3);
+}
+
+static void test_bundle(void **state)
+{
+	char directory[] = "/tmp/validate_test.XXXXXX", bundle[64], path[96], command[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(bundle, sizeof(bundle), "%s/bundle", directory);
+	assert_int_equal(RUN("build", "--output", bundle, SOUND), 0);
+	assert_int_equal(RUN("validate", bundle), 0);
+	assert_non_null(strstr(out, "coap-meter: valid"));
+	assert_int_equal(RUN("validate", "--set", "version=2", bundle), 2);
+	snprintf(path, sizeof(path), "%s/kernel.bpf.o", bundle);
+	write_file(path, "x");
+	assert_int_equal(RUN("validate", "--json", bundle), 3);
+	json_decref(parse_out());
+	assert_non_null(strstr(out, "the file was changed"));
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	assert_int_equal(system(command), 0);
+}
+
+static void test_functions(void **state)
+{
+	json_t *value, *list, *first;
+
+	(void)state;
+	assert_int_equal(RUN("functions"), 0);
+	assert_non_null(strstr(out, "range_filter (kernel)\n"));
+	assert_non_null(strstr(out, "tally (user)\n"));
+	assert_int_equal(RUN("functions", "--json", "dedup"), 0);
+	value = parse_out();
+	list = json_object_get(value, "functions");
+	assert_int_equal(json_array_size(list), 1);
+	first = json_array_get(list, 0);
+	assert_string_equal(json_string_value(json_object_get(first, "tier")), "kernel");
+	assert_int_equal(json_array_size(json_object_get(first, "outputs")), 3);
+	json_decref(value);
+
+	assert_int_equal(RUN("functions", "dedpu"), 5);
+	assert_non_null(strstr(err, "did you mean `dedup`?"));
+	assert_int_equal(RUN("functions", "--json", "dedpu"), 5);
+	json_decref(parse_out());
+}
+
+/* A function that does not compile is the author's mistake, at its line. */
+static void test_broken_function(void **state)
+{
+	char directory[] = "/tmp/validate_test.XXXXXX", path[96], command[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/bad", directory);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/bad/bad.user.c", directory);
+	write_file(path, "#include <ebpf_faas/user.h>\nint f(void) { return x; }\n");
+	assert_int_equal(RUN("functions", "--funcs", directory, "bad"), 3);
+	assert_non_null(strstr(err, "/bad/bad.user.c:2:"));
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_valid, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_invalid, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_set, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bundle, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_functions, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_broken_function, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "userspace/sink/file_sink.h"
+
+static char directory[64];
+static char path[128];
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(directory, "/tmp/file-sink-XXXXXX");
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(path, sizeof(path), "%s/out.jsonl", directory);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char name[160];
+
+	(void)state;
+	(void)unlink(path);
+	for (int i = 1; i < 5; i++) {
+		snprintf(name, sizeof(name), "%s.%d", path, i);
+		(void)unlink(name);
+	}
+	return rmdir(directory);
+}
+
+static const char *contents(const char *name)
+{
+	static char text[4096];
+	int fd = open(name, O_RDONLY);
+	ssize_t bytes;
+
+	if (fd < 0)
+		return NULL;
+	bytes = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	assert_true(bytes >= 0);
+	text[bytes] = '\0';
+	return text;
+}
+
+static const char *rotated(int number)
+{
+	char name[160];
+
+	snprintf(name, sizeof(name), "%s.%d", path, number);
+	return contents(name);
+}
+
+static void append(struct file_sink *sink, const char *lines)
+{
+	assert_int_equal(file_sink_prepare(sink, strlen(lines)), 0);
+	assert_int_equal(file_sink_write(sink, lines, strlen(lines)), 0);
+}
+
+static void write_raw(const char *text)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void test_append_to_what_is_there(void **state)
+{
+	struct file_sink sink;
+	struct stat status;
+
+	(void)state;
+	write_raw("old\n");
+	file_sink_init(&sink, path, 0, 0);
+	append(&sink, "a\nb\n");
+	append(&sink, "c\n");
+	assert_string_equal(contents(path), "old\na\nb\nc\n");
+	assert_int_equal(sink.bytes, 10);
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(sink.inode, status.st_ino);
+	file_sink_close(&sink);
+}
+
+static void test_new_file_has_mode(void **state)
+{
+	mode_t mask = umask(0);
+	struct file_sink sink;
+	struct stat status;
+
+	(void)state;
+	file_sink_init(&sink, path, 0, 0);
+	assert_int_equal(file_sink_open(&sink, 0, 0), 0);
+	umask(mask);
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0640);
+	file_sink_close(&sink);
+}
+
+/* A restart cuts back to what the page says of this file, and of no other. */
+static void test_cut_back(void **state)
+{
+	struct file_sink sink;
+	uint64_t inode;
+
+	(void)state;
+	file_sink_init(&sink, path, 0, 0);
+	append(&sink, "counted\n");
+	inode = sink.inode;
+	append(&sink, "written, not counted\npart of a li");
+	file_sink_close(&sink);
+
+	assert_int_equal(file_sink_open(&sink, inode + 1, 8), 0);
+	assert_int_equal(sink.bytes, 8 + 33);
+	file_sink_close(&sink);
+	assert_int_equal(file_sink_open(&sink, inode, 8), 0);
+	assert_int_equal(sink.bytes, 8);
+	append(&sink, "again\n");
+	assert_string_equal(contents(path), "counted\nagain\n");
+	file_sink_close(&sink);
+	/* Somebody emptied it meanwhile. */
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(file_sink_open(&sink, inode, 14), 0);
+	append(&sink, "on\n");
+	assert_string_equal(contents(path), "on\n");
+	file_sink_close(&sink);
+}
+
+static void test_rotation(void **state)
+{
+	struct file_sink sink;
+	uint64_t inode;
+
+	(void)state;
+	file_sink_init(&sink, path, 10, 2);
+	append(&sink, "aaaa\n");
+	append(&sink, "bbbb\n"); /* exactly full */
+	inode = sink.inode;
+	assert_null(rotated(1));
+	append(&sink, "cccc\n");
+	assert_string_equal(contents(path), "cccc\n");
+	assert_string_equal(rotated(1), "aaaa\nbbbb\n");
+	assert_true(sink.inode != inode);
+	assert_int_equal(sink.bytes, 5);
+	append(&sink, "ddddddd\n");
+	append(&sink, "a line longer than the limit\n");
+	append(&sink, "e\n");
+	assert_string_equal(contents(path), "e\n");
+	assert_string_equal(rotated(1), "a line longer than the limit\n");
+	assert_string_equal(rotated(2), "ddddddd\n");
+	assert_null(rotated(3));
+	file_sink_close(&sink);
+}
+
+static void test_rotation_keeps_none(void **state)
+{
+	struct file_sink sink;
+
+	(void)state;
+	file_sink_init(&sink, path, 4, 0);
+	append(&sink, "abc\n");
+	append(&sink, "def\n");
+	assert_string_equal(contents(path), "def\n");
+	assert_null(rotated(1));
+	file_sink_close(&sink);
+}
+
+/* The page names the new file before the first line is in it: a crash between
+ * leaves nothing to be cut off anywhere. */
+static void test_rotation_happens_before_the_write(void **state)
+{
+	struct file_sink sink;
+
+	(void)state;
+	file_sink_init(&sink, path, 4, 1);
+	append(&sink, "abc\n");
+	assert_int_equal(file_sink_prepare(&sink, 4), 0);
+	assert_int_equal(sink.bytes, 0);
+	assert_string_equal(contents(path), "");
+	assert_string_equal(rotated(1), "abc\n");
+	file_sink_close(&sink);
+}
+
+static void test_moved_away(void **state)
+{
+	struct file_sink sink;
+	char other[160];
+
+	(void)state;
+	file_sink_init(&sink, path, 0, 0);
+	append(&sink, "a\n");
+	snprintf(other, sizeof(other), "%s.1", path);
+	assert_int_equal(rename(path, other), 0);
+	append(&sink, "b\n");
+	assert_string_equal(contents(path), "b\n");
+	assert_string_equal(contents(other), "a\n");
+	assert_int_equal(unlink(path), 0);
+	append(&sink, "c\n");
+	assert_string_equal(contents(path), "c\n");
+	file_sink_close(&sink);
+}
+
+static void test_refusals(void **state)
+{
+	struct file_sink sink, second;
+	char inside[160];
+
+	(void)state;
+	snprintf(inside, sizeof(inside), "%s/none/out", directory);
+	file_sink_init(&sink, inside, 0, 0);
+	assert_int_equal(file_sink_open(&sink, 0, 0), -ENOENT);
+	file_sink_init(&sink, directory, 0, 0);
+	assert_int_equal(file_sink_open(&sink, 0, 0), -EISDIR);
+	file_sink_init(&sink, "/dev/null", 0, 0);
+	assert_int_equal(file_sink_open(&sink, 0, 0), -EINVAL);
+	file_sink_init(&sink, path, 0, 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(file_sink_open(&sink, 0, 0), -ENXIO);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(file_sink_open(&sink, 0, 0), 0);
+	file_sink_init(&second, path, 0, 0);
+	assert_int_equal(file_sink_open(&second, 0, 0), -EWOULDBLOCK);
+	file_sink_close(&sink);
+	assert_int_equal(file_sink_open(&second, 0, 0), 0);
+	file_sink_close(&second);
+}
+
+/* A full disk: nothing of the batch stays, and it goes in when there is room. */
+static void test_full_disk(void **state)
+{
+	static char batch[16384];
+	struct file_sink sink;
+	char ballast[160];
+	int fd;
+
+	(void)state;
+	memset(batch, 'x', sizeof(batch));
+	batch[sizeof(batch) - 1] = '\n';
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", directory, "tmpfs", 0, "size=65536")) {
+		print_message("SKIP: a tmpfs cannot be mounted here: %s\n", strerror(errno));
+		skip();
+	}
+	file_sink_init(&sink, path, 0, 0);
+	append(&sink, "first\n");
+	snprintf(ballast, sizeof(ballast), "%s/ballast", directory);
+	fd = open(ballast, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	/* Three pages stay: less than the batch, more than nothing. */
+	assert_int_equal(posix_fallocate(fd, 0, 65536 - 4 * 4096), 0);
+	close(fd);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(file_sink_prepare(&sink, sizeof(batch)), 0);
+		assert_int_equal(file_sink_write(&sink, batch, sizeof(batch)), -ENOSPC);
+		assert_string_equal(contents(path), "first\n");
+		assert_false(sink.torn);
+	}
+	assert_int_equal(unlink(ballast), 0);
+	assert_int_equal(file_sink_prepare(&sink, sizeof(batch)), 0);
+	assert_int_equal(file_sink_write(&sink, batch, sizeof(batch)), 0);
+	assert_int_equal(sink.bytes, 6 + sizeof(batch));
+	file_sink_close(&sink);
+	assert_int_equal(umount(directory), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_append_to_what_is_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_new_file_has_mode, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cut_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rotation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rotation_keeps_none, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rotation_happens_before_the_write, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_moved_away, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Looking up and storing in a table of state.h, for inlining: it is done for
+ * every event.
+ */
+#ifndef FAAS_STATE_STATE_LOOKUP_H
+#define FAAS_STATE_STATE_LOOKUP_H
+
+#include <string.h>
+
+#include "fault.h"
+#include "words.h"
+
+#include "userspace/state/state.h"
+
+/* The folded 128-bit product depends on every bit of both. */
+static inline uint64_t state_mix(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t state_key_word(const uint8_t *key, uint32_t bytes)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, key, bytes < 8 ? bytes : 8);
+	return word;
+}
+
+/* Hash of a key in this table, for state_prefetch and state_find. */
+static inline uint64_t state_hash(const struct state_table *table, const void *key,
+				  uint32_t key_bytes)
+{
+	const uint8_t *at = key;
+	uint64_t seed = table->seed;
+	uint64_t hash = seed ^ key_bytes;
+	uint64_t first, second;
+
+	for (; key_bytes >= 16; key_bytes -= 16, at += 16) {
+		memcpy(&first, at, 8);
+		memcpy(&second, at + 8, 8);
+		hash = state_mix(first ^ hash, second ^ 0x9e3779b97f4a7c15ull);
+	}
+	if (key_bytes) {
+		first = state_key_word(at, key_bytes);
+		second = key_bytes > 8 ? state_key_word(at + 8, key_bytes - 8) : 0;
+		hash = state_mix(first ^ hash, second ^ 0x9e3779b97f4a7c15ull);
+	}
+	return state_mix(hash ^ 0xa0761d6478bd642full, seed | 1);
+}
+
+static inline uint64_t state_first_slot(const struct state_table *table, uint64_t hash)
+{
+	return (uint64_t)(((unsigned __int128)hash * table->capacity) >> 64);
+}
+
+/* Have the memory fetched where a key of this hash is looked for first. */
+static inline void state_prefetch(const struct state_table *table, uint64_t hash)
+{
+	const uint8_t *slot = table->slots + state_first_slot(table, hash) * table->slot_bytes;
+
+	__builtin_prefetch(slot, 1);
+	__builtin_prefetch(slot + table->slot_bytes - 1, 1);
+}
+
+static inline struct state_slot *state_slot_at(const struct state_table *table, uint64_t index)
+{
+	return (struct state_slot *)(void *)(table->slots + index * table->slot_bytes);
+}
+
+static inline uint8_t *state_slot_key(struct state_slot *slot)
+{
+	return (uint8_t *)(slot + 1);
+}
+
+static inline uint8_t *state_slot_value(const struct state_table *table, struct state_slot *slot)
+{
+	return state_slot_key(slot) + table->key_room;
+}
+
+/**
+ * @brief Look a key up.
+ *
+ * @param key_bytes 0..the table's key_bytes.
+ * @param hash      Its state_hash.
+ * @param ret       Its place, or where state_store would insert it.
+ * @return The value, value_bytes long; NULL if there is none.
+ */
+static inline void *state_find(const struct state_table *table, const void *key, uint32_t key_bytes,
+			       uint64_t hash, struct state_place *ret)
+{
+	uint64_t index = state_first_slot(table, hash);
+	uint32_t mark = (uint32_t)hash | 1;
+
+	/* Ends: keys_max is below the capacity, so a free slot exists. */
+	for (;;) {
+		struct state_slot *slot = state_slot_at(table, index);
+
+		ret->slot = slot;
+		ret->mark = mark;
+		if (!slot->mark)
+			return NULL;
+		if (slot->mark == mark && slot->key_bytes == key_bytes &&
+		    words_same(state_slot_key(slot), key, key_bytes))
+			return state_slot_value(table, slot);
+		if (++index == table->capacity)
+			index = 0;
+	}
+}
+
+/* Copy a value; a kill may leave it half done. */
+static inline void state_copy_value(uint8_t *to, const void *value, uint32_t bytes)
+{
+#ifdef FAAS_FAULTS
+	uint32_t half = bytes / 2;
+
+	memcpy(to, value, half);
+	fault_point("state.half_copied");
+	memcpy(to + half, (const uint8_t *)value + half, bytes - half);
+#else
+	words_copy(to, value, bytes);
+#endif
+}
+
+/* Store the value at a place that state_find gave for this key, inserting it if
+ * it is not there: room must have been checked. @p value is read up to the end
+ * of its last word of 8 bytes. */
+static inline void state_store(struct state_table *table, const struct state_place *place,
+			       const void *key, uint32_t key_bytes, const void *value)
+{
+	if (place->slot->mark)
+		state_copy_value(state_slot_value(table, place->slot), value, table->value_bytes);
+	else
+		state_insert(table, place, key, key_bytes, value);
+}
+
+#endif
