@@ -209,6 +209,9 @@ static void on_output(struct reader *reader, char *const columns[])
 	}
 	output = &function->outputs[function->output_count++];
 	take_identifier(reader, "output", strip(columns[1]), output->name);
+	if (reader->tier == TIER_KERNEL && bundle_output_reserved(output->name))
+		complain(reader, "an output cannot be named `%s`: its counter has that name in C",
+			 output->name);
 	take(reader, "the documentation of an output", columns[2], output->doc,
 	     sizeof(output->doc));
 }
@@ -453,7 +456,7 @@ static void take_declaration(struct reader *reader, const char *text, struct dec
 
 static void take_all(struct reader *reader, const char *text, const char *end)
 {
-	struct declaration list[TEXTS_MAX];
+	struct declaration list[TEXTS_MAX] = {0};
 	unsigned int count = 0;
 
 	for (; text < end && !reader->failed; text += strlen(text) + 1)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bundle_names.h"
 #include "paths.h"
 #include "workflow_model.h"
 
@@ -47,8 +46,8 @@ static const char *const class_words[] = {"throughput", NULL};
 static const char *const class_later[] = {"latency", NULL};
 static const char *const event_words[] = {"lose", NULL};
 static const char *const event_later[] = {"shed", NULL};
-static const char *const on_failure_words[] = {"pass", NULL};
-static const char *const on_failure_later[] = {"drop", NULL};
+static const char *const pass_words[] = {"pass", NULL};
+static const char *const pass_later[] = {"drop", NULL};
 
 static void read_name(struct model *model, const struct yaml_node *root)
 {
@@ -114,14 +113,13 @@ static void read_overload(struct model *model, const struct yaml_node *root)
 	const struct yaml_node *on_failure = yaml_get(root, "on_failure");
 
 	if (on_failure)
-		model_word(model, on_failure, "`on_failure`", on_failure_words, on_failure_later);
+		model_word(model, on_failure, "`on_failure`", pass_words, pass_later);
 	if (!key || !model_keys(model, key->value, key, "`overload`", overload_rules))
 		return;
 	packet = yaml_get(key->value, "packet");
 	event = yaml_get(key->value, "event");
 	if (packet)
-		model->head.overload_drop =
-			model_word(model, packet, "`packet`", bundle_pass_drop_words, NULL) == 1;
+		model_word(model, packet, "`packet`", pass_words, pass_later);
 	if (event)
 		model_word(model, event, "`event`", event_words, event_later);
 }

@@ -10,13 +10,18 @@
 /* As the macros of describe.h put it into an object. */
 #define TEXT(...) __VA_ARGS__ "\0"
 
+#define FUNCTION(name, tier, text)                                                                 \
+	{                                                                                          \
+		name, tier, text, sizeof(text) - 1                                                 \
+	}
+
+/* clang-format off */
 static const struct {
 	const char *name;
 	enum function_tier tier;
 	const char *meta;
 	size_t bytes;
 } functions[] = {
-#define FUNCTION(name, tier, text) {name, tier, text, sizeof(text) - 1}
 	FUNCTION("filter", TIER_KERNEL,
 		 TEXT("0\tfunction\tkernel\tSplits packets by a value")
 		 TEXT("1\tparam\tu32\toffset\t0\t0\t1400\tWhere it stands\t")
@@ -24,8 +29,9 @@ static const struct {
 		 TEXT("3\tparam\tdecimal\tscale\t1\t-1000\t1000\tTimes this\t")
 		 TEXT("4\tparam\tdecimal\tmin\t\t-1000000\t1000000\tSmallest inside\t")
 		 TEXT("5\tparam\tdecimal\tmax\t\t-1000000\t1000000\tLargest inside\t")
-		 TEXT("6\toutput\tinside\tBetween") TEXT("7\toutput\toutside\tNot between")
-		 TEXT("8\toutput\tshort\tNo value")
+		 TEXT("6\toutput\tinside\tBetween")
+		 TEXT("7\toutput\toutside\tNot between")
+		 TEXT("8\toutput\ttoo_short\tNo value")
 		 TEXT("9\tfield\tinside\tvalue\tdecimal\tmm/s\tThe value")
 		 TEXT("10\tfield\toutside\tvalue\tdecimal\tmm/s\tThe value")),
 	FUNCTION("dedup", TIER_KERNEL,
@@ -38,7 +44,8 @@ static const struct {
 		 TEXT("5\tparam\tbytes\tlimit\t4Ki\t1\t1Mi\tHow much\t")
 		 TEXT("6\tparam\tu64\tseed\t1\t0\t18446744073709551615\tSeed\t")
 		 TEXT("7\tparam\ts64\tbias\t-3\t-10\t10\tBias\t")
-		 TEXT("8\toutput\tfirst\tNew") TEXT("9\toutput\trepeat\tSeen before")
+		 TEXT("8\toutput\tfirst\tNew")
+		 TEXT("9\toutput\trepeat\tSeen before")
 		 TEXT("10\tmap\tseen\tentries")),
 	FUNCTION("wide", TIER_KERNEL,
 		 TEXT("0\tfunction\tkernel\tMany ways out")
@@ -51,17 +58,24 @@ static const struct {
 	FUNCTION("watch", TIER_USER,
 		 TEXT("0\tfunction\tuser\tFinds what is unusual")
 		 TEXT("1\tparam\tf64\talpha\t0.1\t0.001\t1\tWeight\t")
-		 TEXT("2\tinput\tvalue\tWhat is watched") TEXT("3\toutput\tanomaly\tUnusual")
-		 TEXT("4\tfield\tanomaly\tscore\tf64\t\tHow much") TEXT("5\tstate\t1")),
+		 TEXT("2\tinput\tvalue\tWhat is watched")
+		 TEXT("3\toutput\tanomaly\tUnusual")
+		 TEXT("4\tfield\tanomaly\tscore\tf64\t\tHow much")
+		 TEXT("5\tstate\t1")),
 	FUNCTION("tally", TIER_USER,
-		 TEXT("0\tfunction\tuser\tCounts") TEXT("1\toutput\ttotal\tSo far")
-		 TEXT("2\tfield\ttotal\tcount\tu64\tevents\t") TEXT("3\tstate\t2")),
+		 TEXT("0\tfunction\tuser\tCounts")
+		 TEXT("1\toutput\ttotal\tSo far")
+		 TEXT("2\tfield\ttotal\tcount\tu64\tevents\t")
+		 TEXT("3\tstate\t2")),
 	FUNCTION("relay", TIER_USER,
-		 TEXT("0\tfunction\tuser\tPasses on") TEXT("1\toutput\tout\tThe same")
+		 TEXT("0\tfunction\tuser\tPasses on")
+		 TEXT("1\toutput\tout\tThe same")
 		 TEXT("2\tfield\tout\tvalue\tf64\t\t")),
 	FUNCTION("dedup", TIER_USER,
-		 TEXT("0\tfunction\tuser\tForgets repetitions") TEXT("1\toutput\tfirst\tNew")),
+		 TEXT("0\tfunction\tuser\tForgets repetitions")
+		 TEXT("1\toutput\tfirst\tNew")),
 };
+/* clang-format on */
 
 #define FUNCTION_COUNT (sizeof(functions) / sizeof(functions[0]))
 
@@ -75,8 +89,8 @@ static int find(void *context, enum function_tier tier, const char *name, struct
 		memset(ret, 0, sizeof(*ret));
 		snprintf(ret->name, sizeof(ret->name), "%s", name);
 		snprintf(ret->object, sizeof(ret->object), "/objects/%s", name);
-		if (function_describe(functions[i].meta, functions[i].bytes, tier, ret->object,
-				      ret, diags))
+		if (function_describe(functions[i].meta, functions[i].bytes, tier, ret->object, ret,
+				      diags))
 			return -EINVAL;
 		ret->state_bytes = ret->has_state ? STATE_BYTES : 0;
 		return 0;

@@ -9,8 +9,8 @@
 #include "loader/workflow.h"
 
 /*
- * kernel: filter (min, max required; outputs inside, outside with field value;
- * short), dedup (by, window, entries; first, repeat; map seen), wide (8 outputs,
+ * kernel: filter (min, max required; outputs inside, outside with field value,
+ * too_short), dedup (by, window, entries; first, repeat; map seen), wide (8 outputs,
  * fields f0..f3), broken (declares nonsense).
  * user: watch (input value, state, output anomaly with field score), tally
  * (state, output total), relay (no state, output out with field value), dedup.

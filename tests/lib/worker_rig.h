@@ -67,6 +67,9 @@ struct rig {
 	struct rig_log read;
 };
 
+/* Fill a zeroed bundle with the workflow of these options. */
+void rig_make_bundle(struct bundle *bundle, const struct rig_options *options);
+
 /* All return 0 or -1 with a line on stderr. */
 int rig_open(struct rig *rig, const struct rig_options *options);
 void rig_close(struct rig *rig);

@@ -33,10 +33,10 @@ enum bundle_mode { MODE_COPY, MODE_TAKE };
 enum bundle_protocol { PROTOCOL_UDP = 17, PROTOCOL_TCP = 6 };
 
 enum bundle_target_kind {
-	TARGET_KERNEL,	 /* index: kernel function */
-	TARGET_USER,	 /* index: user function */
-	TARGET_SINK,	 /* index: sink */
-	TARGET_VERDICT,	 /* index: enum bundle_verdict */
+	TARGET_KERNEL,	/* index: kernel function */
+	TARGET_USER,	/* index: user function */
+	TARGET_SINK,	/* index: sink */
+	TARGET_VERDICT, /* index: enum bundle_verdict */
 };
 
 enum bundle_verdict { VERDICT_DROP, VERDICT_PASS, VERDICT_REPLY };
@@ -90,7 +90,8 @@ struct bundle_target {
 
 struct bundle_output {
 	char name[FAAS_IDENTIFIER_BYTES];
-	uint32_t origin; /* faas_event.origin of events made by this output; unique in the workflow */
+	uint32_t origin; /* faas_event.origin of events made by this output; unique in the workflow
+			  */
 	struct bundle_target targets[FAAS_OUTPUT_TARGETS_MAX];
 	uint32_t target_count;
 	struct bundle_field fields[FAAS_FIELDS_MAX]; /* user functions only */
@@ -99,9 +100,10 @@ struct bundle_output {
 
 /* A state map of a kernel function. */
 struct bundle_map {
-	char map[FAAS_IDENTIFIER_BYTES];	 /* as the source calls it */
-	char name[FAAS_OBJECT_NAME_BYTES];	 /* in the object, in bpffs and in bpftool; set by build */
-	uint32_t entries;			 /* 0: as the source defines it */
+	char map[FAAS_IDENTIFIER_BYTES];   /* as the source calls it */
+	char name[FAAS_OBJECT_NAME_BYTES]; /* in the object, in bpffs and in bpftool; set by build
+					    */
+	uint32_t entries;		   /* 0: as the source defines it */
 };
 
 struct bundle_function {
@@ -115,8 +117,8 @@ struct bundle_function {
 	struct bundle_map maps[FAAS_STATE_MAPS_MAX];
 	uint32_t map_count;
 	/* User functions. */
-	char file[64]; /* "user/<instance>.so" */
-	bool has_state;		/* declared by the function, and not switched off by "state: none" */
+	char file[64];	/* "user/<instance>.so" */
+	bool has_state; /* declared by the function, and not switched off by "state: none" */
 	uint32_t state_bytes;
 	uint32_t state_version;
 	uint32_t state_keys; /* most keys that the state may hold */
@@ -158,7 +160,8 @@ struct bundle_trigger {
 	enum bundle_hook hook;
 	enum bundle_mode mode;
 	struct bundle_match match; /* a packet matches when a destination or a source port does */
-	struct bundle_target to;   /* TARGET_KERNEL, TARGET_USER or TARGET_SINK; entry as in outputs */
+	struct bundle_target
+		to; /* TARGET_KERNEL, TARGET_USER or TARGET_SINK; entry as in outputs */
 };
 
 enum bundle_sink_kind { SINK_UDP, SINK_FILE };

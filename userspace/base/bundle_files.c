@@ -33,7 +33,8 @@ static void fail(struct diags *diags, const char *directory, const char *file, c
 
 	if (file)
 		make_place(place, directory, file);
-	diag_add(diags, DIAG_FAILED, file ? place : directory, 0, 0, NULL, "%s: %s", what, strerror(error));
+	diag_add(diags, DIAG_FAILED, file ? place : directory, 0, 0, NULL, "%s: %s", what,
+		 strerror(error));
 }
 
 static bool is_regular(int fd)

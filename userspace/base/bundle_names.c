@@ -130,6 +130,22 @@ bool bundle_identifier_valid(const char *name)
 	return true;
 }
 
+bool bundle_output_reserved(const char *name)
+{
+	static const char *const words[] = {
+		/* C11, section 6.4.1, as far as names of outputs reach */
+		"auto", "break", "case", "char", "const", "continue", "default", "do", "double",
+		"else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long",
+		"register", "restrict", "return", "short", "signed", "sizeof", "static", "struct",
+		"switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm",
+		"typeof",
+		/* struct faas_function_meters */
+		"errors", "time_ns", "time_samples", NULL};
+
+	/* What begins with an underscore belongs to the compiler and to fillers. */
+	return name[0] == '_' || bundle_word(words, name) >= 0;
+}
+
 bool bundle_interface_valid(const char *name)
 {
 	size_t chars = strlen(name);

@@ -31,6 +31,10 @@ bool bundle_name_valid(const char *name);
 /* Of functions, parameters, outputs and fields: a C identifier, 32 characters. */
 bool bundle_identifier_valid(const char *name);
 
+/* A name that cannot be a member of a structure of counters, one for each output
+ * of a kernel function: a keyword of C, or one that is taken. */
+bool bundle_output_reserved(const char *name);
+
 /* Of a network interface: what the kernel accepts (dev_valid_name). */
 bool bundle_interface_valid(const char *name);
 

@@ -45,6 +45,14 @@ static bool always(void)
 }
 
 #if defined(__x86_64__)
+static inline uint64_t word_at(const uint8_t *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t compute_sse42(uint32_t crc, const void *data,
 								size_t bytes)
 {
@@ -63,20 +71,13 @@ __attribute__((target("sse4.2"))) static uint32_t compute_sse42(uint32_t crc, co
 	}
 	wide = crc;
 	for (; bytes >= 32; bytes -= 32, at += 32) {
-		uint64_t words[4];
-
-		memcpy(words, at, 32);
-		wide = _mm_crc32_u64(wide, words[0]);
-		wide = _mm_crc32_u64(wide, words[1]);
-		wide = _mm_crc32_u64(wide, words[2]);
-		wide = _mm_crc32_u64(wide, words[3]);
+		wide = _mm_crc32_u64(wide, word_at(at));
+		wide = _mm_crc32_u64(wide, word_at(at + 8));
+		wide = _mm_crc32_u64(wide, word_at(at + 16));
+		wide = _mm_crc32_u64(wide, word_at(at + 24));
 	}
-	for (; bytes >= 8; bytes -= 8, at += 8) {
-		uint64_t word;
-
-		memcpy(&word, at, 8);
-		wide = _mm_crc32_u64(wide, word);
-	}
+	for (; bytes >= 8; bytes -= 8, at += 8)
+		wide = _mm_crc32_u64(wide, word_at(at));
 	crc = (uint32_t)wide;
 	if (bytes & 4) {
 		uint32_t word;

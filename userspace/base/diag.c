@@ -40,7 +40,8 @@ void diag_lines(const char *text, char *ret, size_t bytes)
 	ret[0] = '\0';
 	while (*text) {
 		size_t chars = strcspn(text, "\n");
-		int written = snprintf(ret + used, bytes - used, LINE_BREAK "%.*s", (int)chars, text);
+		int written =
+			snprintf(ret + used, bytes - used, LINE_BREAK "%.*s", (int)chars, text);
 
 		if (written < 0 || (size_t)written >= bytes - used)
 			return;

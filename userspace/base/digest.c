@@ -50,7 +50,7 @@ int digest_fd(int fd, char ret[DIGEST_TEXT_BYTES])
 		err = -EIO;
 		goto cleanup;
 	}
-	for (unsigned int i = 0; i < DIGEST_BYTES; i++)
+	for (size_t i = 0; i < DIGEST_BYTES; i++)
 		snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 cleanup:
 	EVP_MD_CTX_free(context);

@@ -55,7 +55,7 @@ int ringview_identify(int fd, struct ringview_info *ret)
 
 int ringview_open(int fd, struct ringview *ret)
 {
-	struct ringview_info info;
+	struct ringview_info info = {0};
 	struct ringview view;
 	uint8_t *mapping;
 	int err;

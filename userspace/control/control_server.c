@@ -64,8 +64,8 @@ static void on_idle(struct loop_timer *timer)
 static void touch(struct slot *slot)
 {
 	slot->last_ns = clock_monotonic_ns();
-	loop_set(slot->server->loop, &slot->idle, slot->last_ns + CONTROL_IDLE_MS * CLOCK_NS_PER_MS,
-		 on_idle);
+	loop_set(slot->server->loop, &slot->idle,
+		 slot->last_ns + slot->server->handler.idle_ms * CLOCK_NS_PER_MS, on_idle);
 }
 
 static struct slot *find(struct control_server *server, uint64_t id)
@@ -208,6 +208,8 @@ int control_server_open(struct loop *loop, const char *path, uid_t owner,
 	server->loop = loop;
 	server->owner = owner;
 	server->handler = *handler;
+	if (!server->handler.idle_ms)
+		server->handler.idle_ms = CONTROL_IDLE_MS;
 	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		server->slots[i].server = server;
 		server->slots[i].source.fd = -1;

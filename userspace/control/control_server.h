@@ -24,6 +24,7 @@ struct control_server;
 
 struct control_handler {
 	void *context;
+	uint32_t idle_ms; /* 0: CONTROL_IDLE_MS */
 	/* A message that is a JSON object, borrowed. Answer it with
 	 * control_server_answer, now or later. */
 	void (*request)(void *context, uint64_t client, const json_t *message);

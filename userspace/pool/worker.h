@@ -75,7 +75,7 @@ struct worker_function {
 struct worker_emission {
 	uint8_t function;
 	uint8_t output;
-	int8_t parent; /* the emission that its function was called for; -1: the event itself */
+	int16_t parent; /* the emission that its function was called for; -1: the event itself */
 	struct faas_value values[FAAS_FIELDS_MAX];
 };
 
@@ -95,7 +95,7 @@ struct worker_run {
 struct faas_call {
 	struct worker *worker;
 	const struct worker_function *function;
-	int8_t emission; /* see worker_emission.parent */
+	int16_t emission; /* see worker_emission.parent */
 };
 
 struct worker {
@@ -184,8 +184,9 @@ int worker_run(struct worker *worker) __attribute__((warn_unused_result));
 /* faas_on_stop of all functions, last first. */
 void worker_stop(struct worker *worker);
 
-/* Unmap and unload everything. For tests: a process just ends. */
-void worker_unmap(struct worker *worker);
+/* Resolve the inputs of a function that is being loaded. */
+void worker_set_inputs(const struct worker *worker, struct worker_function *function,
+		       const struct bundle_function *description);
 
 /* A record that was taken and checked, and whose state is on its way into the
  * cache. */

@@ -9,7 +9,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 #include "clock.h"
@@ -23,11 +22,8 @@
  * much as the rest of an event. A power of two. */
 #define TIME_SAMPLE_EVERY 64
 
-/* The three functions that shared objects call. */
-#define EXPORTED __attribute__((visibility("default")))
-
-EXPORTED int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
-		       unsigned int count)
+int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
+	      unsigned int count)
 {
 	const struct worker_function *function = call->function;
 	struct worker_run *run = &call->worker->run;
@@ -44,107 +40,6 @@ EXPORTED int faas_emit(struct faas_call *call, unsigned int output, const struct
 	for (unsigned int i = 0; i < count; i++)
 		emission->values[i] = values[i];
 	return 0;
-}
-
-/* Find an input: the emissions that led here, nearest first, then the kernel's
- * fields. */
-static int find_input(const struct faas_call *call, unsigned int number, struct faas_value *ret,
-		      enum faas_field_type *ret_type)
-{
-	const struct worker *worker = call->worker;
-	const struct faas_event *event = worker->run.event;
-	const struct worker_input *input;
-
-	if (number >= call->function->input_count)
-		return -ENODATA;
-	input = &call->function->inputs[number];
-	for (int i = call->emission; i >= 0; i = worker->run.emissions[i].parent) {
-		const struct worker_emission *emission = &worker->run.emissions[i];
-		uint8_t field = input->fields[emission->function][emission->output];
-
-		if (!field)
-			continue;
-		*ret = emission->values[field - 1];
-		*ret_type = worker->functions[emission->function]
-				    .outputs[emission->output]
-				    .types[field - 1];
-		return 0;
-	}
-	for (unsigned int i = 0; i < input->kernel_field_count; i++) {
-		uint8_t field = input->kernel_fields[i];
-
-		if (!(event->fields_present >> field & 1))
-			continue;
-		ret->u64 = faas_event_fields(event)[field];
-		*ret_type = worker->bundle->kernel_fields[field].field.type;
-		return 0;
-	}
-	return -ENODATA;
-}
-
-EXPORTED int faas_input_f64(struct faas_call *call, unsigned int input, double *ret)
-{
-	enum faas_field_type type;
-	struct faas_value value;
-	int err;
-
-	err = find_input(call, input, &value, &type);
-	if (err)
-		return err;
-	switch (type) {
-	case FAAS_FIELD_U64:
-		*ret = (double)value.u64;
-		return 0;
-	case FAAS_FIELD_S64:
-		*ret = (double)value.s64;
-		return 0;
-	case FAAS_FIELD_F64:
-		*ret = value.f64;
-		return 0;
-	case FAAS_FIELD_DECIMAL:
-		*ret = (double)value.s64 / FAAS_DECIMAL_ONE;
-		return 0;
-	}
-	return -ENODATA;
-}
-
-/* The nearest integer towards zero that an s64 has; a NaN has none. */
-static int truncate_f64(double value, int64_t *ret)
-{
-	if (isnan(value))
-		return -ENODATA;
-	if (value >= 0x1p63)
-		*ret = INT64_MAX;
-	else if (value <= -0x1p63)
-		*ret = INT64_MIN;
-	else
-		*ret = (int64_t)value;
-	return 0;
-}
-
-EXPORTED int faas_input_s64(struct faas_call *call, unsigned int input, int64_t *ret)
-{
-	enum faas_field_type type;
-	struct faas_value value;
-	int err;
-
-	err = find_input(call, input, &value, &type);
-	if (err)
-		return err;
-	switch (type) {
-	case FAAS_FIELD_U64:
-		*ret = value.u64 > INT64_MAX ? INT64_MAX : (int64_t)value.u64;
-		return 0;
-	case FAAS_FIELD_S64:
-		*ret = value.s64;
-		return 0;
-	case FAAS_FIELD_F64:
-		return truncate_f64(value.f64, ret);
-	case FAAS_FIELD_DECIMAL:
-		*ret = value.s64 / FAAS_DECIMAL_ONE;
-		return 0;
-	}
-	return -ENODATA;
 }
 
 /* Make the working copy of the key's state, once for an event. */
@@ -175,7 +70,7 @@ static inline int touch_state(struct worker *worker, struct worker_function *fun
 
 /* One callback. 0, or an enum log_dead_reason. */
 static inline int call_function(struct worker *worker, uint8_t number,
-				const struct faas_event *event, int8_t emission)
+				const struct faas_event *event, int16_t emission)
 {
 	struct worker_function *function = &worker->functions[number];
 	struct page_function_counters *counters = &worker->live.functions[number];
@@ -231,6 +126,7 @@ static uint32_t make_event(const struct worker *worker, const struct worker_emis
 	uint32_t payload_bytes = with_payload ? from->payload_bytes : 0;
 	uint32_t head_bytes = FAAS_EVENT_KEY_OFFSET + FAAS_ALIGN8(from->key_bytes);
 	struct faas_event *event = to;
+	size_t field_bytes = output->field_count * sizeof(emission->values[0]);
 	uint8_t *fields, *payload;
 
 	if (!event)
@@ -243,21 +139,20 @@ static uint32_t make_event(const struct worker *worker, const struct worker_emis
 	if (payload_bytes < from->packet_payload_bytes)
 		event->flags |= FAAS_EVENT_PAYLOAD_CUT;
 	fields = (uint8_t *)to + head_bytes;
-	memcpy(fields, emission->values, 8u * output->field_count);
-	payload = fields + 8u * output->field_count;
+	memcpy(fields, emission->values, field_bytes);
+	payload = fields + field_bytes;
 	memcpy(payload, faas_event_payload(from), payload_bytes);
 	memset(payload + payload_bytes, 0, FAAS_ALIGN8(payload_bytes) - payload_bytes);
 	return FAAS_EVENT_BYTES(from->key_bytes, output->field_count, payload_bytes);
 }
 
-/* Call the entry's function, then the functions behind what was emitted, in the
- * order of the emissions. 0, or an enum log_dead_reason. */
-static int call_all(struct worker *worker, uint8_t first)
+/* Call the functions behind what was emitted, in the order of the emissions.
+ * Most events emit nothing: out of the way of those. */
+static __attribute__((noinline)) int call_downstream(struct worker *worker)
 {
 	struct worker_run *run = &worker->run;
-	int reason;
+	int reason = 0;
 
-	reason = call_function(worker, first, run->event, -1);
 	for (uint32_t i = 0; !reason && i < run->emission_count; i++) {
 		const struct worker_emission *emission = &run->emissions[i];
 		const struct worker_output *output =
@@ -268,7 +163,7 @@ static int call_all(struct worker *worker, uint8_t first)
 		for (uint32_t u = 0; !reason && u < output->user_count; u++)
 			reason = call_function(worker, output->users[u],
 					       (const struct faas_event *)worker->downstream,
-					       (int8_t)i);
+					       (int16_t)i);
 	}
 	return reason;
 }
@@ -312,7 +207,7 @@ static inline int log_states(struct worker *worker, uint32_t *ret_changed)
 	return 0;
 }
 
-static int log_outputs(struct worker *worker, bool *ret_any)
+static __attribute__((noinline)) int log_outputs(struct worker *worker, bool *ret_any)
 {
 	const struct worker_run *run = &worker->run;
 
@@ -367,7 +262,7 @@ static int commit_event(struct worker *worker, uint64_t end)
 	if (log_build_trace(&worker->log, run->trace, run->trace_bytes))
 		return LOG_DEAD_LIMIT;
 	reason = log_states(worker, &changes);
-	if (!reason)
+	if (!reason && run->emission_count)
 		reason = log_outputs(worker, &for_courier);
 	if (reason)
 		return reason;
@@ -496,7 +391,9 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 		/* For whoever finds us dead: this event was at work. */
 		__atomic_store_n(&worker->page->attempt_position, record->begin + 1,
 				 __ATOMIC_RELAXED);
-		reason = call_all(worker, (uint8_t)entry->index);
+		reason = call_function(worker, (uint8_t)entry->index, run->event, -1);
+		if (!reason && run->emission_count)
+			reason = call_downstream(worker);
 		__atomic_store_n(&worker->page->attempt_position, 0, __ATOMIC_RELAXED);
 		if (!reason)
 			reason = commit_event(worker, record->end);

@@ -119,34 +119,6 @@ static void set_outputs(struct worker_function *function, const struct bundle_fu
 	}
 }
 
-/* Find every field of the input's name, in the kernel tier and in the outputs
- * of the functions before this one. */
-static void set_inputs(struct worker *worker, struct worker_function *function,
-		       const struct bundle_function *description)
-{
-	const struct bundle *bundle = worker->bundle;
-
-	function->input_count = (uint8_t)description->input_count;
-	for (uint32_t i = 0; i < description->input_count; i++) {
-		struct worker_input *input = &function->inputs[i];
-		const char *name = description->inputs[i];
-
-		/* Kernel functions stand in topological order, their fields too. */
-		for (uint32_t k = bundle->kernel_field_count; k-- > 0;)
-			if (!strcmp(bundle->kernel_fields[k].field.name, name))
-				input->kernel_fields[input->kernel_field_count++] = (uint8_t)k;
-		for (uint32_t u = 0; u < function->number; u++) {
-			for (uint32_t o = 0; o < bundle->user[u].output_count; o++) {
-				const struct bundle_output *output = &bundle->user[u].outputs[o];
-
-				for (uint32_t f = 0; f < output->field_count; f++)
-					if (!strcmp(output->fields[f].name, name))
-						input->fields[u][o] = (uint8_t)(f + 1);
-			}
-		}
-	}
-}
-
 static int load_object(struct worker *worker, struct worker_function *function,
 		       const struct bundle_function *description, int fd)
 {
@@ -169,7 +141,7 @@ static int load_object(struct worker *worker, struct worker_function *function,
 		err = check_state(worker, function, description);
 	if (!err) {
 		set_outputs(function, description);
-		set_inputs(worker, function, description);
+		worker_set_inputs(worker, function, description);
 	}
 	return err;
 }

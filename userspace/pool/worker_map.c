@@ -63,7 +63,7 @@ static int map_wake(struct worker *worker, int fd)
 
 static int map_pages(struct worker *worker, const struct worker_files *files)
 {
-	void *mapping;
+	void *mapping = NULL;
 	int err;
 
 	err = map_file(worker, "runtime.page", files->runtime_page, RUNTIME_PAGE_BYTES, PROT_READ,
@@ -104,7 +104,7 @@ static int map_log(struct worker *worker, int fd)
 	const struct runtime_page *runtime = worker->runtime_page;
 	struct log_header *header;
 	struct log_view view;
-	void *mapping;
+	void *mapping = NULL;
 	int err;
 
 	err = map_file(worker, "log", fd, log_file_bytes(2, 4096), PROT_READ | PROT_WRITE, &mapping,
@@ -155,8 +155,8 @@ static int map_state(struct worker *worker, uint32_t number, int fd)
 		.value_bytes = description->state_bytes,
 		.value_version = description->state_version,
 	};
-	uint64_t bytes, seed;
-	void *mapping;
+	uint64_t bytes = 0, seed = 0;
+	void *mapping = NULL;
 	int err;
 
 	err = map_file(worker, description->instance, fd, state_file_bytes(worker->bundle, number),

@@ -8,7 +8,7 @@
 
 int ring_open(int fd, struct ring *ret)
 {
-	struct ringview_info info;
+	struct ringview_info info = {0};
 	struct ring ring = {0};
 	void *mapping;
 	int err;

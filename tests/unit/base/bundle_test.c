@@ -25,12 +25,11 @@ static const char workflow_text[] =
 	"  f:\n"
 	"    kernel: filter\n"
 	"    params: {min: -0.000001, max: 1}\n"
-	"    outputs: {inside: [d, s], outside: drop, short: reply}\n"
+	"    outputs: {inside: [d, s], outside: drop, too_short: reply}\n"
 	"  d: {kernel: dedup, params: {seed: 18446744073709551615}, outputs: {first: w}}\n"
 	"  w: {user: watch, key: [source_address, vlan], params: {alpha: 0.12345678901234567},\n"
 	"      outputs: {anomaly: [s, t]}}\n"
 	"  u: {user: tally, key: source_port, keys: 5, outputs: {total: s}}\n"
-	"overload: {packet: drop}\n"
 	"sinks:\n"
 	"  s: {udp: {to: \"10.0.0.1:9\"}}\n"
 	"  t: {file: {path: /x, rotate: 1Mi, keep: 2}}\n";
@@ -54,6 +53,7 @@ static int set_up(void **state)
 	if (err)
 		diags_print(diags, stderr);
 	*sound = workflow->bundle;
+	sound->overload_drop = true;
 	snprintf(sound->kernel[1].maps[0].name, sizeof(sound->kernel[1].maps[0].name), "d_seen");
 	sound->file_count = 3;
 	snprintf(sound->files[0].path, sizeof(sound->files[0].path), "kernel.bpf.o");
@@ -208,8 +208,8 @@ static const struct {
 	 "goes on in two ways"},
 	{"kernel[0].outputs[0].targets[1].index", "2", "no sink 2"},
 	{"kernel[0].outputs[0].targets[1].entry", "64", "is 64"},
-	{"kernel[0].outputs[0].fields",
-	 "[{\"name\": \"x\", \"type\": \"u64\", \"unit\": \"\"}]", "stand in kernel_fields"},
+	{"kernel[0].outputs[0].fields", "[{\"name\": \"x\", \"type\": \"u64\", \"unit\": \"\"}]",
+	 "stand in kernel_fields"},
 	{"kernel[1].maps[0].map", "\"a b\"", "bad map name"},
 	{"kernel[1].maps[0].entries", "4294967296", "entries is 4294967296"},
 	{"kernel_fields[0].kernel_function", "2", "no function 2"},
@@ -230,8 +230,9 @@ static const struct {
 	{"entries[0].payload_bytes_max", "3073", "is 3073"},
 	{"entries[0].from", "{\"kernel\": 0, \"output\": 7}", "leads elsewhere"},
 	{"entries[0].from", "{\"trigger\": 0}", "leads elsewhere"},
-	{"entries[3]", "{\"from\": {\"trigger\": 0}, \"kind\": \"sink\", \"index\": 0, \"key\": [], "
-		       "\"key_bytes\": 0, \"payload_bytes_max\": 0}",
+	{"entries[3]",
+	 "{\"from\": {\"trigger\": 0}, \"kind\": \"sink\", \"index\": 0, \"key\": [], "
+	 "\"key_bytes\": 0, \"payload_bytes_max\": 0}",
 	 "is used 0 times"},
 	{"sinks[0].host", "\"example.org\"", "no address and port"},
 	{"sinks[0].port", "0", "is 0"},
@@ -283,8 +284,14 @@ static void test_changes(void **state)
 static void test_not_json(void **state)
 {
 	static const char *const texts[] = {
-		"", "{", "[]", "5", "{\"format\": 1, \"format\": 1}", "{\"format\": 1}x",
-		"\xff", "{\"format\": 1, \"workflow\": \"a\\u0000b\"}",
+		"",
+		"{",
+		"[]",
+		"5",
+		"{\"format\": 1, \"format\": 1}",
+		"{\"format\": 1}x",
+		"\xff",
+		"{\"format\": 1, \"workflow\": \"a\\u0000b\"}",
 	};
 	struct bundle *copy = calloc(1, sizeof(*copy));
 	char cause[DIAG_TEXT_BYTES], *large = calloc(1, FAAS_MANIFEST_BYTES_MAX + 2);
@@ -334,10 +341,8 @@ static void test_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_changes),
-		cmocka_unit_test(test_not_json),
-		cmocka_unit_test(test_duplicate),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_not_json),   cmocka_unit_test(test_duplicate),
 		cmocka_unit_test(test_cut),
 	};
 

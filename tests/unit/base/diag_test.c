@@ -97,11 +97,24 @@ static const struct {
 	const char *text;
 	size_t bytes;
 } characters[] = {
-	{"a", 1},	     {"", 1},		    {"\x80", 0},	 {"\xc0\x80", 0},
-	{"\xc1\xbf", 0},     {"\xc2\x80", 2},	    {"\xc2", 0},	 {"\xc2x", 0},
-	{"\xe0\x9f\xbf", 0}, {"\xe0\xa0\x80", 3},   {"\xed\x9f\xbf", 3}, {"\xed\xa0\x80", 0},
-	{"\xe2\x82", 0},     {"\xf0\x8f\xbf\xbf", 0}, {"\xf0\x90\x80\x80", 4},
-	{"\xf4\x8f\xbf\xbf", 4}, {"\xf4\x90\x80\x80", 0}, {"\xf5\x80\x80\x80", 0},
+	{"a", 1},
+	{"", 1},
+	{"\x80", 0},
+	{"\xc0\x80", 0},
+	{"\xc1\xbf", 0},
+	{"\xc2\x80", 2},
+	{"\xc2", 0},
+	{"\xc2x", 0},
+	{"\xe0\x9f\xbf", 0},
+	{"\xe0\xa0\x80", 3},
+	{"\xed\x9f\xbf", 3},
+	{"\xed\xa0\x80", 0},
+	{"\xe2\x82", 0},
+	{"\xf0\x8f\xbf\xbf", 0},
+	{"\xf0\x90\x80\x80", 4},
+	{"\xf4\x8f\xbf\xbf", 4},
+	{"\xf4\x90\x80\x80", 0},
+	{"\xf5\x80\x80\x80", 0},
 };
 
 static void test_utf8(void **state)

@@ -230,8 +230,8 @@ static void test_errors(void **state)
 	struct fixture *fixture = *state;
 
 	assert_error(fixture, TIER_KERNEL,
-		     "#include <ebpf_faas/kernel.h>\n\nFAAS_EVENT(call)\n{\n\treturn nothing;\n}\n", 5,
-		     9, "undeclared identifier 'nothing'");
+		     "#include <ebpf_faas/kernel.h>\n\nFAAS_EVENT(call)\n{\n\treturn nothing;\n}\n",
+		     5, 9, "undeclared identifier 'nothing'");
 	assert_error(fixture, TIER_USER, "#include <ebpf_faas/user.h>\n\nint x = nothing;\n", 3, 9,
 		     "nothing");
 	assert_error(fixture, TIER_USER, "#include <none.h>\n", 1, 10, "none.h");
@@ -259,25 +259,31 @@ static void test_incomplete(void **state)
 	assert_refused(fixture, TIER_USER,
 		       "#include <ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\n",
 		       "no faas_on_event");
-	assert_refused(fixture, TIER_USER,
-		       "#include <ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\nFAAS_META(\"state\\t1\");\n"
-		       "int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
-		       "{ return !c + !e + !s; }\n",
-		       "no symbol faas_state_bytes");
-	assert_refused(fixture, TIER_USER,
-		       "#include <ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\nFAAS_META(\"state\\t1\");\n"
-		       "const uint32_t faas_state_bytes = 4097;\n"
-		       "int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
-		       "{ return !c + !e + !s; }\n",
-		       "a state of 4097 bytes");
+	assert_refused(
+		fixture, TIER_USER,
+		"#include "
+		"<ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\nFAAS_META(\"state\\t1\");\n"
+		"int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
+		"{ return !c + !e + !s; }\n",
+		"no symbol faas_state_bytes");
+	assert_refused(
+		fixture, TIER_USER,
+		"#include "
+		"<ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\nFAAS_META(\"state\\t1\");\n"
+		"const uint32_t faas_state_bytes = 4097;\n"
+		"int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
+		"{ return !c + !e + !s; }\n",
+		"a state of 4097 bytes");
 	/* A symbol that points behind its section. */
-	assert_refused(fixture, TIER_USER,
-		       "#include <ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\nFAAS_META(\"state\\t1\");\n"
-		       "int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
-		       "{ return !c + !e + !s; }\n"
-		       "asm(\".section .rodata\\nanchor: .long 8\\n.globl faas_state_bytes\\n\"\n"
-		       "    \".set faas_state_bytes, anchor + 0x1000000\\n.text\");\n",
-		       "faas_state_bytes has no value");
+	assert_refused(
+		fixture, TIER_USER,
+		"#include "
+		"<ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\nFAAS_META(\"state\\t1\");\n"
+		"int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
+		"{ return !c + !e + !s; }\n"
+		"asm(\".section .rodata\\nanchor: .long 8\\n.globl faas_state_bytes\\n\"\n"
+		"    \".set faas_state_bytes, anchor + 0x1000000\\n.text\");\n",
+		"faas_state_bytes has no value");
 }
 
 static void test_list(void **state)
@@ -389,7 +395,11 @@ static void test_not_elf(void **state)
 
 	assert_int_equal(try_object(fixture, TIER_USER, "", 0), -1);
 	assert_int_equal(try_object(fixture, TIER_USER, "!<arch>\n", 8), -1);
-	assert_int_equal(try_object(fixture, TIER_KERNEL, "\x7f" "ELF", 4), -1);
+	assert_int_equal(try_object(fixture, TIER_KERNEL,
+				    "\x7f"
+				    "ELF",
+				    4),
+			 -1);
 	assert_int_equal(function_read_object("/tmp/function_find_test.none", TIER_USER,
 					      &fixture->function, &fixture->diags),
 			 -1);

@@ -92,7 +92,10 @@ static void test_user(void **state)
 
 #define K "0\tfunction\tkernel\tx\0"
 #define U "0\tfunction\tuser\tx\0"
-#define BAD(tier, text, cause) {tier, text, sizeof(text), cause}
+#define BAD(tier, text, cause)                                                                     \
+	{                                                                                          \
+		tier, text, sizeof(text), cause                                                    \
+	}
 
 static const struct {
 	enum function_tier tier;
@@ -109,10 +112,18 @@ static const struct {
 	BAD(TIER_KERNEL, K "1\tcolour\tred", "does not know"),
 	BAD(TIER_KERNEL, K "1\toutput\tx", "not 3 columns"),
 	BAD(TIER_KERNEL, K "1\toutput\tx\ty\tz", "not 3 columns"),
+	BAD(TIER_KERNEL, K "1\toutput\tshort\t", "cannot be named `short`"),
+	BAD(TIER_KERNEL, K "1\toutput\terrors\t", "cannot be named `errors`"),
+	BAD(TIER_KERNEL, K "1\toutput\t_x\t", "cannot be named `_x`"),
 	BAD(TIER_KERNEL, K "1\toutput\ta b\t", "not a C identifier"),
 	BAD(TIER_KERNEL, K "1\toutput\tabcdefghijabcdefghijabcdefghijabc\t", "not a C identifier"),
-	BAD(TIER_KERNEL, K "1\toutput\tx\t\0" "2\toutput\tx\t", "two outputs x"),
-	BAD(TIER_KERNEL, K "1\tparam\tu32\tx\t1\t\t\t\t\0" "2\tparam\tu32\tx\t1\t\t\t\t",
+	BAD(TIER_KERNEL,
+	    K "1\toutput\tx\t\0"
+	      "2\toutput\tx\t",
+	    "two outputs x"),
+	BAD(TIER_KERNEL,
+	    K "1\tparam\tu32\tx\t1\t\t\t\t\0"
+	      "2\tparam\tu32\tx\t1\t\t\t\t",
 	    "two parameters x"),
 	BAD(TIER_KERNEL, K "1\tparam\tu31\tx\t1\t\t\t\t", "no type \"u31\""),
 	BAD(TIER_KERNEL, K "1\tparam\tf64\tx\t1\t\t\t\t", "no type \"f64\" in the kernel tier"),
@@ -125,11 +136,19 @@ static const struct {
 	BAD(TIER_KERNEL, K "1\tparam\tset\tx\ta\t\t\t\ta,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q",
 	    "more than 16 words"),
 	BAD(TIER_KERNEL, K "1\tfield\tx\ty\tu64\t\t", "not declared before it"),
-	BAD(TIER_KERNEL, K "1\toutput\tx\t\0" "2\tfield\tx\ty\tf64\t\t", "in the kernel tier"),
-	BAD(TIER_KERNEL, K "1\toutput\tx\t\0" "2\tfield\tx\ty\tu64\t\t\0" "3\tfield\tx\ty\tu64\t\t",
+	BAD(TIER_KERNEL,
+	    K "1\toutput\tx\t\0"
+	      "2\tfield\tx\ty\tf64\t\t",
+	    "in the kernel tier"),
+	BAD(TIER_KERNEL,
+	    K "1\toutput\tx\t\0"
+	      "2\tfield\tx\ty\tu64\t\t\0"
+	      "3\tfield\tx\ty\tu64\t\t",
 	    "two fields y"),
 	BAD(TIER_KERNEL,
-	    K "1\toutput\tx\t\0" "2\toutput\tz\t\0" "3\tfield\tx\ty\tu64\t\t\0"
+	    K "1\toutput\tx\t\0"
+	      "2\toutput\tz\t\0"
+	      "3\tfield\tx\ty\tu64\t\t\0"
 	      "4\tfield\tz\ty\ts64\t\t",
 	    "one type and unit"),
 	BAD(TIER_KERNEL, K "1\tmap\tm\tsize", "no u32 parameter"),
@@ -137,8 +156,14 @@ static const struct {
 	BAD(TIER_KERNEL, K "1\tstate\t1", "no meaning in the kernel tier"),
 	BAD(TIER_USER, U "1\tmap\tm\tn", "no meaning in the user tier"),
 	BAD(TIER_USER, U "1\tstate\t0", "not a number from 1 on"),
-	BAD(TIER_USER, U "1\tstate\t1\0" "2\tstate\t1", "more than one state"),
-	BAD(TIER_USER, U "1\tinput\tv\t\0" "2\tinput\tv\t", "two inputs v"),
+	BAD(TIER_USER,
+	    U "1\tstate\t1\0"
+	      "2\tstate\t1",
+	    "more than one state"),
+	BAD(TIER_USER,
+	    U "1\tinput\tv\t\0"
+	      "2\tinput\tv\t",
+	    "two inputs v"),
 	BAD(TIER_KERNEL, K "1\toutput\tx\t\xff", "not UTF-8"),
 	BAD(TIER_KERNEL, K "1\toutput\tx\t\x1b[31m", "not UTF-8"),
 };

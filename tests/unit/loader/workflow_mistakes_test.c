@@ -15,42 +15,43 @@
 
 #include "described.h"
 
-static const char sound[] = "workflow: plant\n"							    /* 1 */
-			    "version: \"1.0\"\n"						    /* 2 */
-			    "triggers:\n"							    /* 3 */
-			    "  sensors:\n"							    /* 4 */
-			    "    packet:\n"							    /* 5 */
-			    "      interfaces: [eth0, eth1]\n"					    /* 6 */
-			    "      hook: xdp\n"							    /* 7 */
-			    "      match: {protocol: udp, destination_port: [5005, 5006]}\n"	    /* 8 */
-			    "    mode: copy\n"							    /* 9 */
-			    "    to: plausible\n"						    /* 10 */
-			    "functions:\n"							    /* 11 */
-			    "  plausible:\n"							    /* 12 */
-			    "    kernel: filter\n"						    /* 13 */
-			    "    params: {offset: 4, type: s32be, min: -50, max: 150}\n"	    /* 14 */
-			    "    outputs: {inside: repeats, outside: alarm}\n"			    /* 15 */
-			    "  repeats:\n"							    /* 16 */
-			    "    kernel: dedup\n"						    /* 17 */
-			    "    params: {by: [source_address, payload], window: 500ms}\n"	    /* 18 */
-			    "    outputs: {first: trend, repeat: pass}\n"			    /* 19 */
-			    "  trend:\n"							    /* 20 */
-			    "    user: watch\n"							    /* 21 */
-			    "    key: source_address\n"						    /* 22 */
-			    "    state: memory\n"						    /* 23 */
-			    "    keys: 1000\n"							    /* 24 */
-			    "    outputs: {anomaly: [more, archive]}\n"				    /* 25 */
-			    "  more:\n"								    /* 26 */
-			    "    user: tally\n"							    /* 27 */
-			    "    outputs: {total: archive}\n"					    /* 28 */
-			    "workers: {queue: 4096}\n"						    /* 29 */
-			    "overload: {packet: pass, event: lose}\n"				    /* 30 */
-			    "on_failure: pass\n"						    /* 31 */
-			    "sinks:\n"								    /* 32 */
-			    "  alarm:\n"							    /* 33 */
-			    "    udp: {to: \"10.0.0.9:5140\"}\n"				    /* 34 */
-			    "  archive:\n"							    /* 35 */
-			    "    file: {path: /var/lib/plant.jsonl, rotate: 64Mi, keep: 8}\n";	    /* 36 */
+static const char sound[] =
+	"workflow: plant\n"						   /* 1 */
+	"version: \"1.0\"\n"						   /* 2 */
+	"triggers:\n"							   /* 3 */
+	"  sensors:\n"							   /* 4 */
+	"    packet:\n"							   /* 5 */
+	"      interfaces: [eth0, eth1]\n"				   /* 6 */
+	"      hook: xdp\n"						   /* 7 */
+	"      match: {protocol: udp, destination_port: [5005, 5006]}\n"   /* 8 */
+	"    mode: copy\n"						   /* 9 */
+	"    to: plausible\n"						   /* 10 */
+	"functions:\n"							   /* 11 */
+	"  plausible:\n"						   /* 12 */
+	"    kernel: filter\n"						   /* 13 */
+	"    params: {offset: 4, type: s32be, min: -50, max: 150}\n"	   /* 14 */
+	"    outputs: {inside: repeats, outside: alarm}\n"		   /* 15 */
+	"  repeats:\n"							   /* 16 */
+	"    kernel: dedup\n"						   /* 17 */
+	"    params: {by: [source_address, payload], window: 500ms}\n"	   /* 18 */
+	"    outputs: {first: trend, repeat: pass}\n"			   /* 19 */
+	"  trend:\n"							   /* 20 */
+	"    user: watch\n"						   /* 21 */
+	"    key: source_address\n"					   /* 22 */
+	"    state: memory\n"						   /* 23 */
+	"    keys: 1000\n"						   /* 24 */
+	"    outputs: {anomaly: [more, archive]}\n"			   /* 25 */
+	"  more:\n"							   /* 26 */
+	"    user: tally\n"						   /* 27 */
+	"    outputs: {total: archive}\n"				   /* 28 */
+	"workers: {queue: 4096}\n"					   /* 29 */
+	"overload: {packet: pass, event: lose}\n"			   /* 30 */
+	"on_failure: pass\n"						   /* 31 */
+	"sinks:\n"							   /* 32 */
+	"  alarm:\n"							   /* 33 */
+	"    udp: {to: \"10.0.0.9:5140\"}\n"				   /* 34 */
+	"  archive:\n"							   /* 35 */
+	"    file: {path: /var/lib/plant.jsonl, rotate: 64Mi, keep: 8}\n"; /* 36 */
 
 struct change {
 	const char *from, *to;
@@ -95,7 +96,8 @@ static bool is_found(const struct change *change)
 
 		found |= diag->class == DIAG_INVALID && diag->line == change->line &&
 			 diag->column == change->column && !strcmp(diag->file, "w.yaml") &&
-			 strstr(diag->cause, change->cause + more) && strstr(diag->advice, change->advice);
+			 strstr(diag->cause, change->cause + more) &&
+			 strstr(diag->advice, change->advice);
 	}
 	/* What merely follows from a mistake is not said. */
 	found = found && err == -1 && diags->count == 1u + more;
@@ -155,7 +157,8 @@ static const struct change top[] = {
 	{"{queue: 4096}", "{instances: {min: 0, max: 1}}", 29, 28, "not supported by this", ""},
 	{"{queue: 4096}", "{memory: 32Mi}", 29, 11, "`memory` is not supported by this", ""},
 	{"{queue: 4096}", "{class: latency}", 29, 18, "`latency` is not supported", "throughput"},
-	{"packet: pass, event", "packet: redirect, event", 30, 20, "not known", "pass, drop"},
+	{"packet: pass, event", "packet: redirect, event", 30, 20, "not known", "pass"},
+	{"packet: pass, event", "packet: drop, event", 30, 20, "`drop` is not supported", "pass"},
 	{"event: lose", "event: shed", 30, 33, "`shed` is not supported by this", "lose"},
 	{"on_failure: pass", "on_failure: drop", 31, 13, "`drop` is not supported", "pass"},
 	{"on_failure: pass", "on_failure: open", 31, 13, "`open` is not known", "pass"},
@@ -176,7 +179,8 @@ static const struct change triggers[] = {
 	{"    to: plausible\n", "", 4, 3, "`to` is missing", "to: FUNCTION"},
 	{"to: plausible", "to: plausble", 10, 9, "named `plausble`", "`plausible`"},
 	{"to: plausible", "to: pass", 10, 9, "not to the verdict `pass`", "kernel function"},
-	{"to: plausible", "to: [plausible, archive]", 10, 21, "several targets is not supported", ""},
+	{"to: plausible", "to: [plausible, archive]", 10, 21, "several targets is not supported",
+	 ""},
 	{"to: plausible", "to: []", 10, 9, "`to` is empty", ""},
 	{"to: plausible", "to: {redirect: eth1}", 10, 9, "`redirect` is not supported", "drop"},
 	{"mode: copy", "mode: observe", 9, 11, "`observe` is not supported", "copy, take"},
@@ -232,10 +236,12 @@ static const struct change functions[] = {
 	 "write `kernel: filter`"},
 	{"    kernel: filter\n", "", 12, 3, "which function it is", "`kernel: NAME`"},
 	{"kernel: filter\n", "kernel: filter\n    user: watch\n", 14, 5, "`kernel` and `user`", ""},
-	{"kernel: filter\n", "kernel: filter\n    timeout: 5ms\n", 14, 5, "`timeout` is not sup", ""},
+	{"kernel: filter\n", "kernel: filter\n    timeout: 5ms\n", 14, 5, "`timeout` is not sup",
+	 ""},
 	{"kernel: filter\n", "kernel: filter\n    key: vlan\n", 14, 5, "`key` is for user", ""},
 	{"kernel: filter\n", "kernel: filter\n    state: none\n", 14, 5, "`state` is for user", ""},
-	{"kernel: filter", "exec: /bin/true", 13, 5, "`exec` is not supported by this", "user: NAME"},
+	{"kernel: filter", "exec: /bin/true", 13, 5, "`exec` is not supported by this",
+	 "user: NAME"},
 	{"offset: 4", "ofset: 4", 14, 14, "filter has no parameter `ofset`", "`offset`"},
 	{"offset: 4", "offset: -4", 14, 22, "`-4` is beyond what a u32", "0 to 1400"},
 	{"offset: 4", "offset: 1401", 14, 22, "1401 is out of range", "0 to 1400"},
@@ -256,10 +262,10 @@ static const struct change functions[] = {
 	{"inside: repeats", "inside: [repeats, redirect]", 15, 33, "`redirect` is not supp", ""},
 	{"outside: alarm", "outside: [alarm, []]", 15, 49, "single value, not a list", ""},
 	{"repeat: pass", "repeat: []", 19, 37, "empty list of targets", ""},
-	{"by: [source_address, payload]", "by: [source_adress]", 18, 19, "`source_adress` is not one",
-	 "`source_address`"},
-	{"by: [source_address, payload]", "by: [payload, payload]", 18, 28, "payload is there twice",
-	 ""},
+	{"by: [source_address, payload]", "by: [source_adress]", 18, 19,
+	 "`source_adress` is not one", "`source_address`"},
+	{"by: [source_address, payload]", "by: [payload, payload]", 18, 28,
+	 "payload is there twice", ""},
 	{"by: [source_address, payload]", "by: []", 18, 18, "the list is empty", ""},
 	{"window: 500ms", "window: 500", 18, 53, "`500` is not a duration", "1ms to 1h"},
 	{"window: 500ms", "window: 2h", 18, 53, "2h is out of range", "1ms to 1h"},
@@ -275,16 +281,18 @@ static void test_functions(void **state)
 }
 
 static const struct change graph[] = {
-	{"repeat: pass", "repeat: plausible", 19, 37,
-	 "a cycle: plausible -> repeats -> plausible", ""},
+	{"repeat: pass", "repeat: plausible", 19, 37, "a cycle: plausible -> repeats -> plausible",
+	 ""},
 	{"repeat: pass", "repeat: repeats", 19, 37, "a cycle: repeats -> repeats", ""},
 	{"total: archive", "total: trend", 28, 22, "a cycle: trend -> more -> trend", ""},
 	{"total: archive", "total: drop", 28, 22, "cannot drop the packet", "in a kernel function"},
 	{"total: archive", "total: reply", 28, 22, "`reply` from a user function is not supp", ""},
 	{"workers:", "  idle: {user: relay}\nworkers:", 29, 3, "idle is never reached", "lead a"},
 	{"outside: alarm", "outside: drop", 33, 3, "nothing is sent to sink alarm", "remove it"},
-	{"    key: source_address\n", "", 20, 3, "+trend keeps state and has no key", "key: source_address"},
-	{"    key: source_address\n", "", 25, 3, "+more keeps state and has no key", "where the kernel"},
+	{"    key: source_address\n", "", 20, 3, "+trend keeps state and has no key",
+	 "key: source_address"},
+	{"    key: source_address\n", "", 25, 3, "+more keeps state and has no key",
+	 "where the kernel"},
 	{"key: source_address", "key: [source_address, source_adress]", 22, 27,
 	 "`source_adress` is not known", "`source_address`"},
 	{"key: source_address", "key: [vlan, vlan]", 22, 17, "vlan stands there twice", ""},
@@ -298,10 +306,11 @@ static const struct change graph[] = {
 	{"state: memory", "state: disk", 23, 12, "`disk` is not known", "none, memory"},
 	{"state: memory", "state: none", 24, 5, "there is none", "remove it"},
 	{"keys: 1000", "keys: 0", 24, 11, "0 is out of range", "1 to"},
-	{"user: tally", "user: relay\n    state: memory", 28, 12, "+relay keeps no state", "remove it"},
+	{"user: tally", "user: relay\n    state: memory", 28, 12, "+relay keeps no state",
+	 "remove it"},
 	{"first: trend", "first: [trend, more]", 26, 3,
 	 "two keys: none (from more) and source_address (from trend)", "the same `key`"},
-	{"{inside: repeats, outside: alarm}", "{short: repeats, outside: alarm}", 20, 3,
+	{"{inside: repeats, outside: alarm}", "{too_short: repeats, outside: alarm}", 20, 3,
 	 "reads the field `value`", "ebpf-faas functions"},
 	{"user: tally\n    outputs: {total", "user: watch\n    outputs: {anomaly", 26, 3,
 	 "more reads the field `value`", ""},
@@ -328,8 +337,10 @@ static const struct change sinks[] = {
 	{"rotate: 64Mi", "rotate: 64M", 36, 48, "`64M` is not a number of bytes", ""},
 	{"rotate: 64Mi, ", "", 36, 46, "nothing is rotated", "rotate: 64Mi"},
 	{"keep: 8", "keep: 1001", 36, 60, "1001 is out of range", "0 to 1000"},
-	{"    udp: {to: \"10.0.0.9:5140\"}", "    mqtt: {}", 34, 5, "`mqtt` is not supported", "udp"},
-	{"    udp: {to: \"10.0.0.9:5140\"}", "    http: {}", 34, 5, "`http` is not supported", "udp"},
+	{"    udp: {to: \"10.0.0.9:5140\"}", "    mqtt: {}", 34, 5, "`mqtt` is not supported",
+	 "udp"},
+	{"    udp: {to: \"10.0.0.9:5140\"}", "    http: {}", 34, 5, "`http` is not supported",
+	 "udp"},
 	{"5140\"}\n", "5140\"}\n    spool: {}\n", 35, 5, "`spool` is not supported by this", ""},
 	{"    udp: {to: \"10.0.0.9:5140\"}", "    {}", 33, 3, "does not say where", "`udp:`"},
 	{"    udp: {to: \"10.0.0.9:5140\"}\n", "    file: {path: /var/lib/plant.jsonl}\n", 36, 18,
@@ -346,9 +357,9 @@ static void test_sinks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),	  cmocka_unit_test(test_top),
+		cmocka_unit_test(test_sound),	 cmocka_unit_test(test_top),
 		cmocka_unit_test(test_triggers), cmocka_unit_test(test_functions),
-		cmocka_unit_test(test_graph),	  cmocka_unit_test(test_sinks),
+		cmocka_unit_test(test_graph),	 cmocka_unit_test(test_sinks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

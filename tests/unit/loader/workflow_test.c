@@ -164,10 +164,11 @@ static void test_kernel_fields(void **state)
 	struct fixture *fixture = *state;
 	const struct bundle *bundle = &fixture->workflow.bundle;
 
-	parse(fixture, HEAD "a}}\nfunctions:\n"
-			    "  a: {kernel: filter, params: {min: 0, max: 1}, outputs: {inside: b}}\n"
-			    "  b: {kernel: filter, params: {min: 0, max: 1}, outputs: {inside: c}}\n"
-			    "  c: {user: watch, key: vlan}\n");
+	parse(fixture,
+	      HEAD "a}}\nfunctions:\n"
+		   "  a: {kernel: filter, params: {min: 0, max: 1}, outputs: {inside: b}}\n"
+		   "  b: {kernel: filter, params: {min: 0, max: 1}, outputs: {inside: c}}\n"
+		   "  c: {user: watch, key: vlan}\n");
 	assert_int_equal(bundle->kernel_field_count, 2);
 	assert_int_equal(bundle->kernel_fields[1].kernel_function, 1);
 	assert_string_equal(bundle->kernel_fields[1].field.name, "value");
@@ -183,12 +184,13 @@ static void test_field_goes_on(void **state)
 {
 	struct fixture *fixture = *state;
 
-	parse(fixture, HEAD "a}}\nfunctions:\n"
-			    "  a: {kernel: filter, params: {min: 0, max: 1}, outputs: {inside: b}}\n"
-			    "  b: {kernel: dedup, outputs: {first: c}}\n"
-			    "  c: {kernel: dedup, outputs: {first: d}}\n"
-			    "  d: {kernel: dedup, outputs: {first: e}}\n"
-			    "  e: {user: watch, key: vlan}\n");
+	parse(fixture,
+	      HEAD "a}}\nfunctions:\n"
+		   "  a: {kernel: filter, params: {min: 0, max: 1}, outputs: {inside: b}}\n"
+		   "  b: {kernel: dedup, outputs: {first: c}}\n"
+		   "  c: {kernel: dedup, outputs: {first: d}}\n"
+		   "  d: {kernel: dedup, outputs: {first: e}}\n"
+		   "  e: {user: watch, key: vlan}\n");
 	assert_int_equal(fixture->workflow.bundle.kernel_count, 4);
 	/* What a user function emits replaces it; `relay` emits a `value`, too. */
 	parse(fixture, HEAD "a}}\nfunctions:\n"
@@ -201,7 +203,8 @@ static void test_trigger_to_user(void **state)
 	struct fixture *fixture = *state;
 	const struct bundle *bundle = &fixture->workflow.bundle;
 
-	parse(fixture, HEAD "[a]}}\nfunctions: {a: {user: tally, key: source_port, state: none}}\n");
+	parse(fixture,
+	      HEAD "[a]}}\nfunctions: {a: {user: tally, key: source_port, state: none}}\n");
 	assert_int_equal(bundle->kernel_count, 0);
 	assert_int_equal(bundle->triggers[0].to.kind, TARGET_USER);
 	assert_int_equal(bundle->triggers[0].to.entry, 0);
@@ -429,9 +432,8 @@ static void test_demonstration(void **state)
 
 	assert_non_null(mkdtemp(build));
 	for (size_t i = 0; i < 2; i++) {
-		const struct workflow_options options = {.directories = directories,
-							 .directory_count = 1,
-							 .build_directory = build};
+		const struct workflow_options options = {
+			.directories = directories, .directory_count = 1, .build_directory = build};
 		char path[256];
 
 		memset(fixture, 0, sizeof(*fixture));

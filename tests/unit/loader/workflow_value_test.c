@@ -100,9 +100,9 @@ static const struct {
 	int err;
 	double real;
 } reals[] = {
-	{"0.1", 0, 0.1},    {"-4", 0, -4},	    {"1e-6", 0, 1e-6},	{"2.5E+3", 0, 2500},
-	{"inf", -EINVAL, 0}, {"nan", -EINVAL, 0},    {"0x1p3", -EINVAL, 0}, {"1e999", -ERANGE, 0},
-	{"", -EINVAL, 0},    {"1e", -EINVAL, 0},	    {"1.e3", -EINVAL, 0},  {" 1", -EINVAL, 0},
+	{"0.1", 0, 0.1},     {"-4", 0, -4},	  {"1e-6", 0, 1e-6},	 {"2.5E+3", 0, 2500},
+	{"inf", -EINVAL, 0}, {"nan", -EINVAL, 0}, {"0x1p3", -EINVAL, 0}, {"1e999", -ERANGE, 0},
+	{"", -EINVAL, 0},    {"1e", -EINVAL, 0},  {"1.e3", -EINVAL, 0},	 {" 1", -EINVAL, 0},
 	{"1 ", -EINVAL, 0},
 };
 

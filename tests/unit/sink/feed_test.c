@@ -36,8 +36,9 @@ enum { SINK_A, SINK_B, SINK_U, SINKS };
 #define TO_B (1u << SINK_B)
 #define TO_U (1u << SINK_U)
 
+static char directory[64];
+
 static struct fixture {
-	char directory[64];
 	char paths[2][128]; /* of sinks A and B */
 	char dead[128];
 	int log, worker, courier, space;
@@ -82,7 +83,7 @@ static void describe_sinks(void)
 {
 	fix.bundle->sink_count = SINKS;
 	for (int i = SINK_A; i <= SINK_B; i++) {
-		snprintf(fix.paths[i], sizeof(fix.paths[i]), "%s/%c.jsonl", fix.directory, 'a' + i);
+		snprintf(fix.paths[i], sizeof(fix.paths[i]), "%s/%c.jsonl", directory, 'a' + i);
 		fix.bundle->sinks[i].kind = SINK_FILE;
 		snprintf(fix.bundle->sinks[i].name, FAAS_NAME_BYTES, "file-%c", 'a' + i);
 		strcpy(fix.bundle->sinks[i].path, fix.paths[i]);
@@ -99,10 +100,10 @@ static int set_up(void **state)
 
 	(void)state;
 	memset(&fix, 0, sizeof(fix));
-	strcpy(fix.directory, "/tmp/feed-XXXXXX");
-	if (!mkdtemp(fix.directory) || open_receiver())
+	strcpy(directory, "/tmp/feed-XXXXXX");
+	if (!mkdtemp(directory) || open_receiver())
 		return -1;
-	snprintf(fix.dead, sizeof(fix.dead), "%s/dead-letters.jsonl", fix.directory);
+	snprintf(fix.dead, sizeof(fix.dead), "%s/dead-letters.jsonl", directory);
 	fix.mapping = map_file(&fix.log, log_bytes);
 	fix.page = map_file(&fix.worker, WORKER_PAGE_BYTES);
 	fix.courier_page = map_file(&fix.courier, COURIER_PAGE_BYTES);
@@ -141,7 +142,7 @@ static int tear_down(void **state)
 		}
 	}
 	(void)unlink(fix.dead);
-	return rmdir(fix.directory);
+	return rmdir(directory);
 }
 
 /* As a worker that starts: what an earlier feed had goes. */
@@ -210,7 +211,8 @@ static void write_dead(void)
 	assert_int_equal(log_begin(&fix.writer), 0);
 	assert_int_equal(log_trace(&fix.writer, NULL, 0), 0);
 	memcpy(log_dead(&fix.writer, 0, LOG_DEAD_ERROR, 3), "abc", 3);
-	log_commit(&fix.writer, LOG_DEAD, 0, 0, 64 * ++fix.processed, fix.processed, 1);
+	fix.processed++;
+	log_commit(&fix.writer, LOG_DEAD, 0, 0, 64 * fix.processed, fix.processed, 1);
 	fix.page->counters[0].output_position = fix.writer.head;
 	publish();
 }
@@ -313,6 +315,21 @@ static void test_wraps_and_survives(void **state)
 	assert_true(fix.writer.head > 2 * SEGMENTS * SEGMENT_BYTES);
 	assert_lines(fix.paths[SINK_A], from, 1500, 1);
 	assert_int_equal(cursor()->corrupt, 0);
+}
+
+/* More lines than a batch holds, for two sinks. */
+static void test_batches(void **state)
+{
+	(void)state;
+	open_feed(true);
+	while (!write_record(TO_A | TO_B, 1))
+		;
+	assert_true(feed_step(fix.feed, fix.scratch));
+	assert_true(cursor()->sequence > 0 && cursor()->sequence < fix.processed);
+	step();
+	assert_true(fix.feed->sinks[SINK_A].file.bytes > FEED_BATCH_BYTES);
+	assert_lines(fix.paths[SINK_A], 1, fix.processed, 1);
+	assert_lines(fix.paths[SINK_B], 1, fix.processed, 1);
 }
 
 /* The page as it was before a batch: the successor writes the batch again, and
@@ -467,7 +484,10 @@ static void test_rotation_over_crashes(void **state)
 	for (int i = 0; i <= 3; i++) {
 		snprintf(name, sizeof(name), i ? "%s.%d" : "%s", fix.paths[SINK_A], i);
 		file = fopen(name, "r");
-		assert_non_null(file);
+		if (i < 3)
+			assert_non_null(file);
+		if (!file)
+			continue;
 		while (fgets(line, sizeof(line), file))
 			lines++;
 		assert_true(ftell(file) <= 6000);
@@ -524,10 +544,14 @@ static void test_steps_over(void **state)
 	(void)state;
 	open_feed(true);
 	assert_int_equal(write_record(TO_A, 1), 0);
+	step();
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(write_record(0, 0), 0);
+	/* They are not even looked at. */
+	fix.mapping[LOG_DATA_OFFSET + fix.writer.head - 100] ^= 1;
 	step();
 	assert_lines(fix.paths[SINK_A], 1, 1, 1);
+	assert_int_equal(cursor()->corrupt, 0);
 	assert_int_equal(cursor()->sequence, 101);
 	assert_int_equal(cursor()->log_position, fix.writer.head);
 	assert_int_equal(write_record(TO_A, 1), 0);
@@ -626,7 +650,7 @@ static void test_tells_a_waiting_worker(void **state)
 static void test_strict(void **state)
 {
 	(void)state;
-	snprintf(fix.bundle->sinks[SINK_B].path, FAAS_PATH_BYTES, "%s/none/b", fix.directory);
+	snprintf(fix.bundle->sinks[SINK_B].path, FAAS_PATH_BYTES, "%s/none/b", directory);
 	open_feed(true);
 	assert_null(fix.feed);
 	open_feed(false);
@@ -645,6 +669,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_delivers_to_each_sink),
 		TEST(test_wraps_and_survives),
+		TEST(test_batches),
 		TEST(test_crash_between_write_and_cursor),
 		TEST(test_udp_at_most_once_over_a_crash),
 		TEST(test_held_up_sink),

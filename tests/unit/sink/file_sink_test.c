@@ -143,6 +143,26 @@ static void test_cut_back(void **state)
 	file_sink_close(&sink);
 }
 
+/* A part of a batch that could not be cut off at once goes before the next. */
+static void test_torn(void **state)
+{
+	struct file_sink sink;
+
+	(void)state;
+	file_sink_init(&sink, path, 0, 0);
+	append(&sink, "a\n");
+	write_raw("part of a li");
+	sink.torn = true;
+	append(&sink, "b\n");
+	assert_string_equal(contents(path), "a\nb\n");
+	/* What is not ours stays. */
+	write_raw("theirs\n");
+	append(&sink, "c\n");
+	assert_string_equal(contents(path), "a\nb\ntheirs\nc\n");
+	assert_int_equal(sink.bytes, 13);
+	file_sink_close(&sink);
+}
+
 static void test_rotation(void **state)
 {
 	struct file_sink sink;
@@ -286,6 +306,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_append_to_what_is_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_new_file_has_mode, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cut_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_torn, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rotation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rotation_keeps_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rotation_happens_before_the_write, set_up,

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The workflow that the rig's worker runs. */
+#include <stdio.h>
+
+#include "worker_rig.h"
+
+static void add_param(struct bundle_function *function, const char *name, uint64_t value)
+{
+	struct bundle_param *param = &function->params[function->param_count++];
+
+	(void)snprintf(param->name, sizeof(param->name), "%s", name);
+	param->type = PARAM_U64;
+	param->integer = (int64_t)value;
+	(void)snprintf(param->text, sizeof(param->text), "%llu", (unsigned long long)value);
+}
+
+static void add_field(struct bundle_output *output, const char *name, enum faas_field_type type)
+{
+	struct bundle_field *field = &output->fields[output->field_count++];
+
+	(void)snprintf(field->name, sizeof(field->name), "%s", name);
+	field->type = type;
+}
+
+static struct bundle_output *add_output(struct bundle_function *function, const char *name,
+					uint32_t origin)
+{
+	struct bundle_output *output = &function->outputs[function->output_count++];
+
+	(void)snprintf(output->name, sizeof(output->name), "%s", name);
+	output->origin = origin;
+	return output;
+}
+
+static void add_target(struct bundle_output *output, enum bundle_target_kind kind, uint32_t index)
+{
+	output->targets[output->target_count++] =
+		(struct bundle_target){.kind = kind, .index = index, .entry = UINT32_MAX};
+}
+
+static struct bundle_function *add_user(struct bundle *bundle, const char *name,
+					const struct rig_options *options)
+{
+	struct bundle_function *function = &bundle->user[bundle->user_count++];
+
+	(void)snprintf(function->instance, sizeof(function->instance), "%s", name);
+	(void)snprintf(function->function, sizeof(function->function), "%s", name);
+	(void)snprintf(function->file, sizeof(function->file), "user/%s.so", name);
+	function->state_keys = options->state_keys;
+	function->state_version = 1;
+	function->has_state = !options->no_state;
+	function->key[function->key_count++] = KEY_SOURCE_ADDRESS;
+	return function;
+}
+
+/* trigger -> source (kernel) -> [counter -> [relay ->]] archive, and source ->
+ * archive directly. */
+void rig_make_bundle(struct bundle *bundle, const struct rig_options *options)
+{
+	struct bundle_trigger *trigger = &bundle->triggers[0];
+	struct bundle_function *source = &bundle->kernel[0];
+	struct bundle_function *counter, *relay;
+	struct bundle_output *output;
+
+	(void)snprintf(bundle->name, sizeof(bundle->name), "rig");
+	(void)snprintf(bundle->version, sizeof(bundle->version), "1");
+	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
+
+	bundle->trigger_count = 1;
+	(void)snprintf(trigger->name, sizeof(trigger->name), "packets");
+	trigger->id = 1;
+	trigger->interface_count = 1;
+	(void)snprintf(trigger->interfaces[0], sizeof(trigger->interfaces[0]), "eth0");
+	trigger->match = (struct bundle_match){
+		.protocol = PROTOCOL_UDP, .destination_ports = {5005}, .destination_port_count = 1};
+	trigger->to = (struct bundle_target){.kind = TARGET_KERNEL, .entry = UINT32_MAX};
+
+	bundle->kernel_count = 1;
+	(void)snprintf(source->instance, sizeof(source->instance), "source");
+	(void)snprintf(source->function, sizeof(source->function), "source");
+	output = add_output(source, "out", 0);
+	add_target(output, TARGET_USER, 0);
+	output->targets[0].entry = 0;
+	add_target(output, TARGET_SINK, 0);
+	output->targets[1].entry = RIG_ENTRY_SINK;
+	bundle->kernel_field_count = 1;
+	(void)snprintf(bundle->kernel_fields[0].field.name, FAAS_IDENTIFIER_BYTES, "number");
+
+	bundle->entry_count = 2;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct bundle_entry *entry = &bundle->entries[i];
+
+		entry->kind = i == RIG_ENTRY_SINK ? TARGET_SINK : TARGET_USER;
+		entry->key[entry->key_count++] = KEY_SOURCE_ADDRESS;
+		entry->key_bytes = 16;
+		entry->payload_bytes_max = FAAS_EVENT_PAYLOAD_MAX;
+	}
+
+	counter = add_user(bundle, "counter", options);
+	counter->state_bytes = 24;
+	add_param(counter, "every", options->every);
+	add_param(counter, "copies", options->copies);
+	add_param(counter, "fail_every", options->fail_every);
+	add_param(counter, "crash_at", options->crash_at);
+	add_param(counter, "spin", options->spin);
+	(void)snprintf(counter->inputs[counter->input_count++], FAAS_IDENTIFIER_BYTES, "number");
+	output = add_output(counter, "total", 1);
+	add_field(output, "count", FAAS_FIELD_U64);
+	add_field(output, "number", FAAS_FIELD_U64);
+	if (options->user_count == 2)
+		add_target(output, TARGET_USER, 1);
+	if (!options->no_sinks)
+		add_target(output, TARGET_SINK, 0);
+	(void)add_output(counter, "raw", 2);
+
+	if (options->user_count == 2) {
+		relay = add_user(bundle, "relay", options);
+		relay->state_bytes = 8;
+		output = add_output(relay, "seen", 3);
+		add_field(output, "relayed", FAAS_FIELD_U64);
+		add_field(output, "half", FAAS_FIELD_F64);
+		add_field(output, "origin", FAAS_FIELD_U64);
+		add_target(output, TARGET_SINK, 1);
+		(void)snprintf(relay->inputs[relay->input_count++], FAAS_IDENTIFIER_BYTES, "count");
+		(void)snprintf(relay->inputs[relay->input_count++], FAAS_IDENTIFIER_BYTES,
+			       "number");
+	}
+	bundle->sink_count = 2;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct bundle_sink *sink = &bundle->sinks[i];
+
+		(void)snprintf(sink->name, sizeof(sink->name), i ? "second" : "archive");
+		sink->kind = SINK_FILE;
+		(void)snprintf(sink->path, sizeof(sink->path), "/nonexistent/%u.jsonl", i);
+	}
+}

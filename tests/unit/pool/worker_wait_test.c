@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* When a worker sleeps, waits, wakes others and gives up. Needs root. */
+#include "worker_helpers.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "userspace/pool/worker_fds.h"
+
+static void test_full_log_waits(void **state)
+{
+	struct rig_options options = {.copies = 1, .log_segments = 2};
+	uint64_t head;
+
+	(void)state;
+	assert_int_equal(open_rig(&options), 0);
+	assert_int_equal(rig_start(rig), 0);
+	/* Nobody reads the log: it takes some 8,000 records of over 250 bytes. */
+	for (int i = 0;
+	     i < 2000 && __atomic_load_n(&rig->page->state, __ATOMIC_RELAXED) != WORKER_WAITING;
+	     i++) {
+		struct ringview view;
+
+		assert_int_equal(ringview_open(rig->ring, &view), 0);
+		if (*view.producer - *view.consumer < view.bytes / 2)
+			assert_int_equal(rig_emit(rig, 100), 0);
+		ringview_close(&view);
+		pause_us(500);
+	}
+	assert_int_equal(rig->page->state, WORKER_WAITING);
+	head = rig->page->head;
+	assert_true(head <= 2 * FAAS_LOG_SEGMENT_BYTES);
+	assert_true(head > FAAS_LOG_SEGMENT_BYTES);
+	/* A full log keeps nobody from stopping it: it dies, another goes on. */
+	assert_int_equal(WTERMSIG(rig_kill(rig)), SIGKILL);
+	assert_int_equal(rig_start(rig), 0);
+	emit(20000);
+	assert_int_equal(rig_drain(rig), 0);
+	assert_int_equal(rig_read(rig), 0);
+	check_all_counted(100);
+	assert_int_equal(rig_stop(rig), 0);
+}
+
+/* Gaps around the time that a worker takes to fall asleep: none may be slept
+ * through. */
+static void test_wakeups(void **state)
+{
+	struct rig_options options = {.copies = 0};
+	unsigned int seed = (unsigned int)time(NULL);
+	struct ringview view;
+	uint64_t wakeups;
+
+	(void)state;
+	print_message("seed %u\n", seed);
+	assert_int_equal(open_rig(&options), 0);
+	assert_int_equal(rig_start(rig), 0);
+	assert_int_equal(ringview_open(rig->ring, &view), 0);
+	for (int i = 0; i < 600; i++) {
+		int looks = 0;
+
+		assert_int_equal(rig_emit(rig, 1), 0);
+		while (__atomic_load_n(view.consumer, __ATOMIC_ACQUIRE) != *view.producer &&
+		       looks++ < 20000)
+			pause_us(50);
+		assert_true(looks < 20000); /* a second asleep: missed */
+		pause_us(900 + (unsigned int)rand_r(&seed) % 1400);
+		if (i % 100 == 0)
+			assert_int_equal(rig_read(rig), 0);
+	}
+	ringview_close(&view);
+	wakeups = rig->page->wakeups;
+	assert_true(wakeups > 50);
+	assert_true(rig->config->woken > 50);
+	/* Idle means idle: no more wakeups, no CPU time. */
+	for (int i = 0; i < 1000 && !__atomic_load_n(&rig->flags->sleeping, __ATOMIC_ACQUIRE); i++)
+		pause_us(1000);
+	assert_int_equal(rig->flags->sleeping, 1);
+	assert_int_equal(rig->page->state, WORKER_SLEEPING);
+	wakeups = rig->page->wakeups;
+	for (int i = 0; i < 100; i++) {
+		pause_us(1000);
+		assert_int_equal(rig->page->wakeups, wakeups);
+	}
+	assert_int_equal(rig_stop(rig), 0);
+}
+
+/* The courier is told of outputs once for each of its sleeps, and of records
+ * without outputs only when the log gets full. */
+static void test_notifies_courier(void **state)
+{
+	struct rig_options options = {.copies = 1, .every = 5};
+	uint64_t count = 0;
+
+	(void)state;
+	assert_int_equal(open_rig(&options), 0);
+	rig->config->keys = 1;
+	rig->courier->sleep_epoch = 1;
+	assert_int_equal(rig_start(rig), 0);
+	emit(4);
+	for (int i = 0; i < 1000 && counters().processed != 4; i++)
+		pause_us(1000);
+	assert_int_equal(read(rig->notify, &count, sizeof(count)), -1);
+	for (uint64_t processed = 14; processed <= 34; processed += 10) {
+		emit(10); /* two outputs each time */
+		for (int i = 0; i < 1000 && counters().processed != processed; i++)
+			pause_us(1000);
+	}
+	assert_int_equal(read(rig->notify, &count, sizeof(count)), sizeof(count));
+	assert_int_equal(count, 1);
+	rig->courier->sleep_epoch = 3;
+	emit(6);
+	for (int i = 0; i < 1000 && read(rig->notify, &count, sizeof(count)) < 0; i++)
+		pause_us(1000);
+	assert_int_equal(count, 1);
+	assert_int_equal(rig_stop(rig), 0);
+}
+
+static void test_orphan_ends(void **state)
+{
+	struct rig_options options = {.copies = 1};
+	int status = 0;
+
+	(void)state;
+	assert_int_equal(open_rig(&options), 0);
+	assert_int_equal(rig_start(rig), 0);
+	(void)shutdown(rig->control, SHUT_RDWR);
+	assert_int_equal(waitpid(rig->pid, &status, 0), rig->pid);
+	rig->pid = 0;
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), WORKER_EXIT_DONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_full_log_waits),
+		TEST(test_wakeups),
+		TEST(test_notifies_courier),
+		TEST(test_orphan_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
