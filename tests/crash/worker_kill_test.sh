@@ -44,7 +44,23 @@ without_kills() {
 	same "restarts" 0 "$(restarts)"
 }
 
-# Kill the worker that is there, at a random moment while events come.
+# Kill the worker PID. A worker that keeps up is nearly always between two batches;
+# every second one is therefore stopped until its ring holds thousands of events, and
+# killed while it takes them.
+kill_worker() { # PID NUMBER
+	if [ $(($2 % 2)) = 1 ]; then
+		kill -KILL "$1"
+		return
+	fi
+	kill -STOP "$1" || return
+	sleep "0.$((RANDOM % 100 + 100))"
+	kill -CONT "$1"
+	# Some hundred microseconds, which no sleep can do.
+	for ((spin = RANDOM % 300; spin > 0; spin--)); do :; done
+	kill -KILL "$1"
+}
+
+# At random moments while events come.
 at_random() {
 	local kills=0 pid last=
 	network
@@ -52,17 +68,17 @@ at_random() {
 	RANDOM=$SEED
 	send_in_background "$EVENTS"
 	while [ "$kills" -lt "$KILLS" ]; do
-		sleep "0.$((RANDOM % 300 + 100))"
+		sleep "0.$((RANDOM % 200 + 100))"
 		wait_for 10 worker_other_than "$last" || {
 			fail "no worker after kill $kills"
 			break
 		}
 		pid=$(worker_pid)
-		kill -KILL "$pid" || continue
+		kill_worker "$pid" "$kills" || continue
 		last=$pid
 		kills=$((kills + 1))
 	done
-	process_gone "$SENDER" && fail "the events had ended before the last kill"
+	! process_gone "$SENDER" || fail "the events had ended before the last kill"
 	check_all "$EVENTS"
 	same "restarts" "$KILLS" "$(restarts)"
 }
@@ -96,25 +112,27 @@ after_flip() { fault counters.after_flip 300; }
 # A worker that dies while it repairs what its predecessor left. It would do so for
 # ever, so after a few deaths the runtime is replaced by one without the fault.
 inside_recovery() {
-	local kills=0
+	local kills=0 last= count=$((FAULT_EVENTS * 4))
 	FAAS=$FAULTS_BUILD/ebpf-faas
 	network
 	EBPF_FAAS_FAULT=recover.inside:1 load meter
-	send_in_background "$FAULT_EVENTS"
+	send_in_background "$count"
 	# A kill between two batches leaves nothing to repair: then once more.
-	while [ $(($(restarts) - kills)) -lt "$FAULTS_AT_LEAST" ] && [ "$kills" -lt 200 ]; do
-		if [ $(($(restarts) - kills)) -le 0 ] && kill -KILL "$(worker_pid)" 2>/dev/null; then
-			kills=$((kills + 1))
-		fi
-		sleep 0.02
+	while [ $(($(restarts) - kills)) -le 0 ] && [ "$kills" -lt 20 ]; do
+		wait_for 10 worker_other_than "$last"
+		last=$(worker_pid)
+		kill_worker "$last" 0 || continue
+		kills=$((kills + 1))
+		wait_for 5 restarts_are "$kills"
 	done
+	wait_for 20 restarts_are $((kills + FAULTS_AT_LEAST)) || fail "recover.inside was not hit"
 	echo "killed $kills times; $(restarts) restarts"
-	[ $(($(restarts) - kills)) -ge "$FAULTS_AT_LEAST" ] || fail "recover.inside was not hit"
 	kill -TERM "$(runtime_pid)"
 	wait_for 10 no_process
 	background "$FAULTS_BUILD/libexec/ebpf-faas-runtime" --foreground --log "$CASE/runtime.log"
-	check_all "$FAULT_EVENTS"
+	check_all "$count"
 }
+restarts_are() { [ "$(restarts)" -ge "$1" ]; }
 no_process() { [ -z "$(runtime_pid)$(worker_pid)" ]; }
 
 echo "# SEED=$SEED"
