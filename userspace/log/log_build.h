@@ -154,9 +154,9 @@ static inline uint64_t log_build_commit(struct log_writer *writer, enum log_kind
 		log_build_pad(writer);
 	position = writer->head;
 	header->bytes = used;
-	log_put_word(&header->magic, LOG_RECORD_MAGIC | (uint64_t)kind << 16 |
-					     (uint64_t)shard << 24 | (uint64_t)ring << 32 |
-					     (uint64_t)writer->trace_bytes << 48);
+	log_put_word(&header->magic,
+		     LOG_RECORD_MAGIC | (uint32_t)kind << 16 | (uint32_t)shard << 24 |
+			     (uint64_t)(ring | (uint32_t)writer->trace_bytes << 16) << 32);
 	header->log_id = writer->log_id;
 	header->sequence = ++writer->sequence;
 	log_put_word(&header->incarnation,

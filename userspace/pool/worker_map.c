@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "worker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,6 +71,7 @@ static int map_pages(struct worker *worker, const struct worker_files *files)
 		       &mapping, NULL);
 	if (err)
 		return err;
+	assert(mapping);
 	worker->runtime_page = mapping;
 	if (worker->runtime_page->magic != RUNTIME_PAGE_MAGIC ||
 	    worker->runtime_page->version != PAGES_VERSION)
@@ -87,6 +89,7 @@ static int map_pages(struct worker *worker, const struct worker_files *files)
 		       PROT_READ | PROT_WRITE, &mapping, NULL);
 	if (err)
 		return err;
+	assert(mapping);
 	worker->page = mapping;
 	if (!worker->page->magic) {
 		worker->page->version = PAGES_VERSION;
@@ -111,6 +114,7 @@ static int map_log(struct worker *worker, int fd)
 		       &worker->log_bytes);
 	if (err)
 		return err;
+	assert(mapping);
 	worker->log_mapping = mapping;
 	header = mapping;
 	if (!header->magic) {

@@ -53,7 +53,6 @@ static int set_up(void **state)
 	if (err)
 		diags_print(diags, stderr);
 	*sound = workflow->bundle;
-	sound->overload_drop = true;
 	snprintf(sound->kernel[1].maps[0].name, sizeof(sound->kernel[1].maps[0].name), "d_seen");
 	sound->file_count = 3;
 	snprintf(sound->files[0].path, sizeof(sound->files[0].path), "kernel.bpf.o");
@@ -169,6 +168,8 @@ static const struct {
 	{"version", NULL, "version is missing"},
 	{"colour", "1", "unknown member \"colour\""},
 	{"on_failure", "\"open\"", "on_failure is not one of the words"},
+	{"on_failure", "\"drop\"", "on_failure drop is not supported"},
+	{"overload_packet", "\"drop\"", "overload_packet drop is not supported"},
 	{"queue_events", "0", "queue_events is 0"},
 	{"queue_events", "16.5", "queue_events is not an integer"},
 	{"triggers", "{}", "triggers is not an array"},
