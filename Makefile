@@ -70,7 +70,7 @@ BENCH_PROGRAMS := $(patsubst tools/benchmarks/%_main.c,$(BUILD)/bench/%,$(sort $
 BENCH_BPF := $(patsubst tools/benchmarks/%.c,$(BUILD)/bench/%.o,$(sort $(wildcard tools/benchmarks/*.bpf.c)))
 LIBTEST := $(BUILD)/libtest.a
 
-.PHONY: all check demo bench lint format fuzz asan unit tests install uninstall dist clean help bench-programs
+.PHONY: all check demo cleanroom bench lint format fuzz asan unit tests install uninstall dist clean help bench-programs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -188,6 +188,8 @@ check: ## run every test
 	tools/check
 demo: ## run the demonstration
 	tools/demo
+cleanroom: ## run the demonstration in a clean Debian; takes minutes
+	tools/cleanroom
 bench: ## run every benchmark
 	tools/bench all
 

@@ -15,7 +15,7 @@ FAULT_EVENTS=20000
 FAULTS_AT_LEAST=3
 FAULTS_BUILD=$BUILD/faults
 
-restarts() { faas status --json meter | jq .worker.restarts; }
+restarts() { faas status --json witness | jq .worker.restarts; }
 
 send_in_background() { # COUNT
 	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count "$1" --keys $KEYS \
@@ -28,17 +28,19 @@ send_in_background() { # COUNT
 check_all() { # COUNT
 	wait "$SENDER" || fail "the sender: $(cat "$CASE/sender")"
 	same "sent" "$1" "$(jq .sent "$CASE/sent")"
-	settle meter
+	settle witness
 	same "matched" "$1" "$(counted matched)"
 	same "emitted" "$1" "$(counted emitted)"
 	same "processed" "$1" "$(counted processed)"
 	same "dead-lettered" 0 "$(counted dead_lettered)"
 	exactly_once $KEYS $(($1 / KEYS))
+	same "lines with a torn state" 0 \
+		"$(jq -c 'select(.fields.count != .fields.twin)' "$CASE/records.jsonl" | wc -l)"
 }
 
 without_kills() {
 	network
-	load meter
+	load witness
 	send_in_background "$FAULT_EVENTS"
 	check_all "$FAULT_EVENTS"
 	same "restarts" 0 "$(restarts)"
@@ -64,7 +66,7 @@ kill_worker() { # PID NUMBER
 at_random() {
 	local kills=0 pid last=
 	network
-	load meter
+	load witness
 	RANDOM=$SEED
 	send_in_background "$EVENTS"
 	while [ "$kills" -lt "$KILLS" ]; do
@@ -93,7 +95,7 @@ fault() {
 	local hits
 	FAAS=$FAULTS_BUILD/ebpf-faas
 	network
-	EBPF_FAAS_FAULT=$1:$2 load meter
+	EBPF_FAAS_FAULT=$1:$2 load witness
 	send_in_background "$FAULT_EVENTS"
 	check_all "$FAULT_EVENTS"
 	hits=$(restarts)
@@ -115,7 +117,7 @@ inside_recovery() {
 	local kills=0 last= count=$((FAULT_EVENTS * 4))
 	FAAS=$FAULTS_BUILD/ebpf-faas
 	network
-	EBPF_FAAS_FAULT=recover.inside:1 load meter
+	EBPF_FAAS_FAULT=recover.inside:1 load witness
 	send_in_background "$count"
 	# A kill between two batches leaves nothing to repair: then once more.
 	while [ $(($(restarts) - kills)) -le 0 ] && [ "$kills" -lt 20 ]; do

@@ -153,7 +153,7 @@ settle() {
 }
 counted() { ledger_get "$LEDGER" "$1"; }
 
-# exactly_once KEYS EACH: the file of `meter` has, for each of KEYS keys, the counts
+# exactly_once KEYS EACH: the file of records has, for each of KEYS keys, the counts
 # 1 to EACH, each in one line and no other. That is both promises at once: every
 # result is there once, and the state went through every event once.
 exactly_once() {
@@ -237,7 +237,7 @@ script_cleanup() {
 
 # test_case NAME FUNCTION
 test_case() {
-	local status
+	local status begin=$SECONDS
 	[[ $1 == *"$PATTERN"* ]] || return 0
 	case_number=$((case_number + 1))
 	CASE=$SCRATCH/case$case_number
@@ -272,6 +272,7 @@ test_case() {
 	else
 		echo "ok $case_number - $1"
 	fi
+	echo "# took $((SECONDS - begin)) s"
 	rm -rf "$CASE"
 }
 

@@ -36,7 +36,7 @@ int control_connect(const char *path, struct control *ret)
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
@@ -67,7 +67,8 @@ static int send_request(const struct control *control, const json_t *request, st
 	if (strlen(text) > FAAS_CONTROL_MESSAGE_BYTES_MAX)
 		err = diag_fail(diags, DIAG_FAILED, NULL, "the request is too long");
 	else if (send(control->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
-		err = diag_fail(diags, DIAG_FAILED, NULL, "asking the runtime: %s", strerror(errno));
+		err = diag_fail(diags, DIAG_FAILED, NULL, "asking the runtime: %s",
+				strerror(errno));
 	free(text);
 	return err;
 }
@@ -151,7 +152,7 @@ bool control_runtime_running(void)
 /* One question over a connection of its own. */
 static int ask(const json_t *request, int timeout_ms, json_t **ret, struct diags *diags)
 {
-	struct control control;
+	struct control control = {.fd = -1};
 	int err = control_connect(FAAS_RUN_SOCKET, &control);
 
 	if (err == -EACCES || err == -EPERM)
@@ -260,8 +261,8 @@ static int run_daemon(uint64_t deadline_ns, struct diags *diags)
 
 		read_text(output[0], text, sizeof(text), deadline_ns);
 		now = clock_monotonic_ns();
-		if (poll(&gone, 1, now < deadline_ns
-					   ? (int)((deadline_ns - now) / CLOCK_NS_PER_MS) + 1
+		if (poll(&gone, 1,
+			 now < deadline_ns ? (int)((deadline_ns - now) / CLOCK_NS_PER_MS) + 1
 					   : 0) != 1)
 			(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		(void)poll(&gone, 1, -1);
@@ -271,11 +272,12 @@ static int run_daemon(uint64_t deadline_ns, struct diags *diags)
 	if (output[0] >= 0)
 		close(output[0]);
 	if (err)
-		return diag_fail(diags, DIAG_FAILED, "is the installation complete?", "%s: %s", path,
-				 strerror(-err));
+		return diag_fail(diags, DIAG_FAILED, "is the installation complete?", "%s: %s",
+				 path, strerror(-err));
 	if (how.signal || how.status)
 		return diag_fail(diags, DIAG_FAILED, "try ebpf-faas-runtime --foreground",
-				 "the runtime does not start: %s", text[0] ? text : "it says nothing");
+				 "the runtime does not start: %s",
+				 text[0] ? text : "it says nothing");
 	return 0;
 }
 
@@ -324,8 +326,8 @@ int control_stop(const char *workflow, struct diags *diags)
 	json_t *answer = NULL;
 	int err;
 
-	err = ask_taking(json_pack("{s:s, s:s, s:i}", "op", "stop", "workflow", workflow, "drain_ms",
-				   STOP_DRAIN_MS),
+	err = ask_taking(json_pack("{s:s, s:s, s:i}", "op", "stop", "workflow", workflow,
+				   "drain_ms", STOP_DRAIN_MS),
 			 STOP_TIMEOUT_MS, &answer, diags);
 	json_decref(answer);
 	return err;
@@ -340,8 +342,8 @@ void control_wait_gone(void)
 	json_t *answer = NULL;
 	int pidfd;
 
-	if (pid && ignored && !ask_taking(json_pack("{s:s}", "op", "end"), CONTROL_TIMEOUT_MS,
-					  &answer, ignored))
+	if (pid && ignored &&
+	    !ask_taking(json_pack("{s:s}", "op", "end"), CONTROL_TIMEOUT_MS, &answer, ignored))
 		json_decref(answer);
 	free(ignored);
 	pidfd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;

@@ -14,6 +14,7 @@
  *   counters.before_flip   the counters of a batch are made, not yet current
  *   counters.after_flip    they are, and the ring has not advanced
  *   recover.inside         behind a record that was redone
+ *   recover.new_ring       the log names a new ring, the counters not yet
  */
 #ifndef FAAS_BASE_FAULT_H
 #define FAAS_BASE_FAULT_H

@@ -32,7 +32,7 @@ static int open_file(const char *path, size_t *ret_bytes)
 
 int logger_open(const char *path)
 {
-	size_t bytes;
+	size_t bytes = 0;
 	int fd;
 
 	if (strlen(path) >= sizeof(logger.path))
@@ -42,7 +42,7 @@ int logger_open(const char *path)
 		return fd;
 	if (logger.path[0])
 		close(logger.fd);
-	strcpy(logger.path, path);
+	memcpy(logger.path, path, strlen(path) + 1);
 	logger.fd = fd;
 	logger.bytes = bytes;
 	return 0;

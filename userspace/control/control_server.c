@@ -121,7 +121,8 @@ static void on_message(struct loop_source *source, uint32_t events)
 	ssize_t bytes;
 
 	(void)events;
-	bytes = recv(source->fd, server->message, sizeof(server->message), MSG_DONTWAIT | MSG_TRUNC);
+	bytes = recv(source->fd, server->message, sizeof(server->message),
+		     MSG_DONTWAIT | MSG_TRUNC);
 	if (bytes < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	/* A second request before the first is answered is against the rules. */
@@ -203,8 +204,8 @@ int control_server_open(struct loop *loop, const char *path, uid_t owner,
 	server = calloc(1, sizeof(*server));
 	if (!server)
 		return -ENOMEM;
-	strcpy(address.sun_path, path);
-	strcpy(server->path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	memcpy(server->path, path, strlen(path) + 1);
 	server->loop = loop;
 	server->owner = owner;
 	server->handler = *handler;

@@ -16,7 +16,6 @@
 
 #include "clock.h"
 #include "logger.h"
-#include "netsocket.h"
 #include "paths.h"
 #include "spawn.h"
 #include "userspace/sink/courier_protocol.h"
@@ -27,6 +26,7 @@
 
 #define DELAY_MIN_MS 10
 #define DELAY_MAX_MS 10000
+#define LONG_LIFE_MS 10000 /* of a courier that does not die at once */
 #define END_MS 2000
 #define RETRY_MS 1000
 
@@ -72,10 +72,24 @@ static void on_retry(struct loop_timer *timer)
 	struct courier_link *link = loop_container(timer, struct courier_link, timer);
 	struct courier_client *client;
 
-	TAILQ_FOREACH(client, &link->clients, all)
+	for (client = TAILQ_FIRST(&link->clients); client; client = TAILQ_NEXT(client, all))
 		if (client->stage == COURIER_FAILED)
 			client->stage = COURIER_WANTED;
 	proceed(link);
+}
+
+/* Records delivered so far, of all workflows. */
+static uint64_t progress(const struct courier_link *link)
+{
+	const struct courier_client *client;
+	struct courier_page page;
+	uint64_t sum = 0;
+
+	for (client = TAILQ_FIRST(&link->clients); client; client = TAILQ_NEXT(client, all))
+		if (pread(client->supervisor->files.courier_page, &page, sizeof(page), 0) ==
+		    (ssize_t)sizeof(page))
+			sum += page.cursors[page.current & 1].sequence;
+	return sum;
 }
 
 static void on_exit_ready(struct loop_source *source, uint32_t events)
@@ -92,7 +106,7 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 	childlog_close(&link->output);
 	loop_unset(link->loop, &link->timer);
 	link->pid = 0;
-	TAILQ_FOREACH(client, &link->clients, all) {
+	for (client = TAILQ_FIRST(&link->clients); client; client = TAILQ_NEXT(client, all)) {
 		set_pid(link, client);
 		client->stage = COURIER_WANTED;
 	}
@@ -100,12 +114,14 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 		link->ended(link);
 		return;
 	}
-	if (clock_monotonic_ns() - link->started_ns > DELAY_MAX_MS * CLOCK_NS_PER_MS)
+	/* Whoever kills a courier that works gets another one at once. */
+	if (clock_monotonic_ns() - link->started_ns > LONG_LIFE_MS * CLOCK_NS_PER_MS ||
+	    progress(link) != link->progress_at_start)
 		link->delay_ms = 0;
-	logger_write(LOGGER_WARNING, "courier.died", "signal=%d status=%d restart_ms=%u", how.signal,
-		     how.status, link->delay_ms);
-	loop_set(link->loop, &link->timer,
-		 clock_monotonic_ns() + link->delay_ms * CLOCK_NS_PER_MS, on_restart);
+	logger_write(LOGGER_WARNING, "courier.died", "signal=%d status=%d restart_ms=%u",
+		     how.signal, how.status, link->delay_ms);
+	loop_set(link->loop, &link->timer, clock_monotonic_ns() + link->delay_ms * CLOCK_NS_PER_MS,
+		 on_restart);
 	link->delay_ms = link->delay_ms ? 2 * link->delay_ms : DELAY_MIN_MS;
 	if (link->delay_ms > DELAY_MAX_MS)
 		link->delay_ms = DELAY_MAX_MS;
@@ -115,7 +131,7 @@ static struct courier_client *find(struct courier_link *link, const char *name)
 {
 	struct courier_client *client;
 
-	TAILQ_FOREACH(client, &link->clients, all)
+	for (client = TAILQ_FIRST(&link->clients); client; client = TAILQ_NEXT(client, all))
 		if (!strcmp(client->supervisor->name, name))
 			return client;
 	return NULL;
@@ -133,11 +149,12 @@ static void add_failed(struct courier_link *link, struct courier_client *client,
 	if (first && !client->remove)
 		client->added(client, false, error, advice);
 	else
-		loop_set(link->loop, &link->timer, clock_monotonic_ns() + RETRY_MS * CLOCK_NS_PER_MS,
-			 on_retry);
+		loop_set(link->loop, &link->timer,
+			 clock_monotonic_ns() + RETRY_MS * CLOCK_NS_PER_MS, on_retry);
 }
 
-static void hear_added(struct courier_link *link, struct courier_client *client, const json_t *answer)
+static void hear_added(struct courier_link *link, struct courier_client *client,
+		       const json_t *answer)
 {
 	const char *error = json_string_value(json_object_get(answer, "error"));
 	const char *advice = json_string_value(json_object_get(answer, "advice"));
@@ -166,8 +183,7 @@ static void hear(struct courier_link *link, const json_t *answer)
 	} else if (!strcmp(op, "added") && client->stage == COURIER_ASKED) {
 		hear_added(link, client, answer);
 	} else if (!strcmp(op, "removed") && client->stage == COURIER_LEAVING) {
-		json_int_t undelivered =
-			json_integer_value(json_object_get(answer, "undelivered"));
+		json_int_t undelivered = json_integer_value(json_object_get(answer, "undelivered"));
 
 		TAILQ_REMOVE(&link->clients, client, all);
 		client->removed(client, undelivered > 0 ? (uint64_t)undelivered : 0);
@@ -297,124 +313,9 @@ static void start(struct courier_link *link)
 		return;
 	}
 	link->started_ns = clock_monotonic_ns();
+	link->progress_at_start = progress(link);
 	logger_write(LOGGER_INFO, "courier.started", "pid=%d", link->pid);
 	proceed(link);
-}
-
-/* An open file description of its own, for what others read or write, too. */
-static int reopen(int fd, int flags)
-{
-	char path[32];
-	int copy;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	copy = open(path, flags | O_CLOEXEC);
-	return copy < 0 ? -errno : copy;
-}
-
-/* Descriptors of one message. */
-struct passed {
-	int fds[COURIER_PASS_MAX];
-	bool owned[COURIER_PASS_MAX];
-	unsigned int count;
-};
-
-static int pass(struct passed *passed, int fd, bool owned)
-{
-	if (fd < 0)
-		return fd;
-	passed->fds[passed->count] = fd;
-	passed->owned[passed->count++] = owned;
-	return 0;
-}
-
-static int collect(const struct courier_client *client, struct passed *passed, json_t *udp)
-{
-	const struct supervisor *supervisor = client->supervisor;
-	int err;
-
-	err = pass(passed, reopen(supervisor->manifest, O_RDONLY), true);
-	if (!err)
-		err = pass(passed, reopen(supervisor->files.log, O_RDONLY), true);
-	if (!err)
-		err = pass(passed, reopen(supervisor->files.worker_page, O_RDONLY), true);
-	if (!err)
-		err = pass(passed, supervisor->files.courier_page, false);
-	if (!err)
-		err = pass(passed, supervisor->notify, false);
-	if (!err)
-		err = pass(passed, supervisor->space, false);
-	for (int i = 0; !err && i < FAAS_SINKS_MAX; i++) {
-		int fd;
-
-		if (!client->families[i] || client->no_namespace)
-			continue;
-		err = netsocket_open(client->namespace_fd, client->families[i], SOCK_DGRAM, &fd);
-		if (!err)
-			err = pass(passed, fd, true);
-		if (!err && json_array_append_new(udp, json_integer(i)))
-			err = -ENOMEM;
-	}
-	return err;
-}
-
-static int send_with(int control, const char *text, const struct passed *passed)
-{
-	union {
-		struct cmsghdr align;
-		char data[CMSG_SPACE(COURIER_PASS_MAX * sizeof(int))];
-	} buffer = {0};
-	struct iovec vector = {.iov_base = (void *)text, .iov_len = strlen(text)};
-	struct msghdr header = {.msg_iov = &vector,
-				.msg_iovlen = 1,
-				.msg_control = buffer.data,
-				.msg_controllen = CMSG_SPACE(passed->count * sizeof(int))};
-	struct cmsghdr *part = CMSG_FIRSTHDR(&header);
-
-	part->cmsg_level = SOL_SOCKET;
-	part->cmsg_type = SCM_RIGHTS;
-	part->cmsg_len = CMSG_LEN(passed->count * sizeof(int));
-	memcpy(CMSG_DATA(part), passed->fds, passed->count * sizeof(int));
-	return sendmsg(control, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-static int tell_add(struct courier_link *link, const struct courier_client *client)
-{
-	struct passed passed = {.count = 0};
-	json_t *udp = json_array();
-	char *text = NULL;
-	json_t *message;
-	int err;
-
-	err = collect(client, &passed, udp);
-	message = json_pack("{s:s, s:s, s:b, s:o}", "op", "add", "workflow",
-			    client->supervisor->name, "strict", client->strict, "udp", udp);
-	if (!err) {
-		text = message ? json_dumps(message, JSON_COMPACT) : NULL;
-		err = text ? send_with(link->control.fd, text, &passed) : -ENOMEM;
-	}
-	free(text);
-	json_decref(message);
-	for (unsigned int i = 0; i < passed.count; i++)
-		if (passed.owned[i])
-			close(passed.fds[i]);
-	return err;
-}
-
-static int tell_remove(struct courier_link *link, const struct courier_client *client)
-{
-	json_t *message = json_pack("{s:s, s:s, s:i}", "op", "remove", "workflow",
-				    client->supervisor->name, "drain_ms", (int)client->drain_ms);
-	char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
-	int err = -ENOMEM;
-
-	if (text)
-		err = send(link->control.fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0
-			      ? -errno
-			      : 0;
-	free(text);
-	json_decref(message);
-	return err;
 }
 
 /* Tell of one workflow. 0, or -errno: the socket takes no more now. */
@@ -424,14 +325,14 @@ static int tell(struct courier_link *link, struct courier_client *client)
 
 	if (client->stage == COURIER_WANTED) {
 		client->stage = COURIER_ASKED;
-		err = tell_add(link, client);
+		err = courier_tell_add(link->control.fd, client);
 		if (err == -EAGAIN)
 			client->stage = COURIER_WANTED;
 		else if (err)
 			add_failed(link, client, strerror(-err), "");
 	} else {
 		client->stage = COURIER_LEAVING;
-		err = tell_remove(link, client);
+		err = courier_tell_remove(link->control.fd, client);
 		if (err)
 			client->stage = COURIER_KNOWN;
 	}
@@ -447,12 +348,13 @@ static void proceed(struct courier_link *link)
 
 	if (link->control.fd < 0)
 		return;
-	TAILQ_FOREACH(client, &link->clients, all)
+	for (client = TAILQ_FIRST(&link->clients); client; client = TAILQ_NEXT(client, all))
 		asked += client->stage == COURIER_ASKED;
 	for (client = TAILQ_FIRST(&link->clients); client; client = next) {
 		next = TAILQ_NEXT(client, all);
-		if (client->stage == COURIER_WANTED ? asked >= ASKED_MAX
-						    : client->stage != COURIER_KNOWN || !client->remove)
+		if (client->stage == COURIER_WANTED
+			    ? asked >= ASKED_MAX
+			    : client->stage != COURIER_KNOWN || !client->remove)
 			continue;
 		asked += client->stage == COURIER_WANTED;
 		if (tell(link, client))

@@ -28,16 +28,17 @@ enum courier_stage {
 /* One workflow. Embedded in what it belongs to. */
 struct courier_client {
 	const struct supervisor *supervisor; /* borrowed: files and eventfds */
-	int namespace_fd;   /* of UDP sockets, -1: one's own; owned by the caller */
-	bool no_namespace;  /* it could not be opened: make no sockets */
+	int namespace_fd;	      /* of UDP sockets, -1: one's own; owned by the caller */
+	bool no_namespace;	      /* it could not be opened: make no sockets */
 	int families[FAAS_SINKS_MAX]; /* of UDP sinks, 0: other sinks */
-	bool strict;	    /* a sink that cannot be opened is an error; for the first try */
-	bool remove;	    /* wanted: gone */
+	bool strict; /* a sink that cannot be opened is an error; for the first try */
+	bool remove; /* wanted: gone */
 	uint32_t drain_ms;
 	enum courier_stage stage;
 	TAILQ_ENTRY(courier_client) all;
 	/* From the loop. */
-	void (*added)(struct courier_client *client, bool ok, const char *error, const char *advice);
+	void (*added)(struct courier_client *client, bool ok, const char *error,
+		      const char *advice);
 	/* It is in no list any more; may free the client. */
 	void (*removed)(struct courier_client *client, uint64_t undelivered);
 };
@@ -53,6 +54,7 @@ struct courier_link {
 	struct childlog output;
 	struct courier_clients clients;
 	uint64_t started_ns;
+	uint64_t progress_at_start;
 	uint32_t delay_ms;
 	bool ending;
 	void (*ended)(struct courier_link *link); /* after courier_link_end */
@@ -70,5 +72,11 @@ void courier_link_remove(struct courier_link *link, struct courier_client *clien
 
 /* End the courier; cursors stay. Then ended is called, from the loop or at once. */
 void courier_link_end(struct courier_link *link);
+
+/* Send one message. 0, -EAGAIN: the socket takes no more now; or -errno. */
+int courier_tell_add(int control, const struct courier_client *client)
+	__attribute__((warn_unused_result));
+int courier_tell_remove(int control, const struct courier_client *client)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -8,6 +8,7 @@
 #include "userspace/control/runtime.h"
 
 #define LIST_MAX 256 /* workflows in one answer */
+#define DRAIN_MS_MAX (json_int_t)(10 * FAAS_DRAIN_MS)
 
 struct request {
 	struct runtime *runtime;
@@ -112,7 +113,7 @@ static void handle_stop(const struct request *request)
 	if (!workflow)
 		return;
 	if (json_object_get(request->message, "drain_ms") &&
-	    !take_integer(request, "drain_ms", 0, 10 * FAAS_DRAIN_MS, &drain_ms))
+	    !take_integer(request, "drain_ms", 0, DRAIN_MS_MAX, &drain_ms))
 		return;
 	if (workflow->phase != WORKFLOW_RUNNING) {
 		control_server_refuse(request->runtime->server, request->client,
@@ -160,7 +161,8 @@ static void handle_list(const struct request *request)
 	struct workflow *workflow;
 	bool more = false;
 
-	TAILQ_FOREACH(workflow, &request->runtime->workflows, all) {
+	for (workflow = TAILQ_FIRST(&request->runtime->workflows); workflow;
+	     workflow = TAILQ_NEXT(workflow, all)) {
 		if (after && strcmp(workflow->supervisor.name, after) <= 0)
 			continue;
 		if (json_array_size(list) == LIST_MAX) {
@@ -172,8 +174,9 @@ static void handle_list(const struct request *request)
 						      workflow_phase_name(workflow), "slot",
 						      (json_int_t)workflow->supervisor.slot));
 	}
-	control_server_answer(request->runtime->server, request->client,
-			      json_pack("{s:b, s:b, s:o}", "ok", 1, "more", more, "workflows", list));
+	control_server_answer(
+		request->runtime->server, request->client,
+		json_pack("{s:b, s:b, s:o}", "ok", 1, "more", more, "workflows", list));
 }
 
 /* Somebody who started a runtime found that it is not needed. */
@@ -235,11 +238,12 @@ static void handle(void *context, uint64_t client, const json_t *message)
 	json_t *value;
 
 	if (!operation) {
-		control_server_refuse(server, client, "ask for hello, list, status, start, stop or end",
+		control_server_refuse(server, client,
+				      "ask for hello, list, status, start, stop or end",
 				      "there is no operation of that name");
 		return;
 	}
-	json_object_foreach((json_t *)message, key, value) {
+	json_object_foreach ((json_t *)message, key, value) {
 		if (!allows(operation, key)) {
 			control_server_refuse(server, client, NULL, "\"%s\" does not take \"%s\"",
 					      operation->name, key);
@@ -270,12 +274,13 @@ static void gone(void *context, uint64_t client)
 	struct runtime *runtime = context;
 	struct workflow *workflow;
 
-	TAILQ_FOREACH(workflow, &runtime->workflows, all) {
+	for (workflow = TAILQ_FIRST(&runtime->workflows); workflow;
+	     workflow = TAILQ_NEXT(workflow, all)) {
 		if (workflow->waiter != client)
 			continue;
 		workflow->waiter = 0;
-		if (!workflow->undo && (workflow->phase == WORKFLOW_ADDING ||
-					workflow->phase == WORKFLOW_STARTING))
+		if (!workflow->undo &&
+		    (workflow->phase == WORKFLOW_ADDING || workflow->phase == WORKFLOW_STARTING))
 			workflow_undo(workflow, "nobody waits for its start any more", "");
 		return;
 	}

@@ -58,7 +58,7 @@ struct runtime {
 	uint32_t workflow_count;
 	struct loop_timer patience;
 	bool ending;
-	bool ended; /* the loop may be left */
+	bool ended;  /* the loop may be left */
 	bool forget; /* ended after the last workflow: nothing is left to take over */
 };
 

@@ -80,7 +80,8 @@ int runtime_lock_take(struct runtime_lock *lock, const char *path, const char *s
 			break;
 		if (err != -EBUSY && err != -EAGAIN)
 			return err;
-		if (err == -EBUSY && (!access(socket_path, F_OK) || clock_monotonic_ns() > deadline))
+		if (err == -EBUSY &&
+		    (!access(socket_path, F_OK) || clock_monotonic_ns() > deadline))
 			return err;
 		nanosleep(&pause, NULL);
 	}

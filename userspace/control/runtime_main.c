@@ -306,8 +306,10 @@ static int usage(FILE *stream, int status)
 int main(int count, char **texts)
 {
 	static const struct option long_options[] = {
-		{"foreground", no_argument, NULL, 'f'}, {"log", required_argument, NULL, 'l'},
-		{"version", no_argument, NULL, 'v'},	{"help", no_argument, NULL, 'h'},
+		{"foreground", no_argument, NULL, 'f'},
+		{"log", required_argument, NULL, 'l'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	struct options options = {0};

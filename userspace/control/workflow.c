@@ -35,7 +35,8 @@ struct workflow *workflow_find(struct runtime *runtime, const char *name)
 {
 	struct workflow *workflow;
 
-	TAILQ_FOREACH(workflow, &runtime->workflows, all)
+	for (workflow = TAILQ_FIRST(&runtime->workflows); workflow;
+	     workflow = TAILQ_NEXT(workflow, all))
 		if (!strcmp(workflow->supervisor.name, name))
 			return workflow;
 	return NULL;
@@ -48,7 +49,7 @@ void workflow_enlist(struct workflow *workflow)
 
 	loop_unset(runtime->loop, &runtime->patience);
 	runtime->workflow_count++;
-	TAILQ_FOREACH(next, &runtime->workflows, all) {
+	for (next = TAILQ_FIRST(&runtime->workflows); next; next = TAILQ_NEXT(next, all)) {
 		if (strcmp(next->supervisor.name, workflow->supervisor.name) > 0) {
 			TAILQ_INSERT_BEFORE(next, workflow, all);
 			return;

@@ -37,8 +37,8 @@ void supervisor_init(struct supervisor *supervisor, struct loop *loop)
 const char *supervisor_state_name(const struct supervisor *supervisor)
 {
 	static const char *const names[] = {
-		[SUPERVISOR_IDLE] = "idle",	  [SUPERVISOR_STARTING] = "starting",
-		[SUPERVISOR_RUNNING] = "running", [SUPERVISOR_BACKOFF] = "backoff",
+		[SUPERVISOR_IDLE] = "idle",	    [SUPERVISOR_STARTING] = "starting",
+		[SUPERVISOR_RUNNING] = "running",   [SUPERVISOR_BACKOFF] = "backoff",
 		[SUPERVISOR_STOPPING] = "stopping",
 	};
 
@@ -122,8 +122,8 @@ static void listen_to(struct supervisor *supervisor)
 
 	/* A flood of messages must not hold us: the rest is read next time. */
 	for (int i = 0; i < 8 && supervisor->control.fd >= 0; i++) {
-		ssize_t bytes = recv(supervisor->control.fd, message, sizeof(message) - 1,
-				     MSG_DONTWAIT);
+		ssize_t bytes =
+			recv(supervisor->control.fd, message, sizeof(message) - 1, MSG_DONTWAIT);
 
 		if (bytes < 0)
 			return;
@@ -238,8 +238,8 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 }
 
 /* The descriptors of worker_fds.h, by number. */
-static size_t list_descriptors(const struct supervisor *supervisor, int null, int output, int control,
-			       int *fds)
+static size_t list_descriptors(const struct supervisor *supervisor, int null, int output,
+			       int control, int *fds)
 {
 	fds[0] = null;
 	fds[1] = fds[2] = output;
@@ -302,9 +302,11 @@ static int spawn_worker(struct supervisor *supervisor)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		err = -errno;
 	if (!err)
-		err = childlog_open(&supervisor->output, supervisor->loop, supervisor->name, &output);
+		err = childlog_open(&supervisor->output, supervisor->loop, supervisor->name,
+				    &output);
 	if (!err)
-		err = loop_add(supervisor->loop, &supervisor->control, pair[0], EPOLLIN, on_control);
+		err = loop_add(supervisor->loop, &supervisor->control, pair[0], EPOLLIN,
+			       on_control);
 	if (!err) {
 		pair[0] = -1; /* is the source's now */
 		err = enter_program(supervisor, null, output, pair[1], &pidfd);

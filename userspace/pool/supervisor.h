@@ -27,7 +27,7 @@ enum supervisor_state {
 	SUPERVISOR_IDLE,     /* not started, or ended */
 	SUPERVISOR_STARTING, /* a process that is not ready yet */
 	SUPERVISOR_RUNNING,
-	SUPERVISOR_BACKOFF,  /* none; the next one starts when the timer says so */
+	SUPERVISOR_BACKOFF, /* none; the next one starts when the timer says so */
 	SUPERVISOR_STOPPING,
 };
 
@@ -47,7 +47,7 @@ struct supervisor {
 	int space;
 	int objects[FAAS_USER_FUNCTIONS_MAX]; /* sealed */
 	/* The process. */
-	pid_t pid; /* 0: none */
+	pid_t pid;		 /* 0: none */
 	struct loop_source exit; /* pidfd */
 	struct loop_source control;
 	struct childlog output;
@@ -59,7 +59,7 @@ struct supervisor {
 	uint64_t sequence_at_start;
 	struct policy policy;
 	/* Called from the loop; none may destroy the supervisor in ready. */
-	void (*ready)(struct supervisor *supervisor); /* each process, when it is */
+	void (*ready)(struct supervisor *supervisor);  /* each process, when it is */
 	void (*failed)(struct supervisor *supervisor); /* the first process: see reason */
 	void (*ended)(struct supervisor *supervisor);
 };

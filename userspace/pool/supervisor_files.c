@@ -304,7 +304,7 @@ int run_files_open(const char *root, const struct bundle *bundle, struct run_fil
 		err = each_file(directory, bundle, open_file, &files, &name);
 	if (!err)
 		err = read_origin(directory, ret_netns, netns_bytes);
-	if (!err && (files.runtime_page->magic != RUNTIME_PAGE_MAGIC ||
+	if (!err && (!files.runtime_page || files.runtime_page->magic != RUNTIME_PAGE_MAGIC ||
 		     files.runtime_page->version != PAGES_VERSION))
 		err = -EINVAL;
 	if (directory >= 0)

@@ -25,10 +25,10 @@ struct ring_identity {
 int ring_identity_of(int ring_fd, struct ring_identity *ret) __attribute__((warn_unused_result));
 
 struct run_files {
-	int worker_page;  /* read, write */
-	int courier_page; /* read, write */
-	int runtime_page_readable; /* for the worker */
-	int log;	  /* read, write */
+	int worker_page;		     /* read, write */
+	int courier_page;		     /* read, write */
+	int runtime_page_readable;	     /* for the worker */
+	int log;			     /* read, write */
 	int states[FAAS_USER_FUNCTIONS_MAX]; /* -1: without state */
 	struct runtime_page *runtime_page;
 };

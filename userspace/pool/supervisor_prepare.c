@@ -62,7 +62,8 @@ static int seal_copy(const char *path, const char *name)
 		else
 			left -= sent;
 	}
-	if (!err && fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+	if (!err &&
+	    fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		err = -errno;
 	close(from);
 	if (err && to >= 0)

@@ -140,6 +140,7 @@ static int take_up_ring(struct worker *worker)
 		__atomic_store_n(&header->ring_boot_hash, runtime->ring_boot_hash,
 				 __ATOMIC_RELEASE);
 		__atomic_store_n(&header->ring_map_id, runtime->ring_map_id, __ATOMIC_RELEASE);
+		fault_point("recover.new_ring");
 	}
 	if (ring_seek(&worker->ring, position))
 		return worker_fail(worker, WORKER_EXIT_CORRUPT,

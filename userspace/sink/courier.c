@@ -17,6 +17,8 @@
 #include "userspace/sink/courier_protocol.h"
 #include "userspace/sink/feed.h"
 
+#define DRAIN_MS_MAX (json_int_t)(10 * FAAS_DRAIN_MS)
+
 struct client {
 	struct courier *courier;
 	struct feed *feed;
@@ -137,7 +139,7 @@ static struct client *find(struct courier *courier, const char *name)
 {
 	struct client *client;
 
-	TAILQ_FOREACH(client, &courier->clients, all)
+	for (client = TAILQ_FIRST(&courier->clients); client; client = TAILQ_NEXT(client, all))
 		if (!strcmp(client->feed->name, name))
 			return client;
 	return NULL;
@@ -149,7 +151,8 @@ static char *read_manifest(int fd, size_t *ret_bytes)
 	size_t bytes = 0;
 
 	while (text && bytes < FAAS_MANIFEST_BYTES_MAX) {
-		ssize_t got = pread(fd, text + bytes, FAAS_MANIFEST_BYTES_MAX - bytes, (off_t)bytes);
+		ssize_t got =
+			pread(fd, text + bytes, FAAS_MANIFEST_BYTES_MAX - bytes, (off_t)bytes);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -173,7 +176,7 @@ static int sort_sockets(const json_t *message, const int *fds, unsigned int coun
 		files->udp[i] = -1;
 	if (count < COURIER_PASS_UDP || json_array_size(udp) != count - COURIER_PASS_UDP)
 		return -EINVAL;
-	json_array_foreach(udp, i, number) {
+	json_array_foreach (udp, i, number) {
 		json_int_t sink = json_integer_value(number);
 
 		if (!json_is_integer(number) || sink < 0 || sink >= FAAS_SINKS_MAX ||
@@ -217,7 +220,8 @@ static int add(struct courier *courier, const json_t *message, const char *name,
 	files.space = fds[COURIER_PASS_SPACE];
 	snprintf(path, sizeof(path), "%s/%s/%s", courier->state_directory, name, FEED_DEAD_LETTERS);
 	/* The watch first: what feed_open takes cannot be given back. */
-	if (loop_add(&courier->loop, &client->notify, fds[COURIER_PASS_NOTIFY], EPOLLIN, on_notify)) {
+	if (loop_add(&courier->loop, &client->notify, fds[COURIER_PASS_NOTIFY], EPOLLIN,
+		     on_notify)) {
 		diag_fail(diags, DIAG_FAILED, NULL, "epoll: %s", strerror(errno));
 		goto cleanup;
 	}
@@ -250,14 +254,14 @@ static void handle_add(struct courier *courier, const json_t *message, const cha
 		if (!taken || i < COURIER_PASS_NOTIFY)
 			close(fds[i]);
 	if (taken)
-		answer(courier, json_pack("{s:s, s:s, s:b}", "op", "added", "workflow", name, "ok", 1));
+		answer(courier,
+		       json_pack("{s:s, s:s, s:b}", "op", "added", "workflow", name, "ok", 1));
 	else
-		answer(courier, json_pack("{s:s, s:s, s:b, s:s, s:s}", "op", "added", "workflow", name,
-					  "ok", 0, "error",
-					  diags && diags->count ? diags->list[0].cause
-								: "out of memory",
-					  "advice",
-					  diags && diags->count ? diags->list[0].advice : ""));
+		answer(courier,
+		       json_pack("{s:s, s:s, s:b, s:s, s:s}", "op", "added", "workflow", name, "ok",
+				 0, "error",
+				 diags && diags->count ? diags->list[0].cause : "out of memory",
+				 "advice", diags && diags->count ? diags->list[0].advice : ""));
 	free(diags);
 }
 
@@ -271,7 +275,7 @@ static void handle_remove(struct courier *courier, const json_t *message, const 
 					  "undelivered", 0));
 		return;
 	}
-	if (drain_ms < 0 || drain_ms > 10 * FAAS_DRAIN_MS)
+	if (drain_ms < 0 || drain_ms > DRAIN_MS_MAX)
 		drain_ms = FAAS_DRAIN_MS;
 	client->draining = true;
 	loop_set(&courier->loop, &client->drain,
@@ -308,7 +312,7 @@ static void on_control(struct loop_source *source, uint32_t events)
 				.msg_control = control.data,
 				.msg_controllen = sizeof(control.data)};
 	const char *op, *name;
-	int fds[COURIER_PASS_MAX];
+	int fds[COURIER_PASS_MAX] = {-1};
 	unsigned int count;
 	json_t *message;
 	ssize_t bytes;
@@ -341,7 +345,7 @@ static void on_control(struct loop_source *source, uint32_t events)
 int courier_run(int control_fd, const char *state_directory)
 {
 	struct courier courier = {.control_fd = control_fd, .state_directory = state_directory};
-	struct client *client;
+	struct client *client, *next;
 	int err;
 
 	TAILQ_INIT(&courier.clients);
@@ -361,8 +365,10 @@ int courier_run(int control_fd, const char *state_directory)
 		if (client && !courier.stop)
 			take_turn(client);
 	}
-	while ((client = TAILQ_FIRST(&courier.clients)))
+	for (client = TAILQ_FIRST(&courier.clients); client; client = next) {
+		next = TAILQ_NEXT(client, all);
 		drop(client);
+	}
 	loop_close(&courier.loop);
 cleanup:
 	feed_scratch_free(courier.scratch);

@@ -143,7 +143,8 @@ static void put_key_part(struct text *text, enum bundle_key_part part, const uin
 	}
 }
 
-static void put_key(struct text *text, const struct encoder *encoder, const struct faas_event *event)
+static void put_key(struct text *text, const struct encoder *encoder,
+		    const struct faas_event *event)
 {
 	const uint8_t *at = (const uint8_t *)event + FAAS_EVENT_KEY_OFFSET;
 	const struct key_shape *key = NULL;
@@ -237,7 +238,7 @@ static uint32_t put_fields(struct text *text, const struct encoder *encoder,
 static void put_payload(struct text *text, const struct faas_event *event)
 {
 	const uint8_t *payload = (const uint8_t *)event + FAAS_EVENT_KEY_OFFSET +
-				 FAAS_ALIGN8(event->key_bytes) + 8u * event->field_count;
+				 FAAS_ALIGN8(event->key_bytes) + (size_t)8 * event->field_count;
 
 	if (!event->payload_bytes)
 		return;
@@ -249,8 +250,8 @@ static void put_payload(struct text *text, const struct faas_event *event)
 		text_string(text, ",\"payload_cut\":true");
 }
 
-static int put_origin(struct text *text, const struct encoder *encoder,
-		      const struct origin *origin, uint32_t trigger)
+static int put_origin(struct text *text, const struct encoder *encoder, const struct origin *origin,
+		      uint32_t trigger)
 {
 	if (origin) {
 		put_member(text, "function");
@@ -313,8 +314,8 @@ int encode_dead(const struct encoder *encoder, const struct encode_id *id,
 		const struct log_entry *entry, const void *data, uint64_t wall_ns, char *line)
 {
 	static const char *const reasons[] = {
-		[LOG_DEAD_ERROR] = "error",	[LOG_DEAD_POISON] = "poison",
-		[LOG_DEAD_STATE] = "state",	[LOG_DEAD_INVALID] = "invalid",
+		[LOG_DEAD_ERROR] = "error", [LOG_DEAD_POISON] = "poison",
+		[LOG_DEAD_STATE] = "state", [LOG_DEAD_INVALID] = "invalid",
 		[LOG_DEAD_LIMIT] = "limit",
 	};
 	struct text text = {.data = line, .room = ENCODE_LINE_BYTES_MAX};

@@ -70,10 +70,10 @@ struct feed {
 	uint64_t log_bytes;
 	const struct worker_page *worker_page;
 	struct courier_page *courier_page;
-	int space_fd; /* owned */
+	int space_fd;		      /* owned */
 	struct courier_cursor cursor; /* the next one; the page has the last */
 	struct feed_place scan;
-	bool held; /* the cursor waits for a sink */
+	bool held;		 /* the cursor waits for a sink */
 	uint64_t stuck_until_ns; /* the log is damaged: look again then */
 	uint32_t sink_count;
 	struct feed_sink sinks[FAAS_SINKS_MAX + 1]; /* the last: dead letters */
@@ -86,10 +86,10 @@ void feed_scratch_free(struct feed_scratch *scratch);
 
 /* What a feed is made of. */
 struct feed_files {
-	int log;	  /* read only */
-	int worker_page;  /* read only */
-	int courier_page; /* read, write */
-	int space;	  /* eventfd; taken on success */
+	int log;		 /* read only */
+	int worker_page;	 /* read only */
+	int courier_page;	 /* read, write */
+	int space;		 /* eventfd; taken on success */
 	int udp[FAAS_SINKS_MAX]; /* socket of sink n; taken on success; -1: none */
 };
 

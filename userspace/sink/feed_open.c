@@ -28,7 +28,7 @@ static int map(int fd, int protection, uint64_t bytes_min, void **ret, uint64_t 
 
 static int map_files(struct feed *feed, const struct feed_files *files)
 {
-	void *mapping;
+	void *mapping = NULL;
 	int err;
 
 	err = map(files->log, PROT_READ, LOG_DATA_OFFSET, &mapping, &feed->log_bytes);
@@ -66,8 +66,8 @@ static int take_up_cursor(struct feed *feed)
 	return 0;
 }
 
-static void init_file(struct feed_sink *sink, const char *path, uint64_t rotate_bytes, uint32_t keep,
-		      const struct courier_sink_counters *counters)
+static void init_file(struct feed_sink *sink, const char *path, uint64_t rotate_bytes,
+		      uint32_t keep, const struct courier_sink_counters *counters)
 {
 	sink->kind = SINK_FILE;
 	sink->backoff_ms = FEED_RETRY_MIN_MS;

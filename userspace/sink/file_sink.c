@@ -40,13 +40,10 @@ int file_sink_open(struct file_sink *sink, uint64_t inode, uint64_t bytes)
 		  0640);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &status)) {
+	if (fstat(fd, &status) || flock(fd, LOCK_EX | LOCK_NB))
 		err = -errno;
-	} else if (!S_ISREG(status.st_mode)) {
+	else if (!S_ISREG(status.st_mode))
 		err = -EINVAL;
-	} else if (flock(fd, LOCK_EX | LOCK_NB)) {
-		err = -errno;
-	}
 	if (err) {
 		close(fd);
 		return err;

@@ -131,9 +131,9 @@ void text_time(struct text *text, uint64_t wall_ns)
 	struct tm parts;
 
 	gmtime_r(&seconds, &parts);
-	snprintf(buffer, sizeof(buffer), "%04d-%02d-%02dT%02d:%02d:%02d.%09uZ", parts.tm_year + 1900,
-		 parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-		 (unsigned int)(wall_ns % CLOCK_NS_PER_S));
+	snprintf(buffer, sizeof(buffer), "%04d-%02d-%02dT%02d:%02d:%02d.%09uZ",
+		 parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
+		 parts.tm_sec, (unsigned int)(wall_ns % CLOCK_NS_PER_S));
 	text_string(text, buffer);
 }
 

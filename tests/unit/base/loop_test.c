@@ -54,7 +54,8 @@ static void on_timer(struct loop_timer *timer)
 
 static void test_timers(void **state)
 {
-	struct named timers[4] = {{.letter = 'a'}, {.letter = 'b'}, {.letter = 'c'}, {.letter = 'd'}};
+	struct named timers[4] = {
+		{.letter = 'a'}, {.letter = 'b'}, {.letter = 'c'}, {.letter = 'd'}};
 	uint64_t now = clock_monotonic_ns();
 
 	(void)state;
@@ -149,7 +150,8 @@ static void test_childlog(void **state)
 	assert_non_null(strstr(text, "event=child from=meter text=\"one\\x1b\"\n"));
 	assert_non_null(strstr(text, "event=child from=meter text=\"level=error\"\n"));
 	/* A second may begin in the middle of it. */
-	assert_true(lines >= CHILDLOG_LINES_PER_SECOND && lines <= 2 * CHILDLOG_LINES_PER_SECOND + 1);
+	assert_true(lines >= CHILDLOG_LINES_PER_SECOND &&
+		    lines <= 2 * CHILDLOG_LINES_PER_SECOND + 1);
 	close(out);
 	unlink(path);
 }
@@ -185,11 +187,8 @@ static void test_log_file_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_timers),
-		TEST(test_sources_free_themselves),
-		TEST(test_quote),
-		TEST(test_childlog),
-		TEST(test_log_file_is_bounded),
+		TEST(test_timers),   TEST(test_sources_free_themselves), TEST(test_quote),
+		TEST(test_childlog), TEST(test_log_file_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

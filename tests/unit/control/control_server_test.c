@@ -59,9 +59,9 @@ static void on_request(void *context, uint64_t client, const json_t *message)
 		control_server_answer(service->server, client,
 				      json_pack("{s:b, s:i}", "ok", 1, "count", service->gone));
 	} else if (op && !strcmp(op, "echo")) {
-		control_server_answer(service->server, client,
-				      json_pack("{s:b, s:O}", "ok", 1, "text",
-						json_object_get(message, "text")));
+		control_server_answer(
+			service->server, client,
+			json_pack("{s:b, s:O}", "ok", 1, "text", json_object_get(message, "text")));
 	} else {
 		control_server_refuse(service->server, client, "say echo", "no such \"%s\"",
 				      op ? op : "");
@@ -79,8 +79,8 @@ static void on_gone(void *context, uint64_t client)
 static void serve(uid_t owner, int ready)
 {
 	struct service service = {0};
-	struct control_handler handler = {.context = &service, .idle_ms = IDLE_MS,
-					  .request = on_request, .gone = on_gone};
+	struct control_handler handler = {
+		.context = &service, .idle_ms = IDLE_MS, .request = on_request, .gone = on_gone};
 	struct loop loop;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -197,8 +197,15 @@ static void test_serves_and_refuses(void **state)
 static void test_malformed(void **state)
 {
 	static const char *const messages[] = {
-		"{", "[]", "\"op\"", "null", "{\"op\":\"echo\",\"op\":\"echo\"}", "\xff\xfe",
-		"{\"op\":5}", "{\"op\":\"\\u0000\"}", "echo\n",
+		"{",
+		"[]",
+		"\"op\"",
+		"null",
+		"{\"op\":\"echo\",\"op\":\"echo\"}",
+		"\xff\xfe",
+		"{\"op\":5}",
+		"{\"op\":\"\\u0000\"}",
+		"echo\n",
 	};
 	struct control control = connect_client();
 	char deep[20000], text[4096];
@@ -270,7 +277,8 @@ static void test_many_clients(void **state)
 
 		for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 			clients[i] = connect_client();
-			snprintf(text, sizeof(text), "{\"op\":\"echo\",\"text\":%d}", round * 100 + i);
+			snprintf(text, sizeof(text), "{\"op\":\"echo\",\"text\":%d}",
+				 round * 100 + i);
 			assert_int_equal(send(clients[i].fd, text, strlen(text), 0), strlen(text));
 		}
 		for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {

@@ -73,7 +73,8 @@ static void test_create(void **state)
 	char path[128];
 
 	(void)state;
-	assert_int_equal(run_files_create(root, bundle, 3, "/run/netns/x", &ring, &files, &diags), 0);
+	assert_int_equal(run_files_create(root, bundle, 3, "/run/netns/x", &ring, &files, &diags),
+			 0);
 	assert_int_equal(files.runtime_page->magic, RUNTIME_PAGE_MAGIC);
 	assert_int_equal(files.runtime_page->generation, 3);
 	assert_int_equal(files.runtime_page->ring_map_id, 88);
@@ -109,7 +110,8 @@ static void test_open(void **state)
 
 	(void)state;
 	assert_int_equal(run_files_open(root, bundle, &files, netns, sizeof(netns), &diags), -1);
-	assert_int_equal(run_files_create(root, bundle, 3, "/run/netns/x", &ring, &files, &diags), 0);
+	assert_int_equal(run_files_create(root, bundle, 3, "/run/netns/x", &ring, &files, &diags),
+			 0);
 	log_id = files.runtime_page->log_id;
 	files.runtime_page->incarnation = 5;
 	run_files_close(&files);

@@ -12,8 +12,10 @@
 
 static uint32_t die(struct policy *policy, int signal, uint64_t position, bool progress)
 {
-	const struct policy_death death = {
-		.signal = signal, .attempt_position = position, .lived_ms = 5, .progress = progress};
+	const struct policy_death death = {.signal = signal,
+					   .attempt_position = position,
+					   .lived_ms = 5,
+					   .progress = progress};
 
 	return policy_death(policy, &death);
 }

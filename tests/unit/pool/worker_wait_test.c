@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "userspace/pool/worker.h"
 #include "userspace/pool/worker_fds.h"
 
 static void test_full_log_waits(void **state)
@@ -86,6 +87,94 @@ static void test_wakeups(void **state)
 	assert_int_equal(rig_stop(rig), 0);
 }
 
+/* A ring made by hand, shared with a child. */
+struct shared_ring {
+	uint64_t consumer;
+	uint64_t producer;
+	uint64_t data[8];
+};
+
+/* The child: a worker whose ring is that one. Does not return. */
+static void run_on_shared_ring(struct shared_ring *shared, int control)
+{
+	struct worker *worker = aligned_alloc(64, (sizeof(*worker) + 63) & ~63ul);
+	struct worker_files files = {.ring = rig->ring,
+				     .wake = rig->wake,
+				     .worker_page = rig->worker_page,
+				     .courier_page = rig->courier_page,
+				     .runtime_page = rig->runtime_page,
+				     .log = rig->log,
+				     .state = {rig->states[0]}};
+
+	if (!worker)
+		_exit(1);
+	memset(worker, 0, sizeof(*worker));
+	rig->runtime->incarnation = 1;
+	if (waiter_open(&worker->waiter) || worker_map(worker, rig->bundle, 0, &files) ||
+	    worker_recover(worker))
+		_exit(2);
+	worker->ring = (struct ring){.consumer = &shared->consumer,
+				     .producer = &shared->producer,
+				     .data = (const uint8_t *)shared->data,
+				     .bytes = sizeof(shared->data)};
+	worker->control_fd = control;
+	waiter_watch(&worker->waiter, WAITER_CONTROL, control);
+	_exit(worker_run(worker));
+}
+
+/*
+ * A producer that reserved, looked at the flag, and was held up before it
+ * submits, will wake nobody: the worker may not sleep as long as that record is
+ * there.
+ */
+static void test_reserved_record_keeps_awake(void **state)
+{
+	struct rig_options options = {.copies = 0};
+	struct shared_ring *shared;
+	int status = 0;
+	int pair[2];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(open_rig(&options), 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	shared->data[0] = 8 | RING_BUSY_BIT;
+	shared->producer = 16;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		(void)close(pair[0]);
+		run_on_shared_ring(shared, pair[1]);
+	}
+	(void)close(pair[1]);
+	/* Fifty times as long as it takes to fall asleep. */
+	for (int i = 0; i < 50; i++) {
+		pause_us(1000);
+		assert_int_not_equal(__atomic_load_n(&rig->page->state, __ATOMIC_RELAXED),
+				     WORKER_SLEEPING);
+	}
+	assert_int_equal(rig->page->state, WORKER_RUNNING);
+	/* Submitted, and nobody woken. */
+	__atomic_store_n(&shared->data[0], 8 | RING_DISCARD_BIT, __ATOMIC_RELEASE);
+	for (int i = 0; i < 2000 && __atomic_load_n(&shared->consumer, __ATOMIC_ACQUIRE) != 16; i++)
+		pause_us(1000);
+	assert_int_equal(shared->consumer, 16);
+	/* Now it may. */
+	for (int i = 0;
+	     i < 2000 && __atomic_load_n(&rig->page->state, __ATOMIC_RELAXED) != WORKER_SLEEPING;
+	     i++)
+		pause_us(1000);
+	assert_int_equal(rig->page->state, WORKER_SLEEPING);
+	(void)close(pair[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), WORKER_EXIT_DONE);
+	(void)munmap(shared, sizeof(*shared));
+}
+
 /* The courier is told of outputs once for each of its sleeps, and of records
  * without outputs only when the log gets full. */
 static void test_notifies_courier(void **state)
@@ -137,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_full_log_waits),
 		TEST(test_wakeups),
+		TEST(test_reserved_record_keeps_awake),
 		TEST(test_notifies_courier),
 		TEST(test_orphan_ends),
 	};

@@ -18,10 +18,10 @@
 #define OFFSET_NS (1767323045123456789ll - 1000000001ll)
 
 #define HEAD                                                                                       \
-	"{\"id\":\"00000000000000ab-2-70000000000-3\",\"time\":\"2026-01-02T03:04:05.123456789Z\"," \
+	"{\"id\":\"00000000000000ab-2-70000000000-3\",\"time\":\"2026-01-02T03:04:05."             \
+	"123456789Z\","                                                                            \
 	"\"workflow\":\"vibration-watch\","
-#define WAY                                                                                        \
-	"\"source\":\"10.20.0.7:4242\",\"destination\":\"10.20.0.1:5005\",\"generation\":1"
+#define WAY "\"source\":\"10.20.0.7:4242\",\"destination\":\"10.20.0.1:5005\",\"generation\":1"
 
 static struct encoder *encoder;
 static char line[ENCODE_LINE_BYTES_MAX + 1];
@@ -75,10 +75,11 @@ static void test_user_output(void **state)
 
 	(void)state;
 	fixture_event(&event, ORIGIN_ANOMALY, fields, 4, "");
-	assert_string_equal(encode(&event),
-			    HEAD "\"function\":\"trend\",\"output\":\"anomaly\",\"key\":\"10.20.0.7\"," WAY
-				 ",\"fields\":{\"count\":18446744073709551615,\"change\":-5,"
-				 "\"mean\":0.1,\"value\":151.25}}");
+	assert_string_equal(
+		encode(&event),
+		HEAD "\"function\":\"trend\",\"output\":\"anomaly\",\"key\":\"10.20.0.7\"," WAY
+		     ",\"fields\":{\"count\":18446744073709551615,\"change\":-5,"
+		     "\"mean\":0.1,\"value\":151.25}}");
 }
 
 static void test_not_a_number(void **state)
@@ -238,14 +239,10 @@ static void test_dead(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_user_output),
-		cmocka_unit_test(test_not_a_number),
-		cmocka_unit_test(test_kernel_fields),
-		cmocka_unit_test(test_payload_without_fields),
-		cmocka_unit_test(test_trigger),
-		cmocka_unit_test(test_key_by_parts),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_user_output),   cmocka_unit_test(test_not_a_number),
+		cmocka_unit_test(test_kernel_fields), cmocka_unit_test(test_payload_without_fields),
+		cmocka_unit_test(test_trigger),	      cmocka_unit_test(test_key_by_parts),
+		cmocka_unit_test(test_hostile),	      cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_dead),
 	};
 

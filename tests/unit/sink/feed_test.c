@@ -149,8 +149,8 @@ static int tear_down(void **state)
 static void open_feed(bool strict)
 {
 	struct diags *diags = calloc(1, sizeof(*diags));
-	struct feed_files files = {.log = fix.log, .worker_page = fix.worker,
-				   .courier_page = fix.courier};
+	struct feed_files files = {
+		.log = fix.log, .worker_page = fix.worker, .courier_page = fix.courier};
 
 	for (int i = 0; i < FAAS_SINKS_MAX; i++)
 		files.udp[i] = -1;

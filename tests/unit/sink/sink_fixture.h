@@ -89,8 +89,8 @@ static inline void fixture_set_address(uint8_t *at, const char *text)
 }
 
 /* An event of entry 0: key is the source address. */
-static inline void fixture_event(union fixture_event *event, uint16_t origin, const uint64_t *fields,
-				 uint8_t field_count, const char *payload)
+static inline void fixture_event(union fixture_event *event, uint16_t origin,
+				 const uint64_t *fields, uint8_t field_count, const char *payload)
 {
 	uint8_t *key = event->bytes + FAAS_EVENT_KEY_OFFSET;
 
