@@ -61,7 +61,7 @@ faas_inline void driver_begin(struct faas_call *call, struct xdp_md *context,
 	call->source_port = from->source_port;
 	call->destination_port = from->destination_port;
 	call->vlan = from->vlan;
-	call->trigger = from->trigger;
+	call->trigger = from->trigger & ~FAAS_PACKET_SAMPLED;
 	call->ip_version = from->ip_version;
 	call->ip_protocol = from->ip_protocol;
 	call->flags = from->flags;

@@ -101,7 +101,6 @@ static __always_inline int hand_over(const struct faas_packet *found)
 	to->ip_protocol = found->ip_protocol;
 	to->flags = found->flags;
 	to->vlan_tags = found->vlan_tags;
-	to->sampled = found->sampled;
 	return 0;
 }
 
@@ -121,7 +120,8 @@ static __always_inline int dispatch(struct xdp_md *context, struct faas_packet *
 	if (!count)
 		return pass(PARSE_PORTS);
 	found->trigger = ref.trigger;
-	found->sampled = !(count->matched & (FAAS_TIME_SAMPLE_EVERY - 1));
+	if (!(count->matched & (FAAS_TIME_SAMPLE_EVERY - 1)))
+		found->trigger |= FAAS_PACKET_SAMPLED;
 	if (hand_over(found))
 		return pass(PARSE_PORTS);
 	count->matched++;

@@ -276,11 +276,14 @@ static void write_program(FILE *out, const struct bundle *bundle)
 		"\tmeters_now = bpf_map_lookup_elem(&meters, &zero);\n"
 		"\tfrom = bpf_map_lookup_elem(&packet, &zero);\n"
 		"\tif (!meters_now || !from)\n\t\treturn XDP_PASS; /* arrays: they have an entry 0 */\n"
-		"\tif (from->sampled)\n"
-		"\t\treturn run(context, meters_now, from, 1);\n"
-		"\treturn run(context, meters_now, from, 0);\n}\n\n"
-		"char driver_license[] SEC(\"license\") = \"Dual BSD/GPL\";\n",
+		"\tif (",
 		name);
+	for (uint32_t i = 0; i < bundle->trigger_count; i++)
+		fprintf(out, "%sfrom->trigger == %u", i ? " || " : "", bundle->triggers[i].id);
+	fprintf(out,
+		")\n\t\treturn run(context, meters_now, from, 0);\n"
+		"\treturn run(context, meters_now, from, 1);\n}\n\n"
+		"char driver_license[] SEC(\"license\") = \"Dual BSD/GPL\";\n");
 }
 
 void driver_write(const struct bundle *bundle, FILE *out)

@@ -377,8 +377,11 @@ void host_remove_workflow(struct host *host, uint32_t slot, const char *name)
 	host_remove_tree(path);
 	snprintf(path, sizeof(path), "%s/%s", FAAS_RUN_WORKFLOWS, name);
 	host_remove_tree(path);
-	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
+	snprintf(path, sizeof(path), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, name);
 	host_remove_tree(path);
+	/* Stays if there are dead letters in it. */
+	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
+	rmdir(path);
 	clear_slot_counters(host, slot);
 	memset(&host->registry[slot], 0, sizeof(host->registry[slot]));
 }

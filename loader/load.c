@@ -114,9 +114,8 @@ static int store_bundle(const struct load *load, struct diags *diags)
 	char path[FAAS_PATH_BYTES], user[FAAS_PATH_BYTES + 8];
 	int error;
 
-	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, load->bundle->name);
-	host_remove_tree(path);
 	snprintf(path, sizeof(path), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, load->bundle->name);
+	host_remove_tree(path);
 	error = host_make_directory(path);
 	snprintf(user, sizeof(user), "%s/user", path);
 	if (!error && load->bundle->user_count && mkdir(user, 0700))

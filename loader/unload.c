@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -55,15 +56,23 @@ static int drain(const struct host *host, const struct bundle *bundle, uint32_t 
 static void print_unloaded(const struct options *options, const char *name,
 			   const struct ledger *ledger)
 {
+	char letters[FAAS_PATH_BYTES];
+
+	snprintf(letters, sizeof(letters), "%s/%s/dead-letters.jsonl", FAAS_STATE_WORKFLOWS, name);
+	if (access(letters, F_OK))
+		letters[0] = '\0';
 	if (options->json) {
-		output_json(json_pack("{s:s, s:o, s:I, s:b}", "workflow", name, "ledger",
+		output_json(json_pack("{s:s, s:o, s:I, s:b, s:s?}", "workflow", name, "ledger",
 				      status_ledger_json(ledger), "undelivered_bytes",
 				      (json_int_t)ledger->log_pending_bytes, "drained",
-				      ledger_at_rest(ledger)));
+				      ledger_at_rest(ledger), "dead_letters",
+				      letters[0] ? letters : NULL));
 		return;
 	}
 	printf("unloaded %s\n", name);
 	status_print_ledger(ledger, stdout);
+	if (letters[0])
+		printf("  dead letters are kept in %s\n", letters);
 	if (!ledger_at_rest(ledger))
 		printf("  not drained: %llu events in the ring and %llu bytes of undelivered outputs "
 		       "were given up\n",

@@ -140,10 +140,14 @@ struct faas_wake {
 	__u64 reserved[7];
 };
 
+/* In faas_packet.trigger: take the time of the functions on this packet. One
+ * comparison tells the usual packet of a trigger from all others. */
+#define FAAS_PACKET_SAMPLED 0x8000
+
 /* Value of packet[0]: what the root program found, for the workflow program.
  * Offsets count from the start of the frame. */
 struct faas_packet {
-	__u16 trigger;
+	__u16 trigger; /* its id, and FAAS_PACKET_SAMPLED */
 	__u16 l3_offset;
 	__u16 l4_offset;
 	__u16 payload_offset;
@@ -155,13 +159,13 @@ struct faas_packet {
 	__u8 ip_protocol;
 	__u8 flags; /* FAAS_EVENT_FIRST_FRAGMENT, FAAS_EVENT_TRUNCATED */
 	__u8 vlan_tags;
-	__u8 sampled; /* take the time of the functions on this packet */
-	__u8 reserved[3];
+	__u32 reserved;
 	__u64 reserved2;
 };
 
 #ifndef __cplusplus
 _Static_assert(sizeof(struct faas_port_entry) == 16, "one 16-byte entry a port");
+_Static_assert(FAAS_TRIGGERS_MAX < FAAS_PACKET_SAMPLED, "trigger ids leave the bit free");
 _Static_assert(sizeof(struct faas_packet) == 32, "half a cache line");
 _Static_assert(sizeof(struct faas_wake) == 64, "one cache line an instance");
 _Static_assert(sizeof(((struct faas_registry_entry *)0)->name) >= FAAS_NAME_BYTES, "names fit");

@@ -7,8 +7,9 @@
 
 PACKAGES_BUILD='gcc make pkg-config|pkgconf libc6-dev clang llvm llvm-14-dev|llvm-dev
 	libbpf-dev liburing-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev'
-PACKAGES_DEMO='iproute2 util-linux bpftool jq tshark tcpreplay'
-PACKAGES_CHECK='git libcmocka-dev ethtool libclang-rt-dev clang-format clang-tidy cppcheck'
+# libcmocka: the plant and the collector are linked with the tests' library.
+PACKAGES_DEMO='iproute2 util-linux bpftool jq tshark tcpreplay libcmocka-dev'
+PACKAGES_CHECK='git ethtool libclang-rt-dev clang-format clang-tidy cppcheck'
 PACKAGES_CLEANROOM='debootstrap slirp4netns'
 
 package_installed() {
