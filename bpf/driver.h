@@ -172,7 +172,8 @@ faas_inline void driver_handoff(struct faas_call *call, struct faas_meters *mete
 		for (__u32 i = 0; i < FAAS_ALIGN8(entry->key_bytes) / 8; i++)
 			mixed = faas_hash_mix(mixed, key[i]);
 	} else { /* order is that of the flow */
-		mixed = faas_hash_mix(mixed, ((__u64)call->source_port << 16) | call->destination_port);
+		mixed = faas_hash_mix(mixed,
+				      ((__u64)call->source_port << 16) | call->destination_port);
 	}
 	hash = mixed ^ (mixed >> 29);
 	shard = hash & (FAAS_SHARDS - 1);

@@ -144,7 +144,8 @@ static __always_inline int parse_ipv4(void *data, void *data_end, __u32 l3_offse
 		packet->flags |= FAAS_EVENT_FIRST_FRAGMENT;
 	packet->ip_version = 4;
 	packet->ip_protocol = ip->protocol;
-	return parse_l4(data, data_end, l3_offset + header_bytes, total_bytes - header_bytes, packet);
+	return parse_l4(data, data_end, l3_offset + header_bytes, total_bytes - header_bytes,
+			packet);
 }
 
 static __always_inline int parse_ipv6(void *data, void *data_end, __u32 l3_offset,

@@ -67,11 +67,10 @@ int netns_enter(struct netns *netns, const char *name, struct diags *diags)
 		snprintf(path, sizeof(path), "/run/netns/%s", name);
 	error = netns_enter_path(netns, path);
 	if (error)
-		return diag_fail(diags, error == -ENOENT ? DIAG_NOT_FOUND : DIAG_PLATFORM,
-				 error == -ENOENT ? "`ip netns list` shows those there are"
-						  : "run as root",
-				 "network namespace %s: %s", name ? name : "(own)",
-				 strerror(-error));
+		return diag_fail(
+			diags, error == -ENOENT ? DIAG_NOT_FOUND : DIAG_PLATFORM,
+			error == -ENOENT ? "`ip netns list` shows those there are" : "run as root",
+			"network namespace %s: %s", name ? name : "(own)", strerror(-error));
 	return 0;
 }
 
@@ -94,18 +93,19 @@ int interface_find(const char *name, const struct netns *netns, struct interface
 	unsigned int index = if_nametoindex(name);
 
 	if (!index)
-		return diag_fail(diags, DIAG_NOT_FOUND,
-				 netns->path[0] ? "`ip -n NAMESPACE link` lists those of the namespace"
-						: "`ip link` lists those there are; --netns looks "
-						  "into another network namespace",
-				 "no interface `%s`%s%s", name, netns->path[0] ? " in " : "",
-				 netns->path);
+		return diag_fail(
+			diags, DIAG_NOT_FOUND,
+			netns->path[0] ? "`ip -n NAMESPACE link` lists those of the namespace"
+				       : "`ip link` lists those there are; --netns looks "
+					 "into another network namespace",
+			"no interface `%s`%s%s", name, netns->path[0] ? " in " : "", netns->path);
 	*ret = (struct interface){.netns_inode = netns->inode, .index = index};
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	return 0;
 }
 
-static void interface_pin(const struct interface *interface, const char *pin, char *path, size_t bytes)
+static void interface_pin(const struct interface *interface, const char *pin, char *path,
+			  size_t bytes)
 {
 	snprintf(path, bytes, "%s/%llu/%u%s%s", FAAS_PIN_ROOT,
 		 (unsigned long long)interface->netns_inode, interface->index, pin ? "/" : "",
@@ -219,8 +219,9 @@ static int check_port(uint16_t port, bool destination, void *context)
 	uint32_t key = port;
 
 	if (bpf_map_lookup_elem(check->ports_fd, &key, &entry))
-		return diag_fail(check->diags, DIAG_FAILED, NULL, "reading the trigger table of %s: %s",
-				 check->interface->name, strerror(errno));
+		return diag_fail(check->diags, DIAG_FAILED, NULL,
+				 "reading the trigger table of %s: %s", check->interface->name,
+				 strerror(errno));
 	ref = port_ref(&entry, check->trigger->match.protocol, destination);
 	if (!ref->slot)
 		return 0;
@@ -242,9 +243,9 @@ int attach_check(const struct host *host, const struct bundle_trigger *trigger,
 	int result;
 
 	if (bpf_xdp_query((int)interface->index, 0, &query) == 0) {
-		holder = query.drv_prog_id	  ? query.drv_prog_id
+		holder = query.drv_prog_id   ? query.drv_prog_id
 			 : query.skb_prog_id ? query.skb_prog_id
-						  : query.hw_prog_id;
+					     : query.hw_prog_id;
 		if (holder && holder != ours)
 			return report_holder(interface->name, holder, diags);
 	}
@@ -252,15 +253,18 @@ int attach_check(const struct host *host, const struct bundle_trigger *trigger,
 		return 0;
 	mode = attach_query(interface);
 	if (trigger->hook == HOOK_XDP && mode == ATTACH_GENERIC)
-		return diag_fail(diags, DIAG_FAILED,
-				 "write `hook: xdp-generic`, or unload the other workflows of this interface",
-				 "interface %s is used in generic mode by a workflow that is loaded, "
-				 "trigger %s asks for native",
-				 interface->name, trigger->name);
+		return diag_fail(
+			diags, DIAG_FAILED,
+			"write `hook: xdp-generic`, or unload the other workflows of this "
+			"interface",
+			"interface %s is used in generic mode by a workflow that is loaded, "
+			"trigger %s asks for native",
+			interface->name, trigger->name);
 	check.ports_fd = open_pin(interface, FAAS_PIN_PORTS);
 	if (check.ports_fd < 0)
-		return diag_fail(diags, DIAG_FAILED, NULL, "the trigger table of %s is not pinned: %s",
-				 interface->name, strerror(errno));
+		return diag_fail(diags, DIAG_FAILED, NULL,
+				 "the trigger table of %s is not pinned: %s", interface->name,
+				 strerror(errno));
 	result = each_port(trigger, check_port, &check);
 	close(check.ports_fd);
 	return result;
@@ -271,12 +275,13 @@ static int report_attach(int error, const struct interface *interface, enum bund
 			 struct diags *diags)
 {
 	if (error == EOPNOTSUPP || (error == EINVAL && hook == HOOK_XDP))
-		return diag_fail(diags, DIAG_PLATFORM,
-				 "write `hook: xdp-generic` to run in the network stack instead "
-				 "(several times slower), or use an interface whose driver has native XDP",
-				 "the driver of %s has no native XDP, or not in its present "
-				 "configuration (LRO, number of queues): %s",
-				 interface->name, strerror(error));
+		return diag_fail(
+			diags, DIAG_PLATFORM,
+			"write `hook: xdp-generic` to run in the network stack instead "
+			"(several times slower), or use an interface whose driver has native XDP",
+			"the driver of %s has no native XDP, or not in its present "
+			"configuration (LRO, number of queues): %s",
+			interface->name, strerror(error));
 	if (error == ERANGE || error == EMSGSIZE)
 		return diag_fail(diags, DIAG_PLATFORM,
 				 "lower the MTU (usually to 3498 or less) on both ends",
@@ -336,7 +341,8 @@ static int make_root(const struct host *host, const struct interface *interface,
 		error = -errno;
 	close(link);
 	if (error)
-		return diag_fail(diags, DIAG_FAILED, NULL, "pinning %s: %s", path, strerror(-error));
+		return diag_fail(diags, DIAG_FAILED, NULL, "pinning %s: %s", path,
+				 strerror(-error));
 	return 0;
 }
 
@@ -359,8 +365,8 @@ int attach_root(const struct host *host, const struct interface *interface, enum
 	snprintf(path, sizeof(path), "%s/root.bpf.o", paths_libexec());
 	object = bpf_object__open_file(path, NULL);
 	if (!object)
-		return diag_fail(diags, DIAG_FAILED, "is the installation complete?", "%s: %s", path,
-				 strerror(errno));
+		return diag_fail(diags, DIAG_FAILED, "is the installation complete?", "%s: %s",
+				 path, strerror(errno));
 	error = make_root(host, interface, hook, object, diags);
 	bpf_object__close(object);
 	if (error) {

@@ -33,10 +33,10 @@
 
 int build_scratch_make(struct build_scratch *ret, struct diags *diags)
 {
-	snprintf(ret->path, sizeof(ret->path), "/tmp/ebpf-faas-build-XXXXXX");
+	*ret = (struct build_scratch){.path = "/tmp/ebpf-faas-build-XXXXXX"};
 	if (!mkdtemp(ret->path))
-		return diag_fail(diags, DIAG_FAILED, "is /tmp full or read-only?", "%s: %s", ret->path,
-				 strerror(errno));
+		return diag_fail(diags, DIAG_FAILED, "is /tmp full or read-only?", "%s: %s",
+				 ret->path, strerror(errno));
 	return 0;
 }
 
@@ -70,9 +70,21 @@ static int compile_driver(const struct bundle *bundle, const char *source, const
 			  struct diags *diags)
 {
 	char include[FAAS_PATH_BYTES + 8], driver[FAAS_PATH_BYTES + 8];
-	const char *const argv[] = {"clang", "-g", "-O2", "-target", "bpf", "-mcpu=v3", include, driver,
-				    "-I/usr/include/" MULTIARCH, "-fembed-bitcode=all", "-c", source,
-				    "-o", object, NULL};
+	const char *const argv[] = {"clang",
+				    "-g",
+				    "-O2",
+				    "-target",
+				    "bpf",
+				    "-mcpu=v3",
+				    include,
+				    driver,
+				    "-I/usr/include/" MULTIARCH,
+				    "-fembed-bitcode=all",
+				    "-c",
+				    source,
+				    "-o",
+				    object,
+				    NULL};
 	FILE *stream = fopen(source, "we");
 	int failed;
 
@@ -204,7 +216,8 @@ int build_workflow(const char *file, const struct options *options,
 	const struct workflow_options workflow_options = {.sets = options->sets,
 							  .set_count = options->set_count,
 							  .directories = options->directories,
-							  .directory_count = options->directory_count,
+							  .directory_count =
+								  options->directory_count,
 							  .build_directory = scratch->path};
 	struct workflow *workflow = calloc(1, sizeof(*workflow));
 	int error;
@@ -224,10 +237,10 @@ static int print_built(const struct options *options, const struct bundle *bundl
 		       const char *directory)
 {
 	if (options->json) {
-		output_json(json_pack("{s:s, s:s, s:s, s:i, s:i}", "workflow", bundle->name, "version",
-				      bundle->version, "bundle", directory, "kernel_functions",
-				      (int)bundle->kernel_count, "user_functions",
-				      (int)bundle->user_count));
+		output_json(json_pack("{s:s, s:s, s:s, s:i, s:i}", "workflow", bundle->name,
+				      "version", bundle->version, "bundle", directory,
+				      "kernel_functions", (int)bundle->kernel_count,
+				      "user_functions", (int)bundle->user_count));
 		return 0;
 	}
 	printf("built %s: %s (%u kernel, %u user functions)\n", bundle->name, directory,
@@ -238,7 +251,7 @@ static int print_built(const struct options *options, const struct bundle *bundl
 int verb_build(const struct options *options, struct diags *diags)
 {
 	struct bundle *bundle = calloc(1, sizeof(*bundle));
-	struct build_scratch scratch = {""};
+	struct build_scratch scratch = {.path = ""};
 	struct bpf_object *object = NULL;
 	char directory[FAAS_PATH_BYTES];
 	bool made = false;
@@ -255,8 +268,8 @@ int verb_build(const struct options *options, struct diags *diags)
 	snprintf(directory, sizeof(directory), "%s", options->output);
 	if (mkdir(directory, 0755)) {
 		diag_fail(diags, DIAG_FAILED,
-			  errno == EEXIST ? "name a directory that does not exist yet" : NULL, "%s: %s",
-			  directory, strerror(errno));
+			  errno == EEXIST ? "name a directory that does not exist yet" : NULL,
+			  "%s: %s", directory, strerror(errno));
 		goto cleanup;
 	}
 	made = true;

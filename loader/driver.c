@@ -10,7 +10,7 @@ void driver_identifier(const char *instance, char ret[FAAS_NAME_BYTES])
 {
 	size_t i;
 
-	for (i = 0; instance[i] && i < FAAS_NAME_BYTES - 1; i++)
+	for (i = 0; i < FAAS_NAME_BYTES - 1 && instance[i]; i++)
 		ret[i] = instance[i] == '-' ? '_' : instance[i];
 	ret[i] = '\0';
 }
@@ -78,15 +78,17 @@ static void write_meters(FILE *out, const struct bundle *bundle)
 		const struct bundle_function *function = &bundle->kernel[i];
 
 		driver_identifier(function->instance, instance);
-		fprintf(out, "\nstruct %s_meters {\n\t__u64 errors;\n\t__u64 time_ns;\n"
-			     "\t__u64 time_samples;\n",
+		fprintf(out,
+			"\nstruct %s_meters {\n\t__u64 errors;\n\t__u64 time_ns;\n"
+			"\t__u64 time_samples;\n",
 			instance);
 		for (uint32_t k = 0; k < function->output_count; k++)
 			fprintf(out, "\t__u64 %s;\n", function->outputs[k].name);
 		for (uint32_t k = function->output_count; k < FAAS_OUTPUTS_MAX; k++)
 			fprintf(out, "\t__u64 _unused%u;\n", k);
-		fprintf(out, "};\n_Static_assert(sizeof(struct %s_meters) == "
-			     "sizeof(struct faas_function_meters), \"same layout\");\n",
+		fprintf(out,
+			"};\n_Static_assert(sizeof(struct %s_meters) == "
+			"sizeof(struct faas_function_meters), \"same layout\");\n",
 			instance);
 	}
 	fprintf(out, "\nstruct meters_value {\n\tstruct faas_meters ledger;\n");
@@ -112,7 +114,8 @@ static void write_handoff_maps(FILE *out)
 		"\t__array(values, struct ring);\n} rings SEC(\".maps\") = {.values = {&ring0}};\n"
 		"\nstruct {\n\t__uint(type, BPF_MAP_TYPE_ARRAY);\n"
 		"\t__uint(max_entries, FAAS_INSTANCES_MAX);\n\t__uint(map_flags, BPF_F_MMAPABLE);\n"
-		"\t__type(key, __u32);\n\t__type(value, struct faas_wake);\n} wake SEC(\".maps\");\n"
+		"\t__type(key, __u32);\n\t__type(value, struct faas_wake);\n} wake "
+		"SEC(\".maps\");\n"
 		"\nstatic const struct driver_handoff handoff = {&route, &rings, &wake};\n");
 }
 
@@ -157,7 +160,8 @@ static void write_entry(FILE *out, const struct bundle *bundle, uint32_t index)
 	uint32_t words = FAAS_ALIGN8(entry->key_bytes) / 8;
 
 	fprintf(out,
-		"\nfaas_inline void entry_%u(struct faas_call *call, struct faas_meters *meters)\n{\n"
+		"\nfaas_inline void entry_%u(struct faas_call *call, struct faas_meters "
+		"*meters)\n{\n"
 		"\tconst struct driver_entry entry = {.entry = %u, .origin = %u, .key_bytes = %u, "
 		".field_count = %u};\n\t__u64 key[%u] = {};\n",
 		index, index, entry_origin(bundle, entry), entry->key_bytes,
@@ -165,7 +169,8 @@ static void write_entry(FILE *out, const struct bundle *bundle, uint32_t index)
 	if (entry->key_count)
 		fprintf(out, "\t__u8 *at = (__u8 *)key;\n");
 	for (uint32_t i = 0; i < entry->key_count; i++)
-		if (entry->key[i] == KEY_SOURCE_ADDRESS || entry->key[i] == KEY_DESTINATION_ADDRESS) {
+		if (entry->key[i] == KEY_SOURCE_ADDRESS ||
+		    entry->key[i] == KEY_DESTINATION_ADDRESS) {
 			fprintf(out, "\tunion faas_address address;\n");
 			break;
 		}
@@ -185,14 +190,16 @@ static void write_targets(FILE *out, const struct bundle *bundle,
 
 	for (uint32_t i = 0; i < count; i++)
 		if (targets[i].kind == TARGET_USER || targets[i].kind == TARGET_SINK) {
-			fprintf(out, "\t\tentry_%u(call, &meters_now->ledger);\n", targets[i].entry);
+			fprintf(out, "\t\tentry_%u(call, &meters_now->ledger);\n",
+				targets[i].entry);
 			emitted = true;
 		}
 	for (uint32_t i = 0; i < count; i++) {
 		if (targets[i].kind == TARGET_KERNEL) {
 			driver_identifier(bundle->kernel[targets[i].index].instance, instance);
 			if (emitted)
-				fprintf(out, "\t\tif (sampled)\n\t\t\tsince_ns = bpf_ktime_get_ns();\n");
+				fprintf(out,
+					"\t\tif (sampled)\n\t\t\tsince_ns = bpf_ktime_get_ns();\n");
 			fprintf(out, "\t\tgoto call_%s;\n", instance);
 			return;
 		}
@@ -275,15 +282,15 @@ static void write_program(FILE *out, const struct bundle *bundle)
 		"\t__u32 zero = 0;\n\n"
 		"\tmeters_now = bpf_map_lookup_elem(&meters, &zero);\n"
 		"\tfrom = bpf_map_lookup_elem(&packet, &zero);\n"
-		"\tif (!meters_now || !from)\n\t\treturn XDP_PASS; /* arrays: they have an entry 0 */\n"
+		"\tif (!meters_now || !from)\n\t\treturn XDP_PASS; /* arrays: they have an entry 0 "
+		"*/\n"
 		"\tif (",
 		name);
 	for (uint32_t i = 0; i < bundle->trigger_count; i++)
 		fprintf(out, "%sfrom->trigger == %u", i ? " || " : "", bundle->triggers[i].id);
-	fprintf(out,
-		")\n\t\treturn run(context, meters_now, from, 0);\n"
-		"\treturn run(context, meters_now, from, 1);\n}\n\n"
-		"char driver_license[] SEC(\"license\") = \"Dual BSD/GPL\";\n");
+	fprintf(out, ")\n\t\treturn run(context, meters_now, from, 0);\n"
+		     "\treturn run(context, meters_now, from, 1);\n}\n\n"
+		     "char driver_license[] SEC(\"license\") = \"Dual BSD/GPL\";\n");
 }
 
 void driver_write(const struct bundle *bundle, FILE *out)

@@ -35,7 +35,7 @@
 #define MAP_NAME_MAX 15 /* BPF_OBJ_NAME_LEN - 1 */
 #define SYMBOL_BYTES 256
 #define CHOICES_DEPTH_MAX 8 /* choices of choices that are looked through */
-#define MAPS_MAX 64 /* maps per program, a kernel limit (MAX_USED_MAPS) */
+#define MAPS_MAX 64	    /* maps per program, a kernel limit (MAX_USED_MAPS) */
 
 /* Sections whose names keep their meaning in the fused object. */
 #define SECTION_MAPS ".maps"
@@ -127,7 +127,8 @@ static LLVMModuleRef read_module(LLVMContextRef context, const char *path)
 		data = elf_rawdata(section, NULL);
 		if (!data)
 			die(path, elf_errmsg(-1));
-		bitcode = LLVMCreateMemoryBufferWithMemoryRangeCopy(data->d_buf, data->d_size, path);
+		bitcode =
+			LLVMCreateMemoryBufferWithMemoryRangeCopy(data->d_buf, data->d_size, path);
 		if (LLVMParseBitcodeInContext2(context, bitcode, &module))
 			die(path, "its bitcode does not parse; was it built by another LLVM?");
 		LLVMDisposeMemoryBuffer(bitcode);
@@ -191,7 +192,8 @@ static void make_private(LLVMModuleRef module, const char *instance)
 			prefix_symbol(value, instance);
 			continue;
 		}
-		if (section && (!strcmp(section, SECTION_META) || !strcmp(section, SECTION_LICENSE))) {
+		if (section &&
+		    (!strcmp(section, SECTION_META) || !strcmp(section, SECTION_LICENSE))) {
 			LLVMDeleteGlobal(value);
 			continue;
 		}
@@ -317,7 +319,8 @@ static LLVMValueRef number_behind(LLVMBuilderRef builder, LLVMValueRef pointer, 
 	LLVMPositionBuilderBefore(builder, pointer);
 	choice = LLVMBuildPhi(builder, type, "");
 	for (unsigned int i = 0; i < LLVMCountIncoming(pointer); i++) {
-		LLVMValueRef number = number_behind(builder, LLVMGetIncomingValue(pointer, i), type);
+		LLVMValueRef number =
+			number_behind(builder, LLVMGetIncomingValue(pointer, i), type);
 		LLVMBasicBlockRef block = LLVMGetIncomingBlock(pointer, i);
 
 		LLVMAddIncoming(choice, &number, &block, 1);
@@ -336,7 +339,8 @@ static void fold_numbers(LLVMContextRef context, LLVMModuleRef module)
 	LLVMBuilderRef builder = LLVMCreateBuilderInContext(context);
 
 	for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f)) {
-		for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b; b = LLVMGetNextBasicBlock(b)) {
+		for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b;
+		     b = LLVMGetNextBasicBlock(b)) {
 			LLVMValueRef next;
 
 			for (LLVMValueRef i = LLVMGetFirstInstruction(b); i; i = next) {
@@ -369,8 +373,8 @@ static LLVMTargetMachineRef bpf_machine(void)
 	LLVMInitializeBPFAsmParser(); /* functions may contain assembly */
 	if (LLVMGetTargetFromTriple("bpf", &target, &message))
 		die("this LLVM has no BPF target", message);
-	return LLVMCreateTargetMachine(target, "bpf", "v3", "", LLVMCodeGenLevelDefault, LLVMRelocDefault,
-				       LLVMCodeModelDefault);
+	return LLVMCreateTargetMachine(target, "bpf", "v3", "", LLVMCodeGenLevelDefault,
+				       LLVMRelocDefault, LLVMCodeModelDefault);
 }
 
 static void optimise(LLVMModuleRef module, LLVMTargetMachineRef machine)
@@ -392,7 +396,8 @@ int main(int argc, char **argv)
 	char *message = NULL;
 
 	if (argc < 4 || strcmp(argv[1], "-o")) {
-		fprintf(stderr, "usage: ebpf-faas-fuse -o OUT.o DRIVER.bpf.o INSTANCE=FUNCTION.bpf.o ...\n");
+		fprintf(stderr, "usage: ebpf-faas-fuse -o OUT.o DRIVER.bpf.o "
+				"INSTANCE=FUNCTION.bpf.o ...\n");
 		return 2;
 	}
 	elf_version(EV_CURRENT);
@@ -404,7 +409,8 @@ int main(int argc, char **argv)
 		LLVMModuleRef function;
 
 		if (!equals || equals == argv[i] || equals - argv[i] >= SYMBOL_BYTES / 2) {
-			fprintf(stderr, "ebpf-faas-fuse: expected INSTANCE=FILE, got %s\n", argv[i]);
+			fprintf(stderr, "ebpf-faas-fuse: expected INSTANCE=FILE, got %s\n",
+				argv[i]);
 			return 2;
 		}
 		*equals = '\0';
@@ -418,7 +424,11 @@ int main(int argc, char **argv)
 	optimise(program, machine);
 	if (LLVMTargetMachineEmitToFile(machine, program, argv[2], LLVMObjectFile, &message))
 		die(argv[2], message);
+	LLVMDisposeModule(program);
+	LLVMDisposeTargetMachine(machine);
+	LLVMContextDispose(context);
 	for (unsigned int i = 0; i < map_count; i++)
-		printf("map %s %s %s\n", map_names[i].instance, map_names[i].map, map_names[i].name);
+		printf("map %s %s %s\n", map_names[i].instance, map_names[i].map,
+		       map_names[i].name);
 	return fflush(stdout) ? 1 : 0;
 }

@@ -29,11 +29,13 @@ int host_make_directory(const char *path)
 {
 	char part[FAAS_PATH_BYTES];
 
-	for (size_t i = 1; path[i - 1]; i++) {
+	size_t chars = strlen(path);
+
+	if (chars >= sizeof(part))
+		return -ENAMETOOLONG;
+	for (size_t i = 1; i <= chars; i++) {
 		if (path[i] && path[i] != '/')
 			continue;
-		if (i >= sizeof(part))
-			return -ENAMETOOLONG;
 		memcpy(part, path, i);
 		part[i] = '\0';
 		if (mkdir(part, 0700) && errno != EEXIST)
@@ -84,7 +86,8 @@ static int mount_bpffs(struct diags *diags)
 		return diag_fail(diags, DIAG_PLATFORM, "is sysfs mounted at /sys?",
 				 "%s cannot be made: %s", FAAS_BPFFS, strerror(errno));
 	if (mount("bpf", FAAS_BPFFS, "bpf", 0, "mode=0700"))
-		return diag_fail(diags, DIAG_PLATFORM, "run as root: `mount -t bpf bpf /sys/fs/bpf`",
+		return diag_fail(diags, DIAG_PLATFORM,
+				 "run as root: `mount -t bpf bpf /sys/fs/bpf`",
 				 "no BPF file system at %s, and it cannot be mounted: %s",
 				 FAAS_BPFFS, strerror(errno));
 	return 0;
@@ -120,8 +123,8 @@ static int take_lock(struct host *host, struct diags *diags)
 			error = try_lock(host);
 	} while (error == -EAGAIN || error == -ENOENT);
 	if (error)
-		return diag_fail(diags, error == -EACCES ? DIAG_PLATFORM : DIAG_FAILED, "run as root",
-				 "%s: %s", FAAS_RUN_LOCK, strerror(-error));
+		return diag_fail(diags, error == -EACCES ? DIAG_PLATFORM : DIAG_FAILED,
+				 "run as root", "%s: %s", FAAS_RUN_LOCK, strerror(-error));
 	return 0;
 }
 
@@ -203,8 +206,8 @@ static int create_maps(struct host *host, struct diags *diags)
 	snprintf(path, sizeof(path), "%s/host.bpf.o", paths_libexec());
 	object = bpf_object__open_file(path, NULL);
 	if (!object)
-		return diag_fail(diags, DIAG_FAILED, "is the installation complete?", "%s: %s", path,
-				 strerror(errno));
+		return diag_fail(diags, DIAG_FAILED, "is the installation complete?", "%s: %s",
+				 path, strerror(errno));
 	if (bpf_object__load(object)) {
 		error = errno;
 		diag_fail(diags, DIAG_PLATFORM, "run as root on Linux 6.1 or newer",
@@ -234,9 +237,12 @@ static void repair(struct host *host)
 	for (uint32_t slot = 1; host->registry && slot < FAAS_SLOTS_MAX; slot++) {
 		struct faas_registry_entry *entry = &host->registry[slot];
 
-		if (entry->state != FAAS_REGISTRY_LOADING && entry->state != FAAS_REGISTRY_UNLOADING)
+		if (entry->state != FAAS_REGISTRY_LOADING &&
+		    entry->state != FAAS_REGISTRY_UNLOADING)
 			continue;
-		fprintf(stderr, "ebpf-faas: workflow %.*s was left half %s by a killed command; removing it\n",
+		fprintf(stderr,
+			"ebpf-faas: workflow %.*s was left half %s by a killed command; removing "
+			"it\n",
 			(int)sizeof(entry->name), entry->name,
 			entry->state == FAAS_REGISTRY_LOADING ? "loaded" : "unloaded");
 		host_remove_workflow(host, slot, entry->name);

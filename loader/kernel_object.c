@@ -36,7 +36,8 @@ static uint32_t ring_bytes(uint32_t events)
 	return (uint32_t)bytes;
 }
 
-static int set_map_sizes(struct bpf_object *object, const struct bundle *bundle, struct diags *diags)
+static int set_map_sizes(struct bpf_object *object, const struct bundle *bundle,
+			 struct diags *diags)
 {
 	for (uint32_t i = 0; i < bundle->kernel_count; i++)
 		for (uint32_t k = 0; k < bundle->kernel[i].map_count; k++) {
@@ -45,7 +46,8 @@ static int set_map_sizes(struct bpf_object *object, const struct bundle *bundle,
 
 			if (!map)
 				return diag_fail(diags, DIAG_INVALID, "build the bundle again",
-						 "no map %s in the bundle's kernel object", spec->name);
+						 "no map %s in the bundle's kernel object",
+						 spec->name);
 			if (spec->entries && bpf_map__set_max_entries(map, spec->entries))
 				return diag_fail(diags, DIAG_INVALID, NULL,
 						 "map %s of %s cannot have %u entries", spec->map,
@@ -59,7 +61,8 @@ static int set_generation(struct bpf_object *object, uint32_t generation)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		if (bpf_map__is_internal(map) && strstr(bpf_map__name(map), ".rodata._driver"))
 			return bpf_map__set_initial_value(map, &generation, sizeof(generation));
 	}
@@ -121,10 +124,11 @@ int kernel_object_load(const struct host *host, const struct bundle *bundle, con
 	error = bpf_object__load(object);
 	if (error && (error == -EPERM || !log[0])) {
 		diag_fail(diags, DIAG_PLATFORM,
-			  error == -EPERM ? "run as root; is kernel lockdown on?"
+			  error == -EPERM   ? "run as root; is kernel lockdown on?"
 			  : error == -E2BIG ? "fewer or simpler functions"
 					    : "Linux 6.1 or newer with BTF is needed",
-			  "the kernel refused the program of %s: %s", bundle->name, strerror(-error));
+			  "the kernel refused the program of %s: %s", bundle->name,
+			  strerror(-error));
 		error = -1;
 	} else if (error) {
 		verifier_report(bundle, path, log, -error, diags);
@@ -160,7 +164,8 @@ int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, st
 	host_remove_tree(directory);
 	error = host_make_directory(directory);
 	snprintf(path, sizeof(path), "%s", directory);
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		/* Constants and variables need no name to be read by bpftool,
 		 * and a dot is not allowed in bpffs. */
 		if (error || bpf_map__is_internal(map) ||
@@ -174,7 +179,8 @@ int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, st
 		error = bpf_obj_pin(program, path) ? -errno : 0;
 	}
 	if (error)
-		return diag_fail(diags, DIAG_FAILED, NULL, "pinning %s: %s", path, strerror(-error));
+		return diag_fail(diags, DIAG_FAILED, NULL, "pinning %s: %s", path,
+				 strerror(-error));
 	return 0;
 }
 
@@ -223,9 +229,10 @@ int kernel_check_rings(struct diags *diags)
 		return diag_fail(diags, DIAG_PLATFORM, "run as root on Linux 6.1 or newer",
 				 "probing the kernel's ring buffers: %s", strerror(-error));
 	if (records != 1)
-		return diag_fail(diags, DIAG_PLATFORM,
-				 "update the kernel (Linux 6.10, or a stable kernel of mid 2024 or later)",
-				 "this kernel lets a consumer corrupt records of a BPF ring buffer "
-				 "(CVE-2024-41009)");
+		return diag_fail(
+			diags, DIAG_PLATFORM,
+			"update the kernel (Linux 6.10, or a stable kernel of mid 2024 or later)",
+			"this kernel lets a consumer corrupt records of a BPF ring buffer "
+			"(CVE-2024-41009)");
 	return 0;
 }

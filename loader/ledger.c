@@ -32,7 +32,8 @@ static int read_meters(const struct bundle *bundle, struct faas_meters *ret,
 		       struct faas_function_meters *ret_functions)
 {
 	size_t words = (sizeof(struct faas_meters) +
-			bundle->kernel_count * sizeof(struct faas_function_meters)) / 8;
+			bundle->kernel_count * sizeof(struct faas_function_meters)) /
+		       8;
 	int cpus = libbpf_num_possible_cpus(), fd, error = 0;
 	uint64_t *each, *sum;
 	uint32_t zero = 0;
@@ -83,7 +84,8 @@ static int read_page(const struct bundle *bundle, const char *name, uint64_t mag
 }
 
 /* The worker's page, mapped: a copy would be torn. NULL with errno. */
-static const struct worker_page *map_page(const struct bundle *bundle, const char *name, size_t bytes)
+static const struct worker_page *map_page(const struct bundle *bundle, const char *name,
+					  size_t bytes)
 {
 	char path[FAAS_PATH_BYTES];
 	struct stat info;
@@ -140,7 +142,7 @@ static int read_user_tier(const struct bundle *bundle, const struct ringview *ri
 
 static int read_courier(const struct bundle *bundle, struct ledger *ret)
 {
-	struct courier_page page;
+	struct courier_page page = {0};
 	int error = read_page(bundle, "courier.page", COURIER_PAGE_MAGIC, &page, sizeof(page));
 
 	if (error)
@@ -197,8 +199,8 @@ int ledger_read(const struct host *host, const struct bundle *bundle, uint32_t s
 	ret->lost_no_route = meters.lost_no_route;
 	ret->lost_error = meters.lost_error;
 	ret->lost_stale_trigger = meters.lost_stale_trigger;
-	ret->in_kernel = ret->matched - ret->dropped - ret->passed - ret->replied - ret->redirected -
-			 ret->lost_no_program;
+	ret->in_kernel = ret->matched - ret->dropped - ret->passed - ret->replied -
+			 ret->redirected - ret->lost_no_program;
 	return 0;
 }
 

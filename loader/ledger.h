@@ -41,7 +41,7 @@ struct ledger {
 	bool user_tier_readable; /* false: its pages are gone or damaged */
 	struct page_counters user;
 	struct courier_cursor courier;
-	uint64_t log_head;     /* where the worker's log ends */
+	uint64_t log_head;	    /* where the worker's log ends */
 	uint64_t log_pending_bytes; /* of it, not delivered */
 	struct worker_page worker;
 	struct runtime_page runtime;

@@ -41,9 +41,9 @@ int verb_list(const struct options *options, struct diags *diags)
 			counters.matched = 0;
 		if (list)
 			json_array_append_new(
-				list, json_pack("{s:s, s:s, s:I, s:I, s:I}", "workflow", entry->name,
-						"state", state_name(entry->state), "slot",
-						(json_int_t)slot, "generation",
+				list, json_pack("{s:s, s:s, s:I, s:I, s:I}", "workflow",
+						entry->name, "state", state_name(entry->state),
+						"slot", (json_int_t)slot, "generation",
 						(json_int_t)entry->generation, "matched",
 						(json_int_t)counters.matched));
 		else

@@ -125,8 +125,8 @@ static int store_bundle(const struct load *load, struct diags *diags)
 	if (!error)
 		error = copy_one(load->directory, path, BUNDLE_MANIFEST);
 	if (error)
-		return diag_fail(diags, DIAG_FAILED, "is the disk full or read-only?", "%s: %s", path,
-				 strerror(-error));
+		return diag_fail(diags, DIAG_FAILED, "is the disk full or read-only?", "%s: %s",
+				 path, strerror(-error));
 	return 0;
 }
 
@@ -174,7 +174,8 @@ static int load_under_lock(struct load *load, struct diags *diags)
 	uint32_t slot;
 
 	if (host_find(&load->host, bundle->name))
-		return diag_fail(diags, DIAG_FAILED, "unload it first, or give this one another name",
+		return diag_fail(diags, DIAG_FAILED,
+				 "unload it first, or give this one another name",
 				 "workflow %s is loaded already", bundle->name);
 	slot = host_free_slot(&load->host);
 	if (!slot)
@@ -185,8 +186,8 @@ static int load_under_lock(struct load *load, struct diags *diags)
 	if (bundle_needs_runtime(bundle) && kernel_check_rings(diags))
 		return -1;
 	claim_slot(load, slot);
-	if (kernel_object_load(&load->host, bundle, load->directory, GENERATION_FIRST, &load->object,
-			       diags) ||
+	if (kernel_object_load(&load->host, bundle, load->directory, GENERATION_FIRST,
+			       &load->object, diags) ||
 	    kernel_object_pin(load->object, bundle, diags) || store_bundle(load, diags) ||
 	    record_write(bundle->name, load->record, diags))
 		return -1;
@@ -207,11 +208,12 @@ static void print_loaded(const struct load *load)
 		const char *mode = attach_mode_name(attach_query(&attachment->interface));
 		const char *trigger = load->bundle->triggers[attachment->trigger].name;
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "trigger", trigger,
-						      "interface", attachment->interface.name,
-						      "mode", mode));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s}", "trigger", trigger, "interface",
+						attachment->interface.name, "mode", mode));
 		if (!load->options->json)
-			printf("trigger %s on %s: %s XDP\n", trigger, attachment->interface.name, mode);
+			printf("trigger %s on %s: %s XDP\n", trigger, attachment->interface.name,
+			       mode);
 	}
 	if (load->options->json) {
 		output_json(json_pack("{s:s, s:s, s:I, s:I, s:o}", "workflow", load->bundle->name,
@@ -272,7 +274,8 @@ int verb_load(const struct options *options, struct diags *diags)
 		snprintf(directory, sizeof(directory), "%s", options->arguments[0]);
 		if (options->set_count || options->directory_count) {
 			diag_fail(diags, DIAG_USAGE, "give them to `ebpf-faas build`",
-				  "--set and --funcs change a workflow before it is built; %s is built",
+				  "--set and --funcs change a workflow before it is built; %s is "
+				  "built",
 				  directory);
 			goto cleanup;
 		}
@@ -286,7 +289,8 @@ int verb_load(const struct options *options, struct diags *diags)
 			diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", directory, strerror(errno));
 			goto cleanup;
 		}
-		if (build_workflow(options->arguments[0], options, &scratch, directory, bundle, diags))
+		if (build_workflow(options->arguments[0], options, &scratch, directory, bundle,
+				   diags))
 			goto cleanup;
 	}
 	load.directory = directory;

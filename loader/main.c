@@ -31,7 +31,8 @@ static const struct {
 	{OPTION_JSON, "--json", NULL, "print one JSON value, errors too"},
 	{OPTION_FUNCS, "--funcs", "DIR", "look for functions in DIR as well; may be repeated"},
 	{OPTION_SET, "--set", "PATH=VALUE",
-	 "replace a value of the workflow, e.g. triggers.sensors.packet.interfaces=[eth1]; may be repeated"},
+	 "replace a value of the workflow, e.g. triggers.sensors.packet.interfaces=[eth1]; may be "
+	 "repeated"},
 	{OPTION_NETNS, "--netns", "NAME",
 	 "interfaces and sinks are those of this network namespace (ip netns)"},
 	{OPTION_OUTPUT, "--output", "DIR", "directory of the bundle to make"},
@@ -55,9 +56,8 @@ static const struct {
 	 "compile a workflow into a bundle, a directory that loads without a compiler"},
 	{"validate", verb_validate, "FILE|BUNDLE", OPTION_JSON | OPTION_FUNCS | OPTION_SET, 1, 1,
 	 "check a workflow and report every mistake"},
-	{"load", verb_load, "FILE|BUNDLE",
-	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_NETNS, 1, 1,
-	 "verify a workflow and attach it to its interfaces"},
+	{"load", verb_load, "FILE|BUNDLE", OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_NETNS,
+	 1, 1, "verify a workflow and attach it to its interfaces"},
 	{"unload", verb_unload, "WORKFLOW", OPTION_JSON | OPTION_NOW, 1, 1,
 	 "drain a workflow, detach it and remove all of it"},
 	{"list", verb_list, "", OPTION_JSON, 0, 0, "the loaded workflows"},
@@ -119,16 +119,16 @@ static json_t *help_json(void)
 		for (size_t k = 0; k < OPTION_COUNT; k++)
 			if (verb_table[i].options & option_table[k].id)
 				json_array_append_new(names, json_string(option_table[k].name));
-		json_array_append_new(verbs, json_pack("{s:s, s:s, s:s, s:o}", "verb",
-						       verb_table[i].name, "arguments",
-						       verb_table[i].arguments, "help",
-						       verb_table[i].help, "options", names));
+		json_array_append_new(verbs,
+				      json_pack("{s:s, s:s, s:s, s:o}", "verb", verb_table[i].name,
+						"arguments", verb_table[i].arguments, "help",
+						verb_table[i].help, "options", names));
 	}
 	for (size_t i = 0; i < OPTION_COUNT; i++)
-		json_array_append_new(options, json_pack("{s:s, s:s?, s:s}", "option",
-							 option_table[i].name, "argument",
-							 option_table[i].argument, "help",
-							 option_table[i].help));
+		json_array_append_new(options,
+				      json_pack("{s:s, s:s?, s:s}", "option", option_table[i].name,
+						"argument", option_table[i].argument, "help",
+						option_table[i].help));
 	return json_pack("{s:o, s:o}", "verbs", verbs, "options", options);
 }
 
@@ -243,7 +243,8 @@ static int run(int argc, char **argv, struct options *options, struct diags *dia
 		argv[1] = (char *)"version";
 	verb = find_verb(argv[1]);
 	if (verb < 0) {
-		diag_fail(diags, DIAG_USAGE, "`ebpf-faas help` lists them", "no verb `%s`", argv[1]);
+		diag_fail(diags, DIAG_USAGE, "`ebpf-faas help` lists them", "no verb `%s`",
+			  argv[1]);
 		return DIAG_USAGE;
 	}
 	arguments = calloc((size_t)argc, sizeof(*arguments));

@@ -17,8 +17,8 @@ json_t *output_diags(const struct diags *diags)
 	for (unsigned int i = 0; i < diags->count; i++) {
 		const struct diag *diag = &diags->list[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:s, s:s}", "file", diag->file,
-						      "line", (int)diag->line, "column",
+		json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:s, s:s}", "file",
+						      diag->file, "line", (int)diag->line, "column",
 						      (int)diag->column, "cause", diag->cause,
 						      "advice", diag->advice));
 	}

@@ -77,7 +77,8 @@ int process_run(const char *const argv[], char *out, size_t out_bytes, char *err
 	captures[1].fd = err_pipe[0];
 	out_pipe[0] = err_pipe[0] = -1;
 	while (captures[0].fd >= 0 || captures[1].fd >= 0) {
-		struct pollfd polled[2] = {{captures[0].fd, POLLIN, 0}, {captures[1].fd, POLLIN, 0}};
+		struct pollfd polled[2] = {{captures[0].fd, POLLIN, 0},
+					   {captures[1].fd, POLLIN, 0}};
 
 		if (poll(polled, 2, -1) < 0)
 			continue;

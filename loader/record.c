@@ -64,7 +64,7 @@ int record_read(const char *workflow, struct record *ret)
 		return -EINVAL;
 	}
 	snprintf(ret->netns_path, sizeof(ret->netns_path), "%s", netns);
-	json_array_foreach(list, index, item) {
+	json_array_foreach (list, index, item) {
 		struct attachment *attachment = &ret->attachments[index];
 		json_int_t trigger, number, inode;
 		const char *name;
@@ -77,7 +77,8 @@ int record_read(const char *workflow, struct record *ret)
 		attachment->trigger = (uint32_t)trigger;
 		attachment->interface.index = (unsigned int)number;
 		attachment->interface.netns_inode = (uint64_t)inode;
-		snprintf(attachment->interface.name, sizeof(attachment->interface.name), "%s", name);
+		snprintf(attachment->interface.name, sizeof(attachment->interface.name), "%s",
+			 name);
 		ret->attachment_count++;
 	}
 	json_decref(root);

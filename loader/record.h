@@ -9,7 +9,7 @@
 
 #include "attach.h"
 
-#define RECORD_ATTACHMENTS_MAX (FAAS_TRIGGERS_MAX * FAAS_TRIGGER_INTERFACES_MAX)
+#define RECORD_ATTACHMENTS_MAX ((size_t)FAAS_TRIGGERS_MAX * FAAS_TRIGGER_INTERFACES_MAX)
 
 struct attachment {
 	uint32_t trigger; /* index in the bundle */

@@ -21,26 +21,28 @@
 
 json_t *status_ledger_json(const struct ledger *ledger)
 {
-	json_t *lost = json_pack("{s:I, s:I, s:I, s:I, s:I}", "no_program",
-				 INTEGER(ledger->lost_no_program), "ring_full",
-				 INTEGER(ledger->lost_ring_full), "no_route",
-				 INTEGER(ledger->lost_no_route), "error", INTEGER(ledger->lost_error),
-				 "stale_trigger", INTEGER(ledger->lost_stale_trigger));
+	json_t *lost = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I}", "no_program", INTEGER(ledger->lost_no_program),
+		"ring_full", INTEGER(ledger->lost_ring_full), "no_route",
+		INTEGER(ledger->lost_no_route), "error", INTEGER(ledger->lost_error),
+		"stale_trigger", INTEGER(ledger->lost_stale_trigger));
 
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{}}", "matched",
 			 INTEGER(ledger->matched), "dropped", INTEGER(ledger->dropped), "passed",
 			 INTEGER(ledger->passed), "replied", INTEGER(ledger->replied), "redirected",
 			 INTEGER(ledger->redirected), "in_kernel", INTEGER(ledger->in_kernel),
 			 "emitted", INTEGER(ledger->emitted), "processed",
-			 INTEGER(ledger->processed), "dead_lettered", INTEGER(ledger->dead_lettered),
-			 "in_flight", INTEGER(ledger->in_flight), "lost", lost, "shed");
+			 INTEGER(ledger->processed), "dead_lettered",
+			 INTEGER(ledger->dead_lettered), "in_flight", INTEGER(ledger->in_flight),
+			 "lost", lost, "shed");
 }
 
 void status_print_ledger(const struct ledger *ledger, FILE *stream)
 {
 #define U(value) ((unsigned long long)(value))
 	fprintf(stream,
-		"  packets  matched %llu = dropped %llu + passed %llu + replied %llu + redirected %llu"
+		"  packets  matched %llu = dropped %llu + passed %llu + replied %llu + redirected "
+		"%llu"
 		" + no program %llu + in kernel %llu\n",
 		U(ledger->matched), U(ledger->dropped), U(ledger->passed), U(ledger->replied),
 		U(ledger->redirected), U(ledger->lost_no_program), U(ledger->in_kernel));
@@ -80,17 +82,18 @@ static json_t *functions_json(const struct bundle *bundle, const struct ledger *
 		/* Every call ends in one output or in an error. */
 		for (uint32_t k = 0; k < bundle->kernel[i].output_count; k++)
 			events += meters->outputs[k];
-		json_array_append_new(list, function_json(&bundle->kernel[i], "kernel", events,
-							  meters->errors,
-							  (const uint64_t *)(const void *)meters->outputs,
-							  meters->time_ns, meters->time_samples));
+		json_array_append_new(
+			list, function_json(&bundle->kernel[i], "kernel", events, meters->errors,
+					    (const uint64_t *)(const void *)meters->outputs,
+					    meters->time_ns, meters->time_samples));
 	}
 	for (uint32_t i = 0; i < bundle->user_count; i++) {
 		const struct page_function_counters *counters = &ledger->user.functions[i];
 
-		json_array_append_new(list, function_json(&bundle->user[i], "user", counters->events,
-							  counters->errors, counters->outputs,
-							  counters->time_ns, counters->time_samples));
+		json_array_append_new(list,
+				      function_json(&bundle->user[i], "user", counters->events,
+						    counters->errors, counters->outputs,
+						    counters->time_ns, counters->time_samples));
 	}
 	return list;
 }
@@ -103,13 +106,13 @@ static json_t *sinks_json(const struct bundle *bundle, const struct ledger *ledg
 		const struct courier_sink_counters *counters = &ledger->courier.sinks[i];
 
 		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "name",
-					bundle->sinks[i].name, "kind",
-					bundle->sinks[i].kind == SINK_UDP ? "udp" : "file",
-					"delivered", INTEGER(counters->delivered), "errors",
-					INTEGER(counters->errors), "refused",
-					INTEGER(counters->refused), "last_error",
-					counters->last_error ? strerror((int)counters->last_error) : ""));
+			list,
+			json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "name", bundle->sinks[i].name,
+				  "kind", bundle->sinks[i].kind == SINK_UDP ? "udp" : "file",
+				  "delivered", INTEGER(counters->delivered), "errors",
+				  INTEGER(counters->errors), "refused", INTEGER(counters->refused),
+				  "last_error",
+				  counters->last_error ? strerror((int)counters->last_error) : ""));
 	}
 	return list;
 }
@@ -121,13 +124,13 @@ static bool process_lives(uint32_t pid)
 
 static const char *worker_state_name(const struct ledger *ledger)
 {
-	static const char *const names[] = {"absent",  "starting", "running",
-					    "sleeping", "waiting for the courier", "stopped"};
+	static const char *const names[] = {
+		"absent", "starting", "running", "sleeping", "waiting for the courier", "stopped"};
 
 	if (!process_lives(ledger->runtime.worker_pid))
 		return "absent";
 	return ledger->worker.state < sizeof(names) / sizeof(names[0]) ? names[ledger->worker.state]
-									: "unknown";
+								       : "unknown";
 }
 
 static json_t *processes_json(const struct ledger *ledger, uint32_t slot)
@@ -136,15 +139,14 @@ static json_t *processes_json(const struct ledger *ledger, uint32_t slot)
 
 	if (!ledger->user_tier_readable)
 		return json_pack("{s:s, s:i}", "state", "absent", "pid", 0);
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "state",
-			 worker_state_name(ledger), "pid",
-			 INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0), "uid",
-			 INTEGER(FAAS_WORKER_UID_BASE + slot), "incarnation",
-			 INTEGER(runtime->incarnation), "restarts", INTEGER(runtime->restarts),
-			 "last_signal", INTEGER(runtime->last_signal), "courier_pid",
-			 INTEGER(process_lives(runtime->courier_pid) ? runtime->courier_pid : 0),
-			 "limits", "rlimits", "undelivered_bytes",
-			 INTEGER(ledger->log_pending_bytes));
+	return json_pack(
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "state", worker_state_name(ledger),
+		"pid", INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0), "uid",
+		INTEGER(FAAS_WORKER_UID_BASE + slot), "incarnation", INTEGER(runtime->incarnation),
+		"restarts", INTEGER(runtime->restarts), "last_signal",
+		INTEGER(runtime->last_signal), "courier_pid",
+		INTEGER(process_lives(runtime->courier_pid) ? runtime->courier_pid : 0), "limits",
+		"rlimits", "undelivered_bytes", INTEGER(ledger->log_pending_bytes));
 }
 
 /* One interface, asked in its own namespace. */
@@ -159,13 +161,13 @@ static json_t *interface_json(const struct bundle *bundle, const struct attachme
 			  attachment->interface.name, "index", INTEGER(attachment->interface.index),
 			  "mode", attach_mode_name(mode));
 	if (!attach_counters(&attachment->interface, &counters))
-		json_object_set_new(
-			value, "not_taken",
-			json_pack("{s:I, s:I, s:I, s:I, s:I}", "unmatched",
-				  INTEGER(counters.unmatched), "fragments",
-				  INTEGER(counters.fragments), "not_ip", INTEGER(counters.not_ip),
-				  "other_protocol", INTEGER(counters.other_protocol), "malformed",
-				  INTEGER(counters.malformed)));
+		json_object_set_new(value, "not_taken",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I}", "unmatched",
+					      INTEGER(counters.unmatched), "fragments",
+					      INTEGER(counters.fragments), "not_ip",
+					      INTEGER(counters.not_ip), "other_protocol",
+					      INTEGER(counters.other_protocol), "malformed",
+					      INTEGER(counters.malformed)));
 	return value;
 }
 
@@ -182,8 +184,8 @@ static json_t *interfaces_json(const struct bundle *bundle)
 		entered = !netns_enter_path(&netns, record->netns_path);
 		for (uint32_t i = 0; i < record->attachment_count; i++)
 			if (record->attachments[i].trigger < bundle->trigger_count)
-				json_array_append_new(list,
-						      interface_json(bundle, &record->attachments[i]));
+				json_array_append_new(
+					list, interface_json(bundle, &record->attachments[i]));
 		if (entered)
 			netns_leave(&netns);
 	}
@@ -251,7 +253,7 @@ static void print_numbers(const char *title, json_t *object)
 	bool first = true;
 
 	printf("%s", title);
-	json_object_foreach(object, key, value) {
+	json_object_foreach (object, key, value) {
 		printf("%s%s %lld", first ? "" : ", ", key, (long long)json_integer_value(value));
 		first = false;
 	}
@@ -265,7 +267,7 @@ static void print_workflow(json_t *status)
 
 	printf("%s  version \"%s\"  generation %llu  slot %llu\n", text(status, "workflow"),
 	       text(status, "version"), number(status, "generation"), number(status, "slot"));
-	json_array_foreach(json_object_get(status, "interfaces"), i, item) {
+	json_array_foreach (json_object_get(status, "interfaces"), i, item) {
 		printf("  trigger %s on %s: %s\n", text(item, "trigger"), text(item, "interface"),
 		       strcmp(text(item, "mode"), "gone")
 			       ? text(item, "mode")
@@ -274,7 +276,8 @@ static void print_workflow(json_t *status)
 			print_numbers("    packets that no workflow took: ",
 				      json_object_get(item, "not_taken"));
 	}
-	printf("  packets: matched %llu = dropped %llu + passed %llu + replied %llu + redirected %llu + "
+	printf("  packets: matched %llu = dropped %llu + passed %llu + replied %llu + redirected "
+	       "%llu + "
 	       "no_program %llu + in_kernel %llu\n",
 	       number(ledger, "matched"), number(ledger, "dropped"), number(ledger, "passed"),
 	       number(ledger, "replied"), number(ledger, "redirected"),
@@ -283,7 +286,7 @@ static void print_workflow(json_t *status)
 	       number(ledger, "emitted"), number(ledger, "processed"),
 	       number(ledger, "dead_lettered"), number(ledger, "in_flight"));
 	print_numbers("  lost: ", json_object_get(ledger, "lost"));
-	json_array_foreach(json_object_get(status, "functions"), i, item) {
+	json_array_foreach (json_object_get(status, "functions"), i, item) {
 		json_t *time = json_object_get(item, "time");
 
 		printf("  %s function %s (%s): events %llu, errors %llu, about %llu ns each\n",
@@ -291,18 +294,21 @@ static void print_workflow(json_t *status)
 		       number(item, "events"), number(item, "errors"), number(time, "mean_ns"));
 		print_numbers("    outputs: ", json_object_get(item, "outputs"));
 	}
-	json_array_foreach(json_object_get(status, "sinks"), i, item)
+	json_array_foreach (json_object_get(status, "sinks"), i, item)
 		printf("  %s sink %s: delivered %llu, errors %llu, refused %llu%s%s\n",
 		       text(item, "kind"), text(item, "name"), number(item, "delivered"),
 		       number(item, "errors"), number(item, "refused"),
-		       text(item, "last_error")[0] ? "; last error: " : "", text(item, "last_error"));
+		       text(item, "last_error")[0] ? "; last error: " : "",
+		       text(item, "last_error"));
 	item = json_object_get(status, "worker");
 	if (item)
-		printf("  worker %s: pid %llu, uid %llu, restarts %llu, limited by %s; courier pid %llu; "
+		printf("  worker %s: pid %llu, uid %llu, restarts %llu, limited by %s; courier pid "
+		       "%llu; "
 		       "runtime %s\n",
 		       text(item, "state"), number(item, "pid"), number(item, "uid"),
 		       number(item, "restarts"), text(item, "limits"), number(item, "courier_pid"),
-		       json_is_true(json_object_get(status, "runtime")) ? "running" : "not running");
+		       json_is_true(json_object_get(status, "runtime")) ? "running"
+									: "not running");
 }
 
 int verb_status(const struct options *options, struct diags *diags)
@@ -337,7 +343,7 @@ int verb_status(const struct options *options, struct diags *diags)
 	if (options->json) {
 		output_json(only ? json_incref(json_array_get(list, 0)) : json_incref(list));
 	} else {
-		json_array_foreach(list, i, status)
+		json_array_foreach (list, i, status)
 			print_workflow(status);
 		if (!json_array_size(list))
 			printf("no workflow is loaded\n");

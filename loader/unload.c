@@ -41,7 +41,7 @@ static int read_bundle(const char *name, struct bundle *ret, struct diags *diags
 static int drain(const struct host *host, const struct bundle *bundle, uint32_t slot,
 		 unsigned int limit_ms, struct ledger *ret)
 {
-	const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
+	const struct timespec pause = {0, DRAIN_POLL_MS * 1000000L};
 	uint64_t end = now_ms() + limit_ms;
 	int error;
 
@@ -74,7 +74,8 @@ static void print_unloaded(const struct options *options, const char *name,
 	if (letters[0])
 		printf("  dead letters are kept in %s\n", letters);
 	if (!ledger_at_rest(ledger))
-		printf("  not drained: %llu events in the ring and %llu bytes of undelivered outputs "
+		printf("  not drained: %llu events in the ring and %llu bytes of undelivered "
+		       "outputs "
 		       "were given up\n",
 		       (unsigned long long)ledger->in_flight,
 		       (unsigned long long)ledger->log_pending_bytes);
@@ -115,8 +116,8 @@ int verb_unload(const struct options *options, struct diags *diags)
 	if (!error && !read_bundle(name, bundle, diags)) {
 		error = drain(&host, bundle, slot, options->now ? 0 : FAAS_DRAIN_MS, ledger);
 		if (error)
-			diag_fail(diags, DIAG_FAILED, NULL, "reading the last counters of %s: %s", name,
-				  strerror(-error));
+			diag_fail(diags, DIAG_FAILED, NULL, "reading the last counters of %s: %s",
+				  name, strerror(-error));
 		else
 			status = 0;
 	}
@@ -125,8 +126,8 @@ int verb_unload(const struct options *options, struct diags *diags)
 	if (!status)
 		print_unloaded(options, name, ledger);
 	else
-		diag_fail(diags, DIAG_FAILED, NULL, "workflow %s was removed without its last figures",
-			  name);
+		diag_fail(diags, DIAG_FAILED, NULL,
+			  "workflow %s was removed without its last figures", name);
 cleanup:
 	free(ledger);
 	free(bundle);

@@ -93,7 +93,8 @@ static bool find_line(const Elf_Data *btf, const Elf_Data *ext, unsigned int ins
 	const char *file;
 
 	if (ext->d_size < sizeof(*header) ||
-	    (uint64_t)header->header_bytes + header->line_offset + header->line_bytes > ext->d_size ||
+	    (uint64_t)header->header_bytes + header->line_offset + header->line_bytes >
+		    ext->d_size ||
 	    header->line_bytes < sizeof(record_bytes))
 		return false;
 	at = (const uint8_t *)ext->d_buf + header->header_bytes + header->line_offset;
@@ -111,7 +112,8 @@ static bool find_line(const Elf_Data *btf, const Elf_Data *ext, unsigned int ins
 		if (bytes > (uint64_t)(end - at))
 			return false;
 		for (uint32_t i = 0; name && !strcmp(name, "xdp") && i < section->count; i++) {
-			const struct btf_ext_line *line = (const void *)(at + (size_t)i * record_bytes);
+			const struct btf_ext_line *line =
+				(const void *)(at + (size_t)i * record_bytes);
 
 			if (line->instruction_offset / 8 > instruction)
 				break;
@@ -177,7 +179,8 @@ static void last_lines(const char *log, char *ret, size_t bytes)
 	unsigned int count = 0;
 	size_t used = 0;
 
-	for (const char *line = log; line && *line; line = strchr(line, '\n'), line += line ? 1 : 0) {
+	for (const char *line = log; line && *line;
+	     line = strchr(line, '\n'), line += line ? 1 : 0) {
 		if (*line == '\n' || !strncmp(line, "processed ", 10) ||
 		    !strncmp(line, "verification time", 17) || !strncmp(line, "stack depth", 11))
 			continue;
@@ -187,7 +190,8 @@ static void last_lines(const char *log, char *ret, size_t bytes)
 	for (unsigned int i = count > LAST_LINES ? count - LAST_LINES : 0; i < count; i++) {
 		const char *line = starts[i % LAST_LINES];
 		const char *end = strchrnul(line, '\n');
-		int written = snprintf(ret + used, bytes - used, "\n    %.*s", (int)(end - line), line);
+		int written =
+			snprintf(ret + used, bytes - used, "\n    %.*s", (int)(end - line), line);
 
 		if (written < 0 || (size_t)written >= bytes - used)
 			return;
@@ -197,7 +201,8 @@ static void last_lines(const char *log, char *ret, size_t bytes)
 
 /* The function whose source file this is, "funcs/NAME/NAME.bpf.c", and the
  * instances that use it. Empty if it is none's. */
-static void describe_function(const struct bundle *bundle, const char *file, char *ret, size_t bytes)
+static void describe_function(const struct bundle *bundle, const char *file, char *ret,
+			      size_t bytes)
 {
 	const char *base = strrchr(file, '/');
 	size_t used = 0;
@@ -212,8 +217,8 @@ static void describe_function(const struct bundle *bundle, const char *file, cha
 		if (strncmp(base, function->function, chars) || strcmp(base + chars, ".bpf.c"))
 			continue;
 		written = used ? snprintf(ret + used, bytes - used, ", %s", function->instance)
-			       : snprintf(ret, bytes, "function %s (instance %s", function->function,
-					  function->instance);
+			       : snprintf(ret, bytes, "function %s (instance %s",
+					  function->function, function->instance);
 		if (written < 0 || (size_t)written >= bytes - used)
 			return;
 		used += (size_t)written;

@@ -57,13 +57,13 @@ struct faas_event {
 	__u16 payload_bytes;	    /* of it, in this record */
 	__u16 source_port;
 	__u16 destination_port;
-	__u16 vlan;	     /* outermost tag in the packet: id, 0 without one */
-	__u8 ip_version;     /* 4 or 6 */
-	__u8 ip_protocol;    /* IPPROTO_UDP or IPPROTO_TCP */
-	__u8 flags;	     /* FAAS_EVENT_* */
-	__u8 key_bytes;	     /* 0..FAAS_KEY_BYTES_MAX */
-	__u8 field_count;    /* 0..FAAS_RECORD_FIELDS_MAX */
-	__u8 reserved[15];   /* zero */
+	__u16 vlan;	   /* outermost tag in the packet: id, 0 without one */
+	__u8 ip_version;   /* 4 or 6 */
+	__u8 ip_protocol;  /* IPPROTO_UDP or IPPROTO_TCP */
+	__u8 flags;	   /* FAAS_EVENT_* */
+	__u8 key_bytes;	   /* 0..FAAS_KEY_BYTES_MAX */
+	__u8 field_count;  /* 0..FAAS_RECORD_FIELDS_MAX */
+	__u8 reserved[15]; /* zero */
 };
 
 #define FAAS_ALIGN8(bytes) (((bytes) + 7u) & ~7u)

@@ -7,7 +7,7 @@
 #define EBPF_FAAS_LIMITS_H
 
 /* Names. The byte counts include the terminating NUL. */
-#define FAAS_NAME_BYTES 33	 /* workflow, trigger, instance, sink: [a-z][a-z0-9-]*, 32 characters */
+#define FAAS_NAME_BYTES 33 /* workflow, trigger, instance, sink: [a-z][a-z0-9-]*, 32 characters */
 #define FAAS_IDENTIFIER_BYTES 33 /* function, parameter, output, field: a C identifier */
 #define FAAS_VERSION_BYTES 65	 /* the author's label */
 #define FAAS_INTERFACE_BYTES 16	 /* IFNAMSIZ */
@@ -28,16 +28,16 @@
 #define FAAS_USER_FUNCTIONS_MAX 16
 #define FAAS_SINKS_MAX 16
 #define FAAS_SINK_KEEP_MAX 1000 /* rotated files of one file sink */
-#define FAAS_ENTRIES_MAX 64 /* ways out of the kernel tier: (output, target) pairs */
-#define FAAS_ORIGINS_MAX 256 /* outputs of all functions of a workflow */
+#define FAAS_ENTRIES_MAX 64	/* ways out of the kernel tier: (output, target) pairs */
+#define FAAS_ORIGINS_MAX 256	/* outputs of all functions of a workflow */
 
 /* A function. */
 #define FAAS_PARAMS_MAX 32
 #define FAAS_OUTPUTS_MAX 8
 #define FAAS_OUTPUT_TARGETS_MAX 8
 #define FAAS_CHOICES_MAX 16
-#define FAAS_FIELDS_MAX 8    /* fields of one output of a user function */
-#define FAAS_INPUTS_MAX 8    /* fields that a user function asks for */
+#define FAAS_FIELDS_MAX 8 /* fields of one output of a user function */
+#define FAAS_INPUTS_MAX 8 /* fields that a user function asks for */
 #define FAAS_STATE_MAPS_MAX 8
 
 /* An event. */
@@ -53,7 +53,8 @@
 #define FAAS_QUEUE_EVENTS_DEFAULT 4096
 #define FAAS_QUEUE_EVENTS_MIN 16
 #define FAAS_QUEUE_EVENTS_MAX (1 << 20)
-#define FAAS_QUEUE_EVENT_BYTES 256 /* a queue of N events is a ring of N times this, rounded up to 2^k */
+#define FAAS_QUEUE_EVENT_BYTES                                                                     \
+	256 /* a queue of N events is a ring of N times this, rounded up to 2^k */
 
 /* User functions. */
 #define FAAS_STATE_BYTES_MAX 4096

@@ -52,7 +52,7 @@
 
 #define FAAS_RUN_DIRECTORY "/run/ebpf-faas"
 #define FAAS_RUN_SOCKET FAAS_RUN_DIRECTORY "/control.sock"
-#define FAAS_RUN_LOCK FAAS_RUN_DIRECTORY "/lock"		 /* one command changes the host at a time */
+#define FAAS_RUN_LOCK FAAS_RUN_DIRECTORY "/lock" /* one command changes the host at a time */
 #define FAAS_RUN_RUNTIME_LOCK FAAS_RUN_DIRECTORY "/runtime.lock" /* one runtime per host */
 #define FAAS_RUN_WORKFLOWS FAAS_RUN_DIRECTORY "/workflows"
 #define FAAS_STATE_DIRECTORY "/var/lib/ebpf-faas"
@@ -75,11 +75,11 @@ struct faas_port_entry {
 /* Value of counters[0] of an interface: packets that no workflow took, by
  * reason. They pass. Matched packets are in slot_counters. */
 struct faas_root_counters {
-	__u64 unmatched;    /* parsed, and no trigger has this port */
-	__u64 fragments;    /* not the first fragment: has no port */
-	__u64 not_ip;	    /* neither IPv4 nor IPv6 */
+	__u64 unmatched;      /* parsed, and no trigger has this port */
+	__u64 fragments;      /* not the first fragment: has no port */
+	__u64 not_ip;	      /* neither IPv4 nor IPv6 */
 	__u64 other_protocol; /* neither UDP nor TCP */
-	__u64 malformed;    /* headers cut short or contradicting themselves */
+	__u64 malformed;      /* headers cut short or contradicting themselves */
 };
 
 /* Value of slot_counters[slot]. Outlives versions of the workflow. */
@@ -118,20 +118,20 @@ struct faas_meters {
 	__u64 lost_no_route;
 	__u64 lost_error;	  /* payload not readable when it was copied */
 	__u64 lost_stale_trigger; /* packets: a trigger id that this program does not know */
-	__u64 fence;		  /* always 0: target of the full barrier before the wake flag is read */
+	__u64 fence; /* always 0: target of the full barrier before the wake flag is read */
 	__u64 reserved[2];
 };
 
 /* One for each kernel function, in the order of the manifest. */
 struct faas_function_meters {
-	__u64 errors; /* the function named an output it does not have */
+	__u64 errors;  /* the function named an output it does not have */
 	__u64 time_ns; /* of the sampled calls, together */
 	__u64 time_samples;
 	__u64 outputs[FAAS_OUTPUTS_MAX]; /* calls that ended in output n */
 };
 
-/* Packets of a workflow, on one CPU; a power of two. Reading the clock around each of 8 functions takes
- * about 300 ns: at 1 in 64 that is 5 ns a packet, at 1 in 256 one. */
+/* Packets of a workflow, on one CPU; a power of two. Reading the clock around each of 8 functions
+ * takes about 300 ns: at 1 in 64 that is 5 ns a packet, at 1 in 256 one. */
 #define FAAS_TIME_SAMPLE_EVERY 256
 
 /* Value of wake[instance]. */

@@ -19,7 +19,8 @@
  *
  *		if (++state->count % faas_param(every))
  *			return 0;
- *		return faas_emit(call, faas_output(total), (struct faas_value[]){{.u64 = state->count}}, 1);
+ *		return faas_emit(call, faas_output(total), (struct faas_value[]){{.u64 =
+ *state->count}}, 1);
  *	}
  *
  * Functions of one workflow run in one process and call each other directly.

@@ -57,7 +57,7 @@ become(const struct workshop *workshop, const char *const argv[])
 	int out = open(workshop->maps, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	int messages = open(workshop->messages, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
-	if (out >= 0 && messages >= 0 && dup2(out, 1) >= 0 && dup2(messages, 2) >= 0) {
+	if (argv[0] && out >= 0 && messages >= 0 && dup2(out, 1) >= 0 && dup2(messages, 2) >= 0) {
 		execvp(argv[0], (char *const *)argv);
 		dprintf(2, "%s", strerror(errno));
 	}

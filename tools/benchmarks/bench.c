@@ -32,9 +32,10 @@ struct bench bench_options(const char *name, int argc, char **argv)
 			bench.json = true;
 		} else if (!strcmp(argv[i], "--rounds") && i + 1 < argc) {
 			bench.rounds = (unsigned int)strtoul(argv[++i], &end, 10);
-			if (*end || bench.rounds < BENCH_ROUNDS_MIN || bench.rounds > BENCH_ROUNDS_MAX) {
-				fprintf(stderr, "bench: --rounds takes %d to %d\n", BENCH_ROUNDS_MIN,
-					BENCH_ROUNDS_MAX);
+			if (*end || bench.rounds < BENCH_ROUNDS_MIN ||
+			    bench.rounds > BENCH_ROUNDS_MAX) {
+				fprintf(stderr, "bench: --rounds takes %d to %d\n",
+					BENCH_ROUNDS_MIN, BENCH_ROUNDS_MAX);
 				exit(2);
 			}
 		} else {

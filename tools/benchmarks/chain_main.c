@@ -84,7 +84,8 @@ static void build(struct chain *chain)
 		 TEST_BUILD, TEST_SOURCE, chain->directory, TEST_SOURCE, chain->directory);
 	status = system(command);
 	if (status)
-		bench_die("building tools/benchmarks/chain.yaml failed: see %s/log", chain->directory);
+		bench_die("building tools/benchmarks/chain.yaml failed: see %s/log",
+			  chain->directory);
 }
 
 static void clean(const struct chain *chain)
@@ -186,9 +187,10 @@ int main(int argc, char **argv)
 			   &counting, "ns", BENCH_AT_MOST, 1.10);
 	bench_figure(&bench, "fused_8_uncounted", "8 fused functions, metered", &fused,
 		     "the same 8 by hand, counting nothing", &hand, "ns", BENCH_AT_MOST, 1.40);
-	met &= bench_figure(&bench, "through_root_8",
-			    "root: parse, trigger lookup, tail call, 8 fused functions, meters, time sampled", &root,
-			    "bare XDP_DROP", &bare, "ns", BENCH_AT_MOST, 2.0);
+	met &= bench_figure(
+		&bench, "through_root_8",
+		"root: parse, trigger lookup, tail call, 8 fused functions, meters, time sampled",
+		&root, "bare XDP_DROP", &bare, "ns", BENCH_AT_MOST, 2.0);
 	bpf_object__close(chain.fused);
 	bpf_object__close(chain.root);
 	bpf_object__close(chain.peers);

@@ -64,10 +64,18 @@ demo_begin() {
 # The lock is ours, so namespaces of these names belong to a demonstration that was
 # killed before it could clean up.
 demo_remove_leftovers() {
+	local name
 	[ -e "/run/netns/$GATEWAY" ] || return 0
 	say "a demonstration was killed here earlier: removing what it left"
 	demo_unload_all
+	for name in "$GATEWAY" "$PLANT" "$COLLECTOR"; do
+		# shellcheck disable=SC2046
+		[ ! -e "/run/netns/$name" ] || end_process $(ip netns pids "$name")
+	done
 	netns_delete "$GATEWAY" "$PLANT" "$COLLECTOR"
+	for name in /tmp/ebpf-faas-demo.*; do
+		[ "$name" = "$SCRATCH" ] || rm -rf "$name"
+	done
 }
 
 demo_unload_all() {

@@ -342,7 +342,8 @@ int bundle_check(const struct bundle *bundle, const char *place, struct diags *d
 	require(&check, bundle_name_valid(bundle->name), "bad workflow name \"%s\"", bundle->name);
 	require(&check, bundle->trigger_count > 0, "no trigger");
 	/* The format has a place for them, the programs do not do them yet. */
-	require(&check, !bundle->on_failure_drop, "on_failure drop is not supported by this version");
+	require(&check, !bundle->on_failure_drop,
+		"on_failure drop is not supported by this version");
 	require(&check, !bundle->overload_drop,
 		"overload_packet drop is not supported by this version");
 	check_names(&check);

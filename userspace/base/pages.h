@@ -26,8 +26,8 @@
 #define PAGES_VERSION 1
 
 struct page_function_counters {
-	uint64_t events; /* callbacks that returned */
-	uint64_t errors; /* of them, not 0 */
+	uint64_t events;  /* callbacks that returned */
+	uint64_t errors;  /* of them, not 0 */
 	uint64_t time_ns; /* of the sampled callbacks, together */
 	uint64_t time_samples;
 	uint64_t outputs[FAAS_OUTPUTS_MAX]; /* records emitted and committed, by output */
@@ -37,8 +37,8 @@ struct page_function_counters {
  * `current` names is whole; the other is being made. After a crash the records
  * behind `sequence` are counted again, so the figures are exact. */
 struct page_counters {
-	uint64_t sequence; /* last log record that is counted in here */
-	uint64_t log_position; /* where the next record begins */
+	uint64_t sequence;	/* last log record that is counted in here */
+	uint64_t log_position;	/* where the next record begins */
 	uint64_t ring_position; /* end of the last event that is counted in here */
 	uint64_t processed;
 	uint64_t dead_lettered;
@@ -63,10 +63,10 @@ enum worker_state {
 struct worker_page {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t state; /* enum worker_state */
-	uint64_t head;	/* log position behind the last committed record */
+	uint32_t state;		/* enum worker_state */
+	uint64_t head;		/* log position behind the last committed record */
 	uint64_t head_sequence; /* its sequence number */
-	uint64_t waiting; /* 1: wake me by the space eventfd when the cursor moves */
+	uint64_t waiting;	/* 1: wake me by the space eventfd when the cursor moves */
 	/* The event whose callbacks run now, for the runtime to see who killed
 	 * the worker: where its record begins in the ring, + 1; 0 outside
 	 * callbacks. */
@@ -86,9 +86,10 @@ struct courier_sink_counters {
 	uint64_t delivered;
 	uint64_t errors;  /* attempts that failed and are tried again */
 	uint64_t refused; /* records that can never be delivered (too long), counted and skipped */
-	uint64_t file_bytes;  /* size of the current file at the cursor: what a restart cuts back to */
+	uint64_t file_bytes; /* size of the current file at the cursor: what a restart cuts back to
+			      */
 	uint64_t file_inode;
-	uint64_t last_error;  /* errno of the last failed attempt, 0 after a success */
+	uint64_t last_error; /* errno of the last failed attempt, 0 after a success */
 	/* The last output that is done for this sink: sequence number of its
 	 * record << 8 | outputs of that record, to whichever sink, up to and
 	 * with it. A sink that goes on while another is held up is ahead of the
@@ -113,7 +114,8 @@ struct courier_page {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t reserved;
-	uint64_t sleep_epoch; /* odd: the courier sleeps; the worker notifies once for each odd value */
+	uint64_t sleep_epoch; /* odd: the courier sleeps; the worker notifies once for each odd
+				 value */
 	uint64_t reserved2[5];
 	uint32_t current;
 	uint32_t reserved3;
@@ -123,14 +125,14 @@ struct courier_page {
 struct runtime_page {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t worker_pid;  /* 0: none */
-	uint32_t courier_pid; /* 0: none */
-	uint32_t restarts;    /* of the worker, since load */
+	uint32_t worker_pid;	    /* 0: none */
+	uint32_t courier_pid;	    /* 0: none */
+	uint32_t restarts;	    /* of the worker, since load */
 	uint64_t worker_started_ns; /* CLOCK_MONOTONIC */
-	uint32_t incarnation; /* of the worker, from 1 */
-	uint32_t last_signal; /* that ended the last worker, 0: it exited */
-	uint32_t last_status; /* its exit status */
-	uint32_t limits;      /* enum page_limits: what bounds the worker */
+	uint32_t incarnation;	    /* of the worker, from 1 */
+	uint32_t last_signal;	    /* that ended the last worker, 0: it exited */
+	uint32_t last_status;	    /* its exit status */
+	uint32_t limits;	    /* enum page_limits: what bounds the worker */
 	/* A poison event: one that killed `poison_deaths` workers in a row. */
 	uint64_t poison_position; /* + 1; 0 none */
 	uint32_t poison_deaths;

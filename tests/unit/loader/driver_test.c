@@ -66,9 +66,11 @@ static int make_bundle(void **state)
 	first->outputs[1].targets[first->outputs[1].target_count++] =
 		(struct bundle_target){TARGET_VERDICT, VERDICT_REPLY, UINT32_MAX};
 	first->outputs[1].origin = 7;
-	add_output(second, "repeat", (struct bundle_target){TARGET_VERDICT, VERDICT_DROP, UINT32_MAX});
+	add_output(second, "repeat",
+		   (struct bundle_target){TARGET_VERDICT, VERDICT_DROP, UINT32_MAX});
 	add_output(second, "first", (struct bundle_target){TARGET_USER, 0, 1});
-	add_output(second, "other", (struct bundle_target){TARGET_VERDICT, VERDICT_PASS, UINT32_MAX});
+	add_output(second, "other",
+		   (struct bundle_target){TARGET_VERDICT, VERDICT_PASS, UINT32_MAX});
 	bundle->kernel_field_count = 1;
 	bundle->kernel_fields[0].kernel_function = 0;
 	strcpy(bundle->kernel_fields[0].field.name, "value");
@@ -159,9 +161,20 @@ static void graph_is_followed(void **state)
 static void compiler_takes_it(void **state)
 {
 	char path[] = "/tmp/driver_test_XXXXXX.c", include[1100], driver[1100], errors[4096];
-	const char *const argv[] = {"clang", "-Wall", "-Werror", "-Wno-unused-parameter", "-O2",
-				    "-target", "bpf", "-mcpu=v3", include, driver,
-				    "-I/usr/include/" MULTIARCH, "-fsyntax-only", path, NULL};
+	const char *const argv[] = {"clang",
+				    "-Wall",
+				    "-Werror",
+				    "-Wno-unused-parameter",
+				    "-O2",
+				    "-target",
+				    "bpf",
+				    "-mcpu=v3",
+				    include,
+				    driver,
+				    "-I/usr/include/" MULTIARCH,
+				    "-fsyntax-only",
+				    path,
+				    NULL};
 	int fd = mkstemps(path, 2), status;
 
 	(void)state;

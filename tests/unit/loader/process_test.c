@@ -25,8 +25,10 @@ static void captures_both_streams(void **state)
 static void cuts_what_does_not_fit(void **state)
 {
 	/* More than a pipe holds, on both streams: neither may block the other. */
-	const char *const argv[] = {"sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; "
-						"head -c 300000 /dev/zero | tr '\\0' y >&2", NULL};
+	const char *const argv[] = {"sh", "-c",
+				    "head -c 300000 /dev/zero | tr '\\0' x; "
+				    "head -c 300000 /dev/zero | tr '\\0' y >&2",
+				    NULL};
 	char out[101], err[11];
 
 	(void)state;
