@@ -3,7 +3,6 @@
 #include "build.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <jansson.h>
 
 #include "driver.h"
+#include "files.h"
 #include "host.h"
 #include "kernel_object.h"
 #include "output.h"
@@ -159,31 +159,11 @@ static int fuse(const struct workflow *workflow, struct bundle *bundle, const ch
 
 static int copy_file(const char *from, const char *to, struct diags *diags)
 {
-	int in = open(from, O_RDONLY | O_CLOEXEC), out = -1, error = 0;
-	char buffer[65536];
-	ssize_t got;
+	int error = files_copy(from, to);
 
-	if (in >= 0)
-		out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (in < 0 || out < 0) {
-		error = errno;
-		goto cleanup;
-	}
-	while ((got = read(in, buffer, sizeof(buffer))) > 0)
-		if (write(out, buffer, (size_t)got) != got) {
-			error = errno ? errno : EIO;
-			goto cleanup;
-		}
-	if (got < 0)
-		error = errno;
-cleanup:
-	if (in >= 0)
-		close(in);
-	if (out >= 0 && close(out) && !error)
-		error = errno;
 	if (error)
-		return diag_fail(diags, DIAG_FAILED, NULL, "copying %s to %s: %s", from, to,
-				 strerror(error));
+		return diag_fail(diags, DIAG_FAILED, "is the disk full?", "copying %s to %s: %s",
+				 from, to, strerror(-error));
 	return 0;
 }
 

@@ -4,7 +4,6 @@
  * led to the workflow; whatever fails takes back what was done.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "build.h"
 #include "command.h"
 #include "control_client.h"
+#include "files.h"
 #include "host.h"
 #include "kernel_object.h"
 #include "output.h"
@@ -82,30 +82,11 @@ static void claim_slot(struct load *load, uint32_t slot)
 
 static int copy_one(const char *from, const char *to, const char *name)
 {
-	char source[FAAS_PATH_BYTES], target[FAAS_PATH_BYTES], buffer[65536];
-	int in, out = -1, error = 0;
-	ssize_t got;
+	char source[FAAS_PATH_BYTES], target[FAAS_PATH_BYTES];
 
 	snprintf(source, sizeof(source), "%s/%s", from, name);
 	snprintf(target, sizeof(target), "%s/%s", to, name);
-	in = open(source, O_RDONLY | O_CLOEXEC);
-	if (in >= 0)
-		out = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (in < 0 || out < 0) {
-		error = -errno;
-		goto cleanup;
-	}
-	while (!error && (got = read(in, buffer, sizeof(buffer))) != 0)
-		if (got < 0 || write(out, buffer, (size_t)got) != got)
-			error = errno ? -errno : -EIO;
-	if (!error && fsync(out))
-		error = -errno;
-cleanup:
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
-	return error;
+	return files_copy(source, target);
 }
 
 /* The host keeps its own copy: the runtime restarts from it. */
