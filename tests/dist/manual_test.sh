@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Help, man page and completion say the same: they are compared with the tables
+# that the command prints of itself.
+set -u
+# shellcheck source=../../tools/lib/common.sh
+. "$(dirname "$(readlink -f "$0")")/../../tools/lib/common.sh"
+MAN=$TOP/loader/man/ebpf-faas.8
+COMPLETION=$TOP/loader/completion/ebpf-faas.bash
+number=0
+
+# result STATUS NAME [WHAT IS WRONG]
+result() {
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number - $2"
+	else
+		echo "not ok $number - $2"
+		sed 's/^/# /' <<<"${3:-}"
+	fi
+}
+
+same() { # NAME EXPECTED FOUND
+	[ -n "$2" ] && [ "$2" = "$3" ]
+	result $? "$1" "expected: $2
+found: $3"
+}
+
+table=$("$FAAS" help --json) || table='{}'
+verbs=$(jq -r '.verbs[].verb' <<<"$table")
+options=$(jq -r '.options[].option' <<<"$table")
+echo 1..6
+
+# Man page: VERBS and OPTIONS in the order of the tables.
+same 'the man page has the verbs' "$verbs" \
+	"$(sed -n '/^\.SH VERBS/,/^\.SH OPTIONS/p' "$MAN" |
+		sed -nE 's/^\.B(I "| )?([a-z]+).*/\2/p')"
+same 'the man page has the options' "$options" \
+	"$(sed -n '/^\.SH OPTIONS/,/^\.SH THE LEDGER/p' "$MAN" |
+		sed -nE 's/^\.BI? "?(\\-\\-[a-z]+).*/\1/p' | tr -d '\\')"
+# Each option's help begins its paragraph in the man page.
+wrong=
+while IFS=$'\t' read -r option help; do
+	text=$(sed -n '/^\.SH OPTIONS/,/^\.SH THE LEDGER/p' "$MAN" | tr -d '\\' |
+		grep -A1 -F -- "$option" | tail -n 1)
+	[ "${text,,}" = "${help,,}." ] || wrong+="$option: $text"$'\n'
+done < <(jq -r '.options[] | [.option, .help] | @tsv' <<<"$table")
+[ -z "$wrong" ]
+result $? 'the man page describes the options as help does' "$wrong"
+
+# Completion.
+same 'completion has the verbs' "$(tr '\n' ' ' <<<"$verbs")" \
+	"$(sed -nE "s/.*verbs='([^']*)'.*/\1 /p" "$COMPLETION")"
+wrong=
+while IFS=$'\t' read -r verb wanted; do
+	found=$(bash -c ". '$COMPLETION'; COMP_WORDS=(ebpf-faas $verb --) COMP_CWORD=2; _ebpf_faas
+		printf '%s\n' \"\${COMPREPLY[@]}\"" | sort | tr '\n' ' ')
+	[ "$found" = "$wanted" ] || wrong+="$verb: completion has $found, help $wanted"$'\n'
+done < <(jq -r '.verbs[] | [.verb, (.options | sort | map(. + " ") | join(""))] | @tsv' <<<"$table")
+[ -z "$wrong" ]
+result $? 'completion has the options of each verb' "$wrong"
+
+# Every verb has a help of its own.
+wrong=
+for verb in $verbs; do
+	"$FAAS" help "$verb" | grep -q "^usage: ebpf-faas $verb" || wrong+="$verb "
+done
+[ -z "$wrong" ]
+result $? 'every verb has a help of its own' "$wrong"
