@@ -68,6 +68,27 @@ faas_inline void driver_begin(struct faas_call *call, struct xdp_md *context,
 	call->fields_present = 0;
 }
 
+/* Copy a payload of at most DRIVER_PAYLOAD_SMALL bytes: whole words from the
+ * packet itself, which takes half the time of a helper's call, what is left by
+ * the helper. 0, or -1: the packet does not hold what its headers announce. */
+faas_inline int driver_copy_small(const struct faas_call *call, __u8 *to, __u32 bytes)
+{
+	__u32 tail = bytes & 7, at = bytes & (DRIVER_PAYLOAD_SMALL - 8);
+
+#pragma unroll
+	for (__u32 i = 0; i < DRIVER_PAYLOAD_SMALL / 8; i++) {
+		if (bytes < 8 * (i + 1))
+			break;
+		if (call->payload + 8 * (i + 1) > call->data_end)
+			return -1;
+		((__u64 *)to)[i] = *(const __u64 *)(call->payload + 8 * i);
+	}
+	if (!tail)
+		return 0;
+	*(__u64 *)(to + at) = 0; /* padding is zeros */
+	return bpf_xdp_load_bytes(call->context, call->payload_offset + at, to + at, tail) ? -1 : 0;
+}
+
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "driver_fill() puts the header together for little endian machines"
 #endif
@@ -115,6 +136,8 @@ faas_inline int driver_fill(struct faas_event *event, const struct faas_call *ca
 		words[i] = (call->fields_present & (1u << i)) ? call->fields[i] : 0;
 	body = (__u8 *)(words + entry->field_count);
 
+	if (payload_max == DRIVER_PAYLOAD_SMALL)
+		return driver_copy_small(call, body, kept_bytes);
 	if (!kept_bytes)
 		return 0;
 	/* The last word is zeroed first, so that padding is zeros. The barrier

@@ -15,12 +15,28 @@ void driver_identifier(const char *instance, char ret[FAAS_NAME_BYTES])
 	ret[i] = '\0';
 }
 
+/* Names that the program cannot have in the driver: words of C, maps and
+ * sections beside it, and what compilers define. All others of the driver's own
+ * begin with driver_ or faas_, or are local. */
+static const char *const reserved_names[] = {
+	"asm",	   "auto",     "break",	 "case",     "char",	"const",    "continue",
+	"default", "do",       "double", "else",     "enum",	"extern",   "float",
+	"for",	   "goto",     "if",	 "inline",   "int",	"license",  "linux",
+	"long",	   "main",     "maps",	 "meters",   "packet",	"register", "restrict",
+	"return",  "ring",     "ring0",	 "rings",    "route",	"short",    "signed",
+	"sizeof",  "static",   "struct", "switch",   "typedef", "typeof",   "union",
+	"unix",	   "unsigned", "void",	 "volatile", "wake",	"while",    "xdp",
+};
+
 void driver_program_name(const struct bundle *bundle, char ret[FAAS_OBJECT_NAME_BYTES])
 {
 	char name[FAAS_NAME_BYTES];
 
 	driver_identifier(bundle->name, name);
 	snprintf(ret, FAAS_OBJECT_NAME_BYTES, "%s", name);
+	for (size_t i = 0; i < sizeof(reserved_names) / sizeof(reserved_names[0]); i++)
+		if (!strcmp(ret, reserved_names[i]))
+			snprintf(ret, FAAS_OBJECT_NAME_BYTES, "%s_", reserved_names[i]);
 }
 
 static void write_constant(FILE *out, const char *instance, const struct bundle_param *param)
@@ -116,7 +132,7 @@ static void write_handoff_maps(FILE *out)
 		"\t__uint(max_entries, FAAS_INSTANCES_MAX);\n\t__uint(map_flags, BPF_F_MMAPABLE);\n"
 		"\t__type(key, __u32);\n\t__type(value, struct faas_wake);\n} wake "
 		"SEC(\".maps\");\n"
-		"\nstatic const struct driver_handoff handoff = {&route, &rings, &wake};\n");
+		"\nstatic const struct driver_handoff driver_maps = {&route, &rings, &wake};\n");
 }
 
 static void write_key_part(FILE *out, enum bundle_key_part part)
@@ -160,7 +176,7 @@ static void write_entry(FILE *out, const struct bundle *bundle, uint32_t index)
 	uint32_t words = FAAS_ALIGN8(entry->key_bytes) / 8;
 
 	fprintf(out,
-		"\nfaas_inline void entry_%u(struct faas_call *call, struct faas_meters "
+		"\nfaas_inline void driver_entry_%u(struct faas_call *call, struct faas_meters "
 		"*meters)\n{\n"
 		"\tconst struct driver_entry entry = {.entry = %u, .origin = %u, .key_bytes = %u, "
 		".field_count = %u};\n\t__u64 key[%u] = {};\n",
@@ -177,7 +193,7 @@ static void write_entry(FILE *out, const struct bundle *bundle, uint32_t index)
 	fprintf(out, "\n");
 	for (uint32_t i = 0; i < entry->key_count; i++)
 		write_key_part(out, entry->key[i]);
-	fprintf(out, "\tdriver_handoff(call, meters, &handoff, &entry, key);\n}\n");
+	fprintf(out, "\tdriver_handoff(call, meters, &driver_maps, &entry, key);\n}\n");
 }
 
 /* What follows once a target list is known: events first, then the one
@@ -190,7 +206,7 @@ static void write_targets(FILE *out, const struct bundle *bundle,
 
 	for (uint32_t i = 0; i < count; i++)
 		if (targets[i].kind == TARGET_USER || targets[i].kind == TARGET_SINK) {
-			fprintf(out, "\t\tentry_%u(call, &meters_now->ledger);\n",
+			fprintf(out, "\t\tdriver_entry_%u(call, &meters_now->ledger);\n",
 				targets[i].entry);
 			emitted = true;
 		}
@@ -257,13 +273,13 @@ static void write_program(FILE *out, const struct bundle *bundle)
 	driver_program_name(bundle, name);
 	/* Two copies of the graph: one for the packets whose time is taken, and
 	 * one in which no clock is read nor anything kept for it. */
-	fprintf(out,
-		"\nfaas_inline int run(struct xdp_md *context, struct meters_value *meters_now,\n"
-		"\t\tconst struct faas_packet *from, const int sampled)\n{\n"
-		"\tstruct faas_call storage, *call = &storage;\n"
-		"\t__u64 since_ns = 0;\n\tint output, take = 0;\n\n"
-		"\tDRIVER_APART(context, sampled);\n\tdriver_begin(call, context, from);\n"
-		"\tif (sampled)\n\t\tsince_ns = bpf_ktime_get_ns();\n\n");
+	fprintf(out, "\nfaas_inline int driver_run(struct xdp_md *context, struct meters_value "
+		     "*meters_now,\n"
+		     "\t\tconst struct faas_packet *from, const int sampled)\n{\n"
+		     "\tstruct faas_call storage, *call = &storage;\n"
+		     "\t__u64 since_ns = 0;\n\tint output, take = 0;\n\n"
+		     "\tDRIVER_APART(context, sampled);\n\tdriver_begin(call, context, from);\n"
+		     "\tif (sampled)\n\t\tsince_ns = bpf_ktime_get_ns();\n\n");
 	write_triggers(out, bundle);
 	for (uint32_t i = 0; i < bundle->kernel_count; i++)
 		write_call(out, bundle, i);
@@ -288,8 +304,8 @@ static void write_program(FILE *out, const struct bundle *bundle)
 		name);
 	for (uint32_t i = 0; i < bundle->trigger_count; i++)
 		fprintf(out, "%sfrom->trigger == %u", i ? " || " : "", bundle->triggers[i].id);
-	fprintf(out, ")\n\t\treturn run(context, meters_now, from, 0);\n"
-		     "\treturn run(context, meters_now, from, 1);\n}\n\n"
+	fprintf(out, ")\n\t\treturn driver_run(context, meters_now, from, 0);\n"
+		     "\treturn driver_run(context, meters_now, from, 1);\n}\n\n"
 		     "char driver_license[] SEC(\"license\") = \"Dual BSD/GPL\";\n");
 }
 

@@ -97,9 +97,8 @@ bool bench_figure(const struct bench *bench, const char *figure, const char *our
 
 	if (bench->json) {
 		printf("{\"bench\": \"%s\", \"figure\": \"%s\", \"ours\": %.6g, \"peer\": %.6g, "
-		       "\"unit\": \"%s\", \"ratio\": %.4g, \"goal\": \"%s %g\", \"met\": %s}\n",
-		       bench->name, figure, own, other, unit, ratio, words[kind], goal,
-		       met ? "true" : "false");
+		       "\"unit\": \"%s\", \"ratio\": %.4g, \"goal\": %g, \"met\": %s}\n",
+		       bench->name, figure, own, other, unit, ratio, goal, met ? "true" : "false");
 	} else {
 		printf("%s: %s\n", bench->name, figure);
 		print_side("ours", ours_text, ours, unit);
