@@ -311,8 +311,10 @@ static void test_capacity(void **state)
 		spec.payload = &i;
 		remembered += run(harness, 0, &spec) == REPEAT;
 	}
-	/* In a bucket of four, meeting a fifth: 0.4 % of all (Poisson, mean 1). */
-	assert_in_range(remembered, 980, 1000);
+	/* In a bucket of four, meeting a fifth: 0.4 % of the buckets (Poisson, mean
+	 * 1). Looking for one that gave way makes another give way, up to all of
+	 * its bucket; which one depends on the tick of the clock. */
+	assert_in_range(remembered, 950, 1000);
 
 	for (uint32_t i = 0; i < 20000; i++) {
 		spec.payload = &i;

@@ -30,6 +30,9 @@ need_root
 host_lock
 case_number=0
 case_failures=0
+# A load mounts bpffs where it is not and leaves it. Done before the first look at
+# the machine, so that it does not count as left behind.
+mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf || die "no BPF file system at /sys/fs/bpf"
 SCRATCH=$(mktemp -d /tmp/ebpf-faas-test.XXXXXX)
 netns_begin
 trap 'rm -rf "$SCRATCH"' EXIT
