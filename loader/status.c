@@ -139,14 +139,15 @@ static json_t *processes_json(const struct ledger *ledger, uint32_t slot)
 
 	if (!ledger->user_tier_readable)
 		return json_pack("{s:s, s:i}", "state", "absent", "pid", 0);
-	return json_pack(
-		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "state", worker_state_name(ledger),
-		"pid", INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0), "uid",
-		INTEGER(FAAS_WORKER_UID_BASE + slot), "incarnation", INTEGER(runtime->incarnation),
-		"restarts", INTEGER(runtime->restarts), "last_signal",
-		INTEGER(runtime->last_signal), "courier_pid",
-		INTEGER(process_lives(runtime->courier_pid) ? runtime->courier_pid : 0), "limits",
-		"rlimits", "undelivered_bytes", INTEGER(ledger->log_pending_bytes));
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "state",
+			 worker_state_name(ledger), "pid",
+			 INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0),
+			 "uid", INTEGER(FAAS_WORKER_UID_BASE + slot), "incarnation",
+			 INTEGER(runtime->incarnation), "restarts", INTEGER(runtime->restarts),
+			 "last_signal", INTEGER(runtime->last_signal), "courier_pid",
+			 INTEGER(process_lives(runtime->courier_pid) ? runtime->courier_pid : 0),
+			 "limits", page_limits_name(runtime->limits), "undelivered_bytes",
+			 INTEGER(ledger->log_pending_bytes));
 }
 
 /* One interface, asked in its own namespace. */

@@ -122,6 +122,17 @@ struct courier_page {
 	struct courier_cursor cursors[2];
 };
 
+/* What bounds a worker. */
+enum page_limits {
+	PAGE_LIMITS_NONE = 0,
+	PAGE_LIMITS_RLIMITS = 1,
+};
+
+static inline const char *page_limits_name(uint32_t limits)
+{
+	return limits == PAGE_LIMITS_RLIMITS ? "rlimits" : "nothing";
+}
+
 struct runtime_page {
 	uint64_t magic;
 	uint32_t version;

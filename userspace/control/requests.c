@@ -138,7 +138,7 @@ static json_t *describe(const struct workflow *workflow)
 			 (int)workflow->runtime->courier.pid, "incarnation",
 			 (json_int_t)page->incarnation, "restarts", (json_int_t)page->restarts,
 			 "last_signal", (json_int_t)page->last_signal, "last_status",
-			 (json_int_t)page->last_status, "limits", "rlimits");
+			 (json_int_t)page->last_status, "limits", page_limits_name(page->limits));
 }
 
 static void handle_status(const struct request *request)
