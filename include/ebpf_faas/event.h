@@ -28,6 +28,7 @@
 #define FAAS_EVENT_PAYLOAD_CUT 0x01    /* payload_bytes is less than the packet had */
 #define FAAS_EVENT_FIRST_FRAGMENT 0x02 /* the payload goes on in fragments that match no port */
 #define FAAS_EVENT_TRUNCATED 0x04      /* the headers announce more payload than the packet holds */
+#define FAAS_EVENT_FRAGMENT 0x08       /* not the first fragment: no ports, payload is its part */
 
 /* faas_event.origin of an event that came straight from a trigger. */
 #define FAAS_ORIGIN_TRIGGER 0xffff
@@ -58,8 +59,8 @@ struct faas_event {
 	__u16 source_port;
 	__u16 destination_port;
 	__u16 vlan;	   /* outermost tag in the packet: id, 0 without one */
-	__u8 ip_version;   /* 4 or 6 */
-	__u8 ip_protocol;  /* IPPROTO_UDP or IPPROTO_TCP */
+	__u8 ip_version;   /* 4 or 6; 0: no IP packet, its addresses are zero */
+	__u8 ip_protocol;  /* IPPROTO_*; ports are zero but for UDP and TCP */
 	__u8 flags;	   /* FAAS_EVENT_* */
 	__u8 key_bytes;	   /* 0..FAAS_KEY_BYTES_MAX */
 	__u8 field_count;  /* 0..FAAS_RECORD_FIELDS_MAX */

@@ -17,13 +17,24 @@
 #define FAAS_OBJECT_NAME_BYTES 16 /* BPF_OBJ_NAME_LEN */
 
 /* A host. */
-#define FAAS_SLOTS_MAX 4096 /* loaded workflows; slot 0 means "none" */
+#define FAAS_SLOTS_MAX 16384 /* loaded workflows; slot 0 means "none" */
 #define FAAS_PORTS 65536
+
+/* The trigger tables of one interface and hook. */
+#define FAAS_RULES_MAX 8192	 /* rules with conditions beyond the place they stand at */
+#define FAAS_CANDIDATES_MAX 8	 /* rules tried for one packet at one place */
+#define FAAS_PREFIXES_MAX 131072 /* prefixes of addresses, each direction */
+#define FAAS_ETHERTYPES_MAX 256
 
 /* A workflow. */
 #define FAAS_TRIGGERS_MAX 16
 #define FAAS_TRIGGER_INTERFACES_MAX 16
-#define FAAS_TRIGGER_PORTS_MAX 64 /* ports of one trigger, each direction */
+#define FAAS_TRIGGER_PORTS_MAX 64    /* ports and port ranges of one trigger, each direction */
+#define FAAS_TRIGGER_PREFIXES_MAX 64 /* prefixes of one trigger, each direction */
+#define FAAS_TRIGGER_VALUES_MAX 16   /* VLANs, EtherTypes, ICMP types of one trigger, each */
+#define FAAS_TRIGGER_RULES_MAX 1024  /* combinations of them */
+#define FAAS_TRIGGER_TARGETS_MAX 8
+#define FAAS_REDIRECTS_MAX 8 /* interfaces that outputs of a workflow redirect to */
 #define FAAS_KERNEL_FUNCTIONS_MAX 32
 #define FAAS_USER_FUNCTIONS_MAX 16
 #define FAAS_SINKS_MAX 16

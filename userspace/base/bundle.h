@@ -28,8 +28,9 @@
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
 #define BUNDLE_FILES_MAX (FAAS_USER_FUNCTIONS_MAX + 1)
 
-enum bundle_hook { HOOK_XDP, HOOK_XDP_GENERIC };
-enum bundle_mode { MODE_COPY, MODE_TAKE };
+enum bundle_hook { HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC_INGRESS, HOOK_TC_EGRESS };
+/* MODE_OBSERVE: as copy, and no verdict is enforced: every packet passes. */
+enum bundle_mode { MODE_COPY, MODE_TAKE, MODE_OBSERVE };
 enum bundle_protocol { PROTOCOL_UDP = 17, PROTOCOL_TCP = 6 };
 
 enum bundle_target_kind {
@@ -39,7 +40,7 @@ enum bundle_target_kind {
 	TARGET_VERDICT, /* index: enum bundle_verdict */
 };
 
-enum bundle_verdict { VERDICT_DROP, VERDICT_PASS, VERDICT_REPLY };
+enum bundle_verdict { VERDICT_DROP, VERDICT_PASS, VERDICT_REPLY, VERDICT_REDIRECT };
 
 enum bundle_param_type {
 	PARAM_U32,
@@ -69,6 +70,9 @@ struct bundle_param {
 	int64_t integer; /* u64 values keep their bits */
 	double real;
 	char text[FAAS_VALUE_BYTES]; /* as written, for people */
+	/* Kernel functions: may be changed while the workflow runs (`ebpf-faas set`). The
+	 * value is the first one then. */
+	bool changeable;
 };
 
 struct bundle_field {
@@ -84,6 +88,7 @@ struct bundle_target {
 	 * TARGET_USER and TARGET_SINK: the entry number that the event carries.
 	 * Elsewhere BUNDLE_NO_ENTRY. */
 	uint32_t entry;
+	uint32_t redirect; /* VERDICT_REDIRECT only: index in bundle.redirects */
 };
 
 #define BUNDLE_NO_ENTRY UINT32_MAX
@@ -104,6 +109,9 @@ struct bundle_map {
 	char name[FAAS_OBJECT_NAME_BYTES]; /* in the object, in bpffs and in bpftool; set by build
 					    */
 	uint32_t entries;		   /* 0: as the source defines it */
+	/* What the map holds from the start, below the bundle's directory: lines
+	 * "KEY" or "KEY VALUE"; "" without. */
+	char contents[96];
 };
 
 struct bundle_function {
@@ -116,6 +124,12 @@ struct bundle_function {
 	/* Kernel functions. */
 	struct bundle_map maps[FAAS_STATE_MAPS_MAX];
 	uint32_t map_count;
+	/* Its outputs are counted, but where one leads to a verdict other than
+	 * pass, the packet goes on as from the first output that leads elsewhere. */
+	bool observe;
+	/* Built as a function of its own, for inlining broke a limit of the
+	 * verifier or the stack. Set by build. */
+	bool separate;
 	/* User functions. */
 	char file[64];	/* "user/<instance>.so" */
 	bool has_state; /* declared by the function, and not switched off by "state: none" */
@@ -144,17 +158,48 @@ struct bundle_entry {
 	uint32_t payload_bytes_max;
 };
 
+struct bundle_range {
+	uint16_t first, last;
+};
+
+struct bundle_prefix {
+	uint8_t address[16]; /* network order, IPv4 as ::ffff:a.b.c.d, zero behind the prefix */
+	uint8_t bits;	     /* 0..128; IPv4: from 96 on */
+};
+
+/* A packet matches when it is in one element of each list that is not empty. */
 struct bundle_match {
 	enum bundle_protocol protocol;
 	uint16_t destination_ports[FAAS_TRIGGER_PORTS_MAX];
 	uint32_t destination_port_count;
 	uint16_t source_ports[FAAS_TRIGGER_PORTS_MAX];
 	uint32_t source_port_count;
+	/* ---- replaces the lists above ---- */
+	bool any;	     /* `any: true`: no condition at all */
+	bool has_protocol;   /* named by the file, or implied by ports or ICMP types */
+	uint8_t ip_protocol; /* 0..255 */
+	bool either_port;    /* `port`: the ranges stand in destination_ranges, and a packet
+				matches by its destination or by its source port */
+	struct bundle_range destination_ranges[FAAS_TRIGGER_PORTS_MAX];
+	uint32_t destination_range_count;
+	struct bundle_range source_ranges[FAAS_TRIGGER_PORTS_MAX];
+	uint32_t source_range_count;
+	struct bundle_prefix destinations[FAAS_TRIGGER_PREFIXES_MAX];
+	uint32_t destination_count;
+	struct bundle_prefix sources[FAAS_TRIGGER_PREFIXES_MAX];
+	uint32_t source_count;
+	uint8_t icmp_types[FAAS_TRIGGER_VALUES_MAX]; /* ip_protocol says of which ICMP */
+	uint32_t icmp_type_count;
+	uint16_t ethertypes[FAAS_TRIGGER_VALUES_MAX];
+	uint32_t ethertype_count;
+	uint16_t vlans[FAAS_TRIGGER_VALUES_MAX]; /* 1..4094, outermost tag */
+	uint32_t vlan_count;
 };
 
 struct bundle_trigger {
 	char name[FAAS_NAME_BYTES];
-	uint32_t id; /* from 1 */
+	uint32_t id;	  /* bundle_trigger_id() of its name: the same in every version */
+	int16_t priority; /* between triggers that are equally specific; more wins */
 	char interfaces[FAAS_TRIGGER_INTERFACES_MAX][FAAS_INTERFACE_BYTES];
 	uint32_t interface_count;
 	enum bundle_hook hook;
@@ -162,6 +207,17 @@ struct bundle_trigger {
 	struct bundle_match match; /* a packet matches when a destination or a source port does */
 	struct bundle_target
 		to; /* TARGET_KERNEL, TARGET_USER or TARGET_SINK; entry as in outputs */
+	/* ---- replaces `to`: several targets, as an output has them, without verdicts ---- */
+	struct bundle_target targets[FAAS_TRIGGER_TARGETS_MAX];
+	uint32_t target_count;
+};
+
+/* What a new version must do to stay: `health` of the workflow. */
+struct bundle_health {
+	bool given;
+	uint64_t for_ns;
+	uint64_t max_lost;	     /* events and packets, within that time */
+	uint64_t max_drop_ratio_ppm; /* of matched packets, in millionths */
 };
 
 enum bundle_sink_kind { SINK_UDP, SINK_FILE };
@@ -196,6 +252,9 @@ struct bundle {
 	bool on_failure_drop; /* packets while the workflow cannot run */
 	bool overload_drop;   /* overload.packet: drop */
 	uint32_t queue_events;
+	struct bundle_health health;
+	char redirects[FAAS_REDIRECTS_MAX][FAAS_INTERFACE_BYTES];
+	uint32_t redirect_count;
 	struct bundle_trigger triggers[FAAS_TRIGGERS_MAX];
 	uint32_t trigger_count;
 	/* In topological order: every output leads to later functions only. */
@@ -212,6 +271,10 @@ struct bundle {
 	struct bundle_file files[BUNDLE_FILES_MAX];
 	uint32_t file_count;
 };
+
+/* 1..0x7fff, made from the name of a trigger: an id keeps its meaning over versions
+ * without anybody writing it down. */
+uint16_t bundle_trigger_id(const char *name);
 
 /* Whether anything of the workflow runs outside the kernel. */
 static inline bool bundle_needs_runtime(const struct bundle *bundle)

@@ -165,3 +165,13 @@ bool bundle_host_valid(const char *host)
 
 	return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
+
+uint16_t bundle_trigger_id(const char *name)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * 16777619u;
+	hash = (hash ^ hash >> 15) & 0x7fff;
+	return hash ? (uint16_t)hash : 1;
+}
