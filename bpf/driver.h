@@ -53,6 +53,7 @@ faas_inline void driver_begin(struct faas_call *call, struct xdp_md *context,
 	call->data = (void *)(long)context->data;
 	call->data_end = (void *)(long)context->data_end;
 	call->context = context;
+	call->hook = FAAS_HOOK_XDP;
 	call->l3_offset = from->l3_offset;
 	call->l4_offset = from->l4_offset;
 	call->payload_offset = from->payload_offset;
@@ -117,7 +118,7 @@ faas_inline int driver_fill(struct faas_event *event, const struct faas_call *ca
 	head[2] = context->ingress_ifindex | (__u64)call->fields_present << 32;
 	head[3] = entry->entry | (__u32)entry->origin << 16 | (__u64)call->trigger << 32 |
 		  (__u64)(hash & (FAAS_SHARDS - 1)) << 48;
-	head[4] = (__u16)(call->data_end - call->data) | (__u64)payload_bytes << 16 |
+	head[4] = (__u16)faas_frame_bytes(call) | (__u64)payload_bytes << 16 |
 		  (__u64)kept_bytes << 32 | (__u64)call->source_port << 48;
 	head[5] = call->destination_port | (__u32)call->vlan << 16 | (__u64)call->ip_version << 32 |
 		  (__u64)call->ip_protocol << 40 | (__u64)flags << 48 |

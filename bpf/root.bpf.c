@@ -154,7 +154,7 @@ static __always_inline int dispatch(struct xdp_md *context, struct faas_packet *
 	return XDP_PASS;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int root(struct xdp_md *context)
 {
 	void *data = (void *)(long)context->data;

@@ -61,7 +61,8 @@ static void write_constant(FILE *out, const char *instance, const struct bundle_
 		fprintf(out, "const long long %s__faas_param_%s = (long long)%" PRIu64 "ull;\n",
 			instance, param->name, (uint64_t)param->integer);
 		return;
-	case PARAM_F64: /* user tier only */
+	case PARAM_F64:	 /* user tier only */
+	case PARAM_FILE: /* what a map holds from the start */
 		return;
 	}
 }
@@ -293,7 +294,7 @@ static void write_program(FILE *out, const struct bundle *bundle)
 		"verdict_pass: __attribute__((unused));\n\tmeters_now->ledger.passed++;\n"
 		"\treturn XDP_PASS;\n}\n");
 	fprintf(out,
-		"\nSEC(\"xdp\")\nint %s(struct xdp_md *context)\n{\n"
+		"\nSEC(\"xdp.frags\")\nint %s(struct xdp_md *context)\n{\n"
 		"\tstruct meters_value *meters_now;\n\tstruct faas_packet *from;\n"
 		"\t__u32 zero = 0;\n\n"
 		"\tmeters_now = bpf_map_lookup_elem(&meters, &zero);\n"

@@ -166,7 +166,8 @@ static void on_param(struct reader *reader, char *const columns[])
 	}
 	param = &function->params[function->param_count++];
 	take_identifier(reader, "parameter", strip(columns[2]), param->name);
-	if (type < 0 || (type == PARAM_F64 && reader->tier == TIER_KERNEL)) {
+	if (type < 0 || (type == PARAM_F64 && reader->tier == TIER_KERNEL) ||
+	    (type == PARAM_FILE && reader->tier == TIER_USER)) {
 		complain(reader, "parameter %s: no type \"%.40s\" in the %s tier", param->name,
 			 columns[1], function_tier_name(reader->tier));
 		return;
@@ -176,6 +177,11 @@ static void on_param(struct reader *reader, char *const columns[])
 	     sizeof(param->doc));
 	take(reader, "a default", text, param->default_text, sizeof(param->default_text));
 	param->required = !*text;
+	if (param->type == PARAM_FILE) {
+		if (!param->required)
+			complain(reader, "parameter %s: a file has no default", param->name);
+		return;
+	}
 	if (param->type == PARAM_CHOICE || param->type == PARAM_SET) {
 		take_choices(reader, param, columns[7]);
 		take_default_words(reader, param, text);
@@ -250,26 +256,94 @@ static void on_field(struct reader *reader, char *const columns[])
 	output->field_count++;
 }
 
-/* map  NAME  PARAM */
-static void on_map(struct reader *reader, char *const columns[])
+/* The parameter of this type and name, or -1. */
+static int find_param(const struct function *function, const char *name,
+		      enum bundle_param_type type)
+{
+	for (uint32_t i = 0; i < function->param_count; i++)
+		if (!strcmp(function->params[i].name, name) && function->params[i].type == type)
+			return (int)i;
+	return -1;
+}
+
+/* The map of this name, noted if it is new. NULL with a complaint. */
+static struct function_map *take_map(struct reader *reader, char *name)
 {
 	struct function *function = reader->function;
 	struct function_map *map;
 
+	name = strip(name);
+	for (uint32_t i = 0; i < function->map_count; i++)
+		if (!strcmp(function->maps[i].name, name))
+			return &function->maps[i];
 	if (function->map_count == FAAS_STATE_MAPS_MAX) {
-		complain(reader, "more than %d maps with a size of their own", FAAS_STATE_MAPS_MAX);
-		return;
+		complain(reader, "more than %d maps with a size or contents of their own",
+			 FAAS_STATE_MAPS_MAX);
+		return NULL;
 	}
 	map = &function->maps[function->map_count++];
-	take_identifier(reader, "map", strip(columns[1]), map->name);
-	for (uint32_t i = 0; i < function->param_count; i++)
-		if (!strcmp(function->params[i].name, strip(columns[2])) &&
-		    function->params[i].type == PARAM_U32) {
-			map->param = i;
-			return;
-		}
-	complain(reader, "the size of map %s, \"%.40s\", is no u32 parameter declared before it",
-		 map->name, columns[2]);
+	take_identifier(reader, "map", name, map->name);
+	return map;
+}
+
+/* map  NAME  PARAM */
+static void on_map(struct reader *reader, char *const columns[])
+{
+	struct function_map *map = take_map(reader, columns[1]);
+	int param = find_param(reader->function, strip(columns[2]), PARAM_U32);
+
+	if (!map)
+		return;
+	if (map->is_sized)
+		complain(reader, "two sizes of map %s", map->name);
+	if (param < 0)
+		complain(reader,
+			 "the size of map %s, \"%.40s\", is no u32 parameter declared before it",
+			 map->name, columns[2]);
+	else
+		map->size_param = (uint32_t)param;
+	map->is_sized = true;
+}
+
+/* contents  NAME  PARAM */
+static void on_contents(struct reader *reader, char *const columns[])
+{
+	struct function_map *map = take_map(reader, columns[1]);
+	int param = find_param(reader->function, strip(columns[2]), PARAM_FILE);
+
+	if (!map)
+		return;
+	if (map->is_filled)
+		complain(reader, "map %s is filled from two files", map->name);
+	if (param < 0)
+		complain(reader,
+			 "the contents of map %s, \"%.40s\", are no file parameter declared "
+			 "before it",
+			 map->name, columns[2]);
+	else
+		map->file_param = (uint32_t)param;
+	map->is_filled = true;
+}
+
+/* changeable  NAME */
+static void on_changeable(struct reader *reader, char *const columns[])
+{
+	struct function *function = reader->function;
+	const char *name = strip(columns[1]);
+
+	for (uint32_t i = 0; i < function->param_count; i++) {
+		struct function_param *param = &function->params[i];
+
+		if (strcmp(param->name, name))
+			continue;
+		if (param->type == PARAM_CHOICE || param->type == PARAM_SET ||
+		    param->type == PARAM_FILE)
+			complain(reader, "parameter %s cannot be changeable: it is a %s", name,
+				 bundle_param_type_name(param->type));
+		param->changeable = true;
+		return;
+	}
+	complain(reader, "\"%.40s\" is changeable, and no parameter declared before it", name);
 }
 
 /* input  NAME  DOC */
@@ -321,9 +395,14 @@ static const struct {
 	bool kernel, user;
 	void (*take)(struct reader *reader, char *const columns[]);
 } texts[] = {
-	{"function", 3, true, true, on_function}, {"param", 8, true, true, on_param},
-	{"output", 3, true, true, on_output},	  {"field", 6, true, true, on_field},
-	{"map", 3, true, false, on_map},	  {"input", 3, false, true, on_input},
+	{"function", 3, true, true, on_function},
+	{"param", 8, true, true, on_param},
+	{"output", 3, true, true, on_output},
+	{"field", 6, true, true, on_field},
+	{"map", 3, true, false, on_map},
+	{"contents", 3, true, false, on_contents},
+	{"changeable", 2, true, false, on_changeable},
+	{"input", 3, false, true, on_input},
 	{"state", 2, false, true, on_state},
 };
 
@@ -375,10 +454,6 @@ static void check_names(struct reader *reader)
 		for (uint32_t k = 0; k < i; k++)
 			if (!strcmp(function->inputs[i].name, function->inputs[k].name))
 				complain(reader, "two inputs %s", function->inputs[i].name);
-	for (uint32_t i = 0; i < function->map_count; i++)
-		for (uint32_t k = 0; k < i; k++)
-			if (!strcmp(function->maps[i].name, function->maps[k].name))
-				complain(reader, "two sizes of map %s", function->maps[i].name);
 	for (uint32_t i = 0; i < function->output_count; i++)
 		for (uint32_t k = 0; k < i; k++)
 			if (!strcmp(function->outputs[i].name, function->outputs[k].name))

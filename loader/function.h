@@ -19,7 +19,8 @@ enum function_tier { TIER_KERNEL, TIER_USER };
 struct function_param {
 	char name[FAAS_IDENTIFIER_BYTES];
 	enum bundle_param_type type;
-	bool required; /* no default */
+	bool required;	 /* no default */
+	bool changeable; /* while the workflow runs */
 	bool has_min, has_max;
 	struct value default_value, min, max;
 	/* As the source writes them, for people. */
@@ -39,7 +40,9 @@ struct function_output {
 
 struct function_map {
 	char name[FAAS_IDENTIFIER_BYTES];
-	uint32_t param; /* whose value is its size */
+	bool is_sized, is_filled;
+	uint32_t size_param; /* whose value is its size */
+	uint32_t file_param; /* that names the file it is filled from */
 };
 
 struct function_input {

@@ -18,7 +18,8 @@
 
 static void print_param(const struct function_param *param)
 {
-	printf("    %s  %s", param->name, bundle_param_type_name(param->type));
+	printf("    %s  %s%s", param->name, param->changeable ? "changeable " : "",
+	       bundle_param_type_name(param->type));
 	if (param->required)
 		printf(", required");
 	else
@@ -62,9 +63,17 @@ static void print_function(const struct function *function)
 	if (function->has_state)
 		printf("  state\n    %u bytes for each key, version %u\n", function->state_bytes,
 		       function->state_version);
-	for (uint32_t i = 0; i < function->map_count; i++)
-		printf("%s    map %s, of as many entries as %s says\n", i ? "" : "  state\n",
-		       function->maps[i].name, function->params[function->maps[i].param].name);
+	for (uint32_t i = 0; i < function->map_count; i++) {
+		const struct function_map *map = &function->maps[i];
+
+		printf("%s    map %s", i ? "" : "  state\n", map->name);
+		if (map->is_sized)
+			printf(", of as many entries as %s says",
+			       function->params[map->size_param].name);
+		if (map->is_filled)
+			printf(", filled from the file %s", function->params[map->file_param].name);
+		putchar('\n');
+	}
 }
 
 /* ---- JSON: returns-owned; a NULL inside makes the whole NULL ---- */
@@ -80,12 +89,12 @@ static json_t *param_json(const struct function_param *param)
 
 	for (uint32_t i = 0; i < param->choice_count; i++)
 		json_array_append_new(words, json_string(param->choices[i]));
-	return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:s}", "name", param->name, "type",
-			 bundle_param_type_name(param->type), "required", param->required,
-			 "default", optional_text(!param->required, param->default_text), "min",
-			 optional_text(param->has_min, param->min_text), "max",
-			 optional_text(param->has_max, param->max_text), "words", words, "doc",
-			 param->doc);
+	return json_pack(
+		"{s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:s}", "name", param->name, "type",
+		bundle_param_type_name(param->type), "required", param->required, "changeable",
+		param->changeable, "default", optional_text(!param->required, param->default_text),
+		"min", optional_text(param->has_min, param->min_text), "max",
+		optional_text(param->has_max, param->max_text), "words", words, "doc", param->doc);
 }
 
 static json_t *output_of(const struct function_output *output)
@@ -102,6 +111,14 @@ static json_t *output_of(const struct function_output *output)
 			 fields);
 }
 
+static json_t *map_json(const struct function *function, const struct function_map *map)
+{
+	return json_pack("{s:s, s:o, s:o}", "map", map->name, "entries",
+			 optional_text(map->is_sized, function->params[map->size_param].name),
+			 "contents",
+			 optional_text(map->is_filled, function->params[map->file_param].name));
+}
+
 static json_t *state_json(const struct function *function)
 {
 	json_t *maps;
@@ -113,9 +130,7 @@ static json_t *state_json(const struct function *function)
 			       : json_null();
 	maps = json_array();
 	for (uint32_t i = 0; i < function->map_count; i++)
-		json_array_append_new(
-			maps, json_pack("{s:s, s:s}", "map", function->maps[i].name, "entries",
-					function->params[function->maps[i].param].name));
+		json_array_append_new(maps, map_json(function, &function->maps[i]));
 	return json_pack("{s:o}", "maps", maps);
 }
 

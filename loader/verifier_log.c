@@ -81,6 +81,12 @@ static const char *btf_string(const Elf_Data *btf, uint32_t offset)
 	return memchr(strings + offset, 0, header->str_len - offset) ? strings + offset : NULL;
 }
 
+/* The programs of a workflow: see loader/driver.c. */
+static bool is_program_section(const char *name)
+{
+	return !strcmp(name, "xdp.frags") || !strcmp(name, "tc");
+}
+
 /* The line information of the last record at or before @p instruction in the
  * program's section. */
 static bool find_line(const Elf_Data *btf, const Elf_Data *ext, unsigned int instruction,
@@ -111,7 +117,7 @@ static bool find_line(const Elf_Data *btf, const Elf_Data *ext, unsigned int ins
 		at += sizeof(*section);
 		if (bytes > (uint64_t)(end - at))
 			return false;
-		for (uint32_t i = 0; name && !strcmp(name, "xdp") && i < section->count; i++) {
+		for (uint32_t i = 0; name && is_program_section(name) && i < section->count; i++) {
 			const struct btf_ext_line *line =
 				(const void *)(at + (size_t)i * record_bytes);
 

@@ -115,6 +115,9 @@ static void read_param(struct model *model, const struct function_param *declare
 	case PARAM_SET:
 		read_set(model, declared, node, ret);
 		return;
+	case PARAM_FILE:
+		model_later(model, node, NULL, "filling a map from a file is");
+		return;
 	case PARAM_U32:
 	case PARAM_U64:
 	case PARAM_S64:

@@ -152,7 +152,9 @@ static void add_kernel(struct result *result, const struct model_function *funct
 	ret->map_count = declared->map_count;
 	for (uint32_t i = 0; i < declared->map_count; i++) {
 		snprintf(ret->maps[i].map, sizeof(ret->maps[i].map), "%s", declared->maps[i].name);
-		ret->maps[i].entries = (uint32_t)function->params[declared->maps[i].param].integer;
+		if (declared->maps[i].is_sized)
+			ret->maps[i].entries =
+				(uint32_t)function->params[declared->maps[i].size_param].integer;
 	}
 	add_kernel_fields(result, function);
 }

@@ -225,6 +225,7 @@ int value_parse(enum bundle_param_type type, const char *text, struct value *ret
 		break;
 	case PARAM_CHOICE:
 	case PARAM_SET:
+	case PARAM_FILE:
 		break;
 	}
 	if (!err)
@@ -254,6 +255,8 @@ const char *value_example(enum bundle_param_type type)
 		return "one word";
 	case PARAM_SET:
 		return "a list of words";
+	case PARAM_FILE:
+		return "the path of a file";
 	}
 	return "something else";
 }

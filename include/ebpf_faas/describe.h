@@ -10,7 +10,9 @@
  *   param     TYPE  NAME  DEFAULT  MIN  MAX  DOC  CHOICES
  *   output    NAME  DOC
  *   field     OUTPUT  NAME  TYPE  UNIT  DOC
- *   map       NAME  PARAM
+ *   changeable  NAME         (of a parameter declared before it)
+ *   map       NAME  PARAM    (the size of the map)
+ *   contents  NAME  PARAM    (the file that fills the map)
  *   input     NAME  DOC
  *   state     VERSION         (its size is the symbol faas_state_bytes)
  *

@@ -57,6 +57,24 @@
 	extern const FAAS_TYPE_##type faas_param_##name
 
 /**
+ * Declare a parameter that can be changed while the workflow runs:
+ * `ebpf-faas set WORKFLOW FUNCTION.NAME=VALUE`. As FAAS_PARAM(), and read with
+ * faas_param(name) like any other; but it is no constant, and two reads in one
+ * call may differ: read it once.
+ */
+#define FAAS_PARAM_CHANGEABLE(type, name, default, min, max, doc)                                  \
+	FAAS_META("param\t" #type "\t" #name "\t" #default "\t" #min "\t" #max "\t" doc "\t");     \
+	FAAS_META("changeable\t" #name);                                                           \
+	extern const volatile FAAS_TYPE_##type faas_param_##name
+
+/**
+ * Declare a parameter that is a text file of the workflow's author: what a map
+ * holds from the start, see FAAS_MAP_CONTENTS(). The workflow must give it, as
+ * a path relative to the workflow file. The function itself cannot read it.
+ */
+#define FAAS_PARAM_FILE(name, doc) FAAS_META("param\tfile\t" #name "\t\t\t\t" doc "\t")
+
+/**
  * Declare a parameter that is one word of a list. Its value is the number of
  * the word; NAME_WORD is an enumerator with that number.
  * FAAS_PARAM_CHOICE(name, default, "what it is", words...)
@@ -99,6 +117,27 @@
  */
 #define FAAS_MAP_ENTRIES(map, param) FAAS_META("map\t" #map "\t" #param)
 
+/**
+ * Say that a state map is filled from the file that @p param names when the
+ * workflow is loaded: one line "KEY" or "KEY VALUE" for each entry, comments
+ * from "#" on. How a line is read follows from the types of the map:
+ *
+ *   key of an LPM trie      __u32, then 4 or 16 bytes of address: a prefix,
+ *                           10.0.0.0/8 or 2001:db8::/32; 16 bytes hold IPv4 as
+ *                           ::ffff:a.b.c.d
+ *   key of 16 bytes         an address, IPv4 as ::ffff:a.b.c.d
+ *   other keys and values   an integer, decimal or 0x..., of 1, 2, 4 or 8 bytes
+ *   no value in the line    1 (for values longer than 8 bytes: zeros)
+ */
+#define FAAS_MAP_CONTENTS(map, param) FAAS_META("contents\t" #map "\t" #param)
+
+/* Where a packet is seen. */
+enum faas_hook {
+	FAAS_HOOK_XDP,
+	FAAS_HOOK_TC_INGRESS,
+	FAAS_HOOK_TC_EGRESS,
+};
+
 /* Define the function. @p call is the name of its argument. */
 #define FAAS_EVENT(call) int faas_event(struct faas_call *call)
 
@@ -109,18 +148,19 @@
 struct faas_call {
 	void *data;	/* first byte of the frame */
 	void *data_end; /* one past the last byte in the linear part */
-	void *payload;	/* first byte of the L4 payload */
-	void *context;	/* struct xdp_md */
+	void *payload;	/* first byte of the payload: what follows the last header known */
+	void *context;	/* struct xdp_md, or struct __sk_buff at the TC hooks */
+	__u64 hook;	/* enum faas_hook; a constant once the function is inlined */
 	__u32 l3_offset;
 	__u32 l4_offset;
 	__u32 payload_offset;
-	__u32 payload_bytes; /* L4 payload: announced by the headers and present */
-	__u16 source_port;   /* host byte order */
+	__u32 payload_bytes; /* of it: announced by the headers and present */
+	__u16 source_port;   /* host byte order; 0 but for UDP and TCP */
 	__u16 destination_port;
 	__u16 vlan;
 	__u16 trigger;
-	__u8 ip_version; /* 4 or 6 */
-	__u8 ip_protocol;
+	__u8 ip_version;  /* 4, 6; 0: no IP */
+	__u8 ip_protocol; /* 0 without IP */
 	__u8 flags;
 	__u32 fields_present;
 	__u64 fields[FAAS_RECORD_FIELDS_MAX];
@@ -184,6 +224,36 @@ FAAS_READ(s32le, __s32, (__s32)FAAS_LE32)
 FAAS_READ(u64be, __u64, bpf_be64_to_cpu)
 FAAS_READ(u64le, __u64, FAAS_LE64)
 
+/*
+ * Copy @p bytes bytes of the payload from @p offset on, also where they lie
+ * beyond the linear part of the packet. 0, or -1: the payload does not have
+ * them, and @p to may have changed. @p bytes is a constant, or the verifier can
+ * see that it is from 1 to the size of @p to. A call of a helper: where the
+ * bytes are usually in the linear part, faas_payload() first is faster.
+ */
+faas_inline int faas_payload_load(const struct faas_call *call, __u32 offset, void *to, __u32 bytes)
+{
+	if (offset > call->payload_bytes || bytes > call->payload_bytes - offset)
+		return -1;
+	offset += call->payload_offset;
+	if (call->hook == FAAS_HOOK_XDP)
+		return bpf_xdp_load_bytes(call->context, offset, to, bytes) ? -1 : 0;
+	return bpf_skb_load_bytes(call->context, offset, to, bytes) ? -1 : 0;
+}
+
+/* Bytes of the whole frame, without the frame check sequence. */
+faas_inline __u32 faas_frame_bytes(const struct faas_call *call)
+{
+	__u32 linear_bytes = call->data_end - call->data;
+
+	if (call->hook != FAAS_HOOK_XDP)
+		return ((struct __sk_buff *)call->context)->len;
+	/* What the headers announce is all there: so is the frame. */
+	if (call->payload_offset + call->payload_bytes <= linear_bytes)
+		return linear_bytes;
+	return (__u32)bpf_xdp_get_buff_len(call->context);
+}
+
 /* An address in network order; IPv4 as ::ffff:a.b.c.d. */
 union faas_address {
 	__u8 bytes[16];
@@ -207,7 +277,7 @@ faas_inline void faas_address_load(const struct faas_call *call, __u32 offset4, 
 		ret->words[1] = from[1];
 		ret->words[2] = from[2];
 		ret->words[3] = from[3];
-	} else {
+	} else if (call->ip_version) {
 		if (l3 + 20 > call->data_end)
 			return;
 		from = l3 + offset4;
@@ -216,7 +286,7 @@ faas_inline void faas_address_load(const struct faas_call *call, __u32 offset4, 
 	}
 }
 
-/* The packet's source and destination address. */
+/* The packet's source and destination address; zeros without IP. */
 faas_inline void faas_source_address(const struct faas_call *call, union faas_address *ret)
 {
 	faas_address_load(call, 12, 8, ret);

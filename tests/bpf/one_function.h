@@ -41,7 +41,7 @@ struct {
 	__type(value, struct one_answer);
 } answer SEC(".maps");
 
-SEC("xdp")
+SEC("xdp.frags")
 int one_function(struct xdp_md *context)
 {
 	struct faas_call call;

@@ -74,8 +74,9 @@ void root_set_slot(struct root *root, uint32_t slot, int verdict)
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = verdict},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
-	/* What libbpf sets for section "xdp": members of a prog array are alike in it. */
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_XDP);
+	/* What libbpf sets for section "xdp.frags": members of a prog array are alike in it. */
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_XDP,
+		    .prog_flags = BPF_F_XDP_HAS_FRAGS);
 	int fd;
 
 	if (verdict < 0) {

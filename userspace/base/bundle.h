@@ -53,6 +53,7 @@ enum bundle_param_type {
 	PARAM_F64,	/* real */
 	PARAM_CHOICE,	/* integer: number of the word */
 	PARAM_SET,	/* integer: bits of the words */
+	PARAM_FILE, /* kernel tier; text: path as the workflow writes it, see bundle_map.contents */
 };
 
 enum bundle_key_part {

@@ -174,6 +174,7 @@ static bool in_range(const struct bundle_param *param)
 	case PARAM_BYTES:
 	case PARAM_DECIMAL:
 	case PARAM_F64:
+	case PARAM_FILE:
 		return true;
 	}
 	return false;

@@ -14,17 +14,11 @@ const char *const bundle_target_words[] = {[TARGET_KERNEL] = "kernel",
 					   NULL};
 const char *const bundle_verdict_words[] = {
 	[VERDICT_DROP] = "drop", [VERDICT_PASS] = "pass", [VERDICT_REPLY] = "reply", NULL};
-const char *const bundle_param_type_words[] = {[PARAM_U32] = "u32",
-					       [PARAM_U64] = "u64",
-					       [PARAM_S64] = "s64",
-					       [PARAM_BOOL] = "bool",
-					       [PARAM_DURATION] = "duration",
-					       [PARAM_BYTES] = "bytes",
-					       [PARAM_DECIMAL] = "decimal",
-					       [PARAM_F64] = "f64",
-					       [PARAM_CHOICE] = "choice",
-					       [PARAM_SET] = "set",
-					       NULL};
+const char *const bundle_param_type_words[] = {
+	[PARAM_U32] = "u32",	     [PARAM_U64] = "u64",	    [PARAM_S64] = "s64",
+	[PARAM_BOOL] = "bool",	     [PARAM_DURATION] = "duration", [PARAM_BYTES] = "bytes",
+	[PARAM_DECIMAL] = "decimal", [PARAM_F64] = "f64",	    [PARAM_CHOICE] = "choice",
+	[PARAM_SET] = "set",	     [PARAM_FILE] = "file",	    NULL};
 const char *const bundle_key_part_words[] = {[KEY_SOURCE_ADDRESS] = "source_address",
 					     [KEY_DESTINATION_ADDRESS] = "destination_address",
 					     [KEY_SOURCE_PORT] = "source_port",

@@ -42,6 +42,8 @@ static int set_param(void *variable, const struct bundle_param *param)
 	case PARAM_F64:
 		*(double *)variable = param->real;
 		return 0;
+	case PARAM_FILE: /* kernel tier only */
+		break;
 	}
 	return -1;
 }

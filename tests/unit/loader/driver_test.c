@@ -61,16 +61,16 @@ static int make_bundle(void **state)
 	first->params[2] = (struct bundle_param){.type = PARAM_SET, .integer = 5};
 	strcpy(first->params[2].name, "by");
 	first->param_count = 3;
-	add_output(first, "inside", (struct bundle_target){TARGET_KERNEL, 1, UINT32_MAX});
-	add_output(first, "outside", (struct bundle_target){TARGET_SINK, 0, 0});
+	add_output(first, "inside", (struct bundle_target){TARGET_KERNEL, 1, UINT32_MAX, 0});
+	add_output(first, "outside", (struct bundle_target){TARGET_SINK, 0, 0, 0});
 	first->outputs[1].targets[first->outputs[1].target_count++] =
-		(struct bundle_target){TARGET_VERDICT, VERDICT_REPLY, UINT32_MAX};
+		(struct bundle_target){TARGET_VERDICT, VERDICT_REPLY, UINT32_MAX, 0};
 	first->outputs[1].origin = 7;
 	add_output(second, "repeat",
-		   (struct bundle_target){TARGET_VERDICT, VERDICT_DROP, UINT32_MAX});
-	add_output(second, "first", (struct bundle_target){TARGET_USER, 0, 1});
+		   (struct bundle_target){TARGET_VERDICT, VERDICT_DROP, UINT32_MAX, 0});
+	add_output(second, "first", (struct bundle_target){TARGET_USER, 0, 1, 0});
 	add_output(second, "other",
-		   (struct bundle_target){TARGET_VERDICT, VERDICT_PASS, UINT32_MAX});
+		   (struct bundle_target){TARGET_VERDICT, VERDICT_PASS, UINT32_MAX, 0});
 	bundle->kernel_field_count = 1;
 	bundle->kernel_fields[0].kernel_function = 0;
 	strcpy(bundle->kernel_fields[0].field.name, "value");
@@ -94,7 +94,7 @@ static int make_bundle(void **state)
 	bundle->trigger_count = 1;
 	bundle->triggers[0].id = 1;
 	bundle->triggers[0].mode = MODE_TAKE;
-	bundle->triggers[0].to = (struct bundle_target){TARGET_KERNEL, 0, UINT32_MAX};
+	bundle->triggers[0].to = (struct bundle_target){TARGET_KERNEL, 0, UINT32_MAX, 0};
 	strcpy(bundle->triggers[0].name, "sensors");
 	return 0;
 }

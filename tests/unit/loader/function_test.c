@@ -47,13 +47,17 @@ static void test_kernel(void **state)
 				   "0\tfunction\tkernel\tSplits\0"
 				   "1\tparam\tu32\tsize\t16\t(1)\t 64 \tSize\t\0"
 				   "4\toutput\thigh\t\0"
-				   "5\tparam\tdecimal\tmin\t\t-0.5\t\tLeast\t\0";
+				   "5\tparam\tdecimal\tmin\t\t-0.5\t\tLeast\t\0"
+				   "6\tchangeable\tmin\0"
+				   "7\tparam\tfile\tlist\t\t\t\tAddresses\t\0"
+				   "8\tcontents\tallowed\tlist\0"
+				   "11\tcontents\tseen\tlist\0";
 
 	(void)state;
 	if (describe(text, sizeof(text) - 1, TIER_KERNEL))
 		fail_msg("%s", diags->list[0].cause);
 	assert_string_equal(function->doc, "Splits");
-	assert_int_equal(function->param_count, 3);
+	assert_int_equal(function->param_count, 4);
 	assert_string_equal(function->params[0].name, "size");
 	assert_int_equal(function->params[0].default_value.integer, 16);
 	assert_int_equal(function->params[0].min.integer, 1);
@@ -69,7 +73,16 @@ static void test_kernel(void **state)
 	assert_string_equal(function->outputs[0].name, "low");
 	assert_string_equal(function->outputs[0].fields[0].unit, "m/s²");
 	assert_string_equal(function->outputs[0].field_docs[0], "How many");
-	assert_int_equal(function->maps[0].param, 0);
+	assert_true(function->params[2].changeable);
+	assert_false(function->params[0].changeable);
+	assert_int_equal(function->params[3].type, PARAM_FILE);
+	assert_true(function->params[3].required);
+	assert_int_equal(function->map_count, 2);
+	assert_string_equal(function->maps[0].name, "allowed");
+	assert_true(function->maps[0].is_filled && !function->maps[0].is_sized);
+	assert_int_equal(function->maps[0].file_param, 3);
+	assert_true(function->maps[1].is_filled && function->maps[1].is_sized);
+	assert_int_equal(function->maps[1].size_param, 0);
 }
 
 static void test_user(void **state)
@@ -108,6 +121,22 @@ static const struct {
 	BAD(TIER_KERNEL, U, "of the user tier, not of the kernel tier"),
 	BAD(TIER_KERNEL, K "1\tfunction\tkernel\ty", "more than one function"),
 	BAD(TIER_KERNEL, "function\tkernel\tx", "without a number"),
+	BAD(TIER_KERNEL, K "1\tchangeable\ta", "no parameter declared before it"),
+	BAD(TIER_KERNEL,
+	    K "1\tparam\tset\ta\tb\t\t\tx\tb\0"
+	      "2\tchangeable\ta",
+	    "cannot be changeable: it is a set"),
+	BAD(TIER_KERNEL, K "1\tparam\tfile\ta\tb\t\t\tx\t", "a file has no default"),
+	BAD(TIER_KERNEL,
+	    K "1\tparam\tu32\ta\t1\t\t\tx\t\0"
+	      "2\tcontents\tm\ta",
+	    "are no file parameter"),
+	BAD(TIER_KERNEL,
+	    K "1\tparam\tfile\ta\t\t\t\tx\t\0"
+	      "2\tcontents\tm\ta\0"
+	      "3\tcontents\tm\ta",
+	    "filled from two files"),
+	BAD(TIER_USER, U "1\tparam\tfile\ta\t\t\t\tx\t", "no type"),
 	BAD(TIER_KERNEL, "99999999999\tfunction\tkernel\tx", "without a number"),
 	BAD(TIER_KERNEL, K "1\tcolour\tred", "does not know"),
 	BAD(TIER_KERNEL, K "1\toutput\tx", "not 3 columns"),
