@@ -2,6 +2,9 @@
 /* The maps of a host, without a program. See pins.h for what each holds. */
 #include "host_maps.h"
 
+HOST_PROGRAMS(slots);
+HOST_PROGRAMS(tc_slots);
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, FAAS_SLOTS_MAX);

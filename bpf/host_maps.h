@@ -2,6 +2,9 @@
 /*
  * The maps that all interfaces and workflows of a host share. host.bpf.c makes
  * them once; the loader puts the pinned ones into every root program.
+ *
+ * There is one array of workflow programs for XDP and one for TC, as all members
+ * of such an array are of one type: HOST_PROGRAMS() defines the one that is needed.
  */
 #ifndef FAAS_BPF_HOST_MAPS_H
 #define FAAS_BPF_HOST_MAPS_H
@@ -12,12 +15,13 @@
 
 #include <ebpf_faas/pins.h>
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, FAAS_SLOTS_MAX);
-	__type(key, __u32);
-	__type(value, __u32);
-} slots SEC(".maps");
+#define HOST_PROGRAMS(name)                                                                        \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                             \
+		__uint(max_entries, FAAS_SLOTS_MAX);                                               \
+		__type(key, __u32);                                                                \
+		__type(value, __u32);                                                              \
+	} name SEC(".maps")
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

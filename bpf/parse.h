@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Finding the ports: Ethernet, up to two VLAN tags, IPv4 with options, IPv6
- * with extension headers, UDP and TCP. Formats: IEEE 802.1Q, RFC 791, RFC 8200,
- * RFC 4302 (AH), RFC 768, RFC 9293.
+ * What a frame is: Ethernet, up to two VLAN tags, IPv4 with options, IPv6 with
+ * extension headers, UDP, TCP, ICMP. Formats: IEEE 802.1Q, RFC 791, RFC 8200,
+ * RFC 4302 (AH), RFC 768, RFC 9293, RFC 792, RFC 4443.
  *
- * A packet matches a port when all its headers up to the ports are there. What
- * the headers announce beyond the frame is cut and flagged, not refused: the
- * network stack behind us decides about it as if we were not there.
+ * A packet has ports when all its headers up to the ports are there. What the
+ * headers announce beyond the frame is cut and flagged, not refused: the network
+ * stack behind us decides about it as if we were not there.
+ *
+ * What has no ports is described as well: the payload of another protocol is
+ * what follows the IP header (so that of ICMP begins with the ICMP header), that
+ * of a later fragment its part, that of a frame without IP what follows the
+ * Ethernet header and its tags.
+ *
+ * The file that includes this one says before what a packet is at its hook:
+ * HOOK_CONTEXT is the type of the context, hook_bytes() are the bytes of the
+ * frame in all buffers, hook_tag() describes a tag that stands beside the frame.
  */
 #ifndef FAAS_BPF_PARSE_H
 #define FAAS_BPF_PARSE_H
@@ -28,11 +37,14 @@
 #define PARSE_VLAN_TAGS_MAX 2
 #define PARSE_EXTENSIONS_MAX 8
 #define PARSE_HEADERS_BYTES_MAX 1024 /* as FAAS_HEADERS_BYTES_MAX of kernel.h */
+#define PARSE_PAYLOAD_BYTES_MAX 65535
+#define PARSE_ICMP_BYTES_MIN 4 /* type, code, checksum */
 #define PARSE_VLAN_ID_MASK 0x0fff
 #define PARSE_IPV4_OFFSET_MASK 0x1fff
 #define PARSE_IPV4_MORE 0x2000
 
 /* Not in the kernel's user headers. */
+#define PARSE_IPPROTO_ICMPV6 58
 #define PARSE_IPPROTO_MOBILITY 135
 #define PARSE_IPPROTO_HIP 139
 #define PARSE_IPPROTO_SHIM6 140
@@ -43,12 +55,23 @@
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 #endif
 
+/* With the first four, *packet is filled. */
 enum parse_result {
-	PARSE_PORTS, /* *packet is filled */
+	PARSE_PORTS,
+	PARSE_OTHER_PROTOCOL,
 	PARSE_FRAGMENT,
 	PARSE_NOT_IP,
-	PARSE_OTHER_PROTOCOL,
-	PARSE_MALFORMED,
+	PARSE_MALFORMED, /* headers contradict themselves */
+	PARSE_CUT,	 /* headers end beyond the frame */
+	PARSE_NONLINEAR, /* headers end beyond the linear part of the frame */
+};
+
+/* A frame that is parsed. That headers end beyond the linear part is said as
+ * PARSE_CUT; parse_why() tells the two apart. */
+struct parse {
+	struct HOOK_CONTEXT *context;
+	void *data, *data_end; /* the linear part */
+	__u32 frame_bytes;     /* of the linear part, until somebody needs all */
 };
 
 struct parse_vlan_tag {
@@ -68,19 +91,66 @@ struct parse_fragment {
 	__be32 id;
 };
 
+/* Whether the protocol of the packet has an ICMP type. */
+static __always_inline int parse_is_icmp(const struct faas_packet *packet)
+{
+	return packet->ip_version == 4
+		       ? packet->ip_protocol == IPPROTO_ICMP
+		       : packet->ip_version == 6 && packet->ip_protocol == PARSE_IPPROTO_ICMPV6;
+}
+
+/* Note where the payload is, and how much of what is announced is there. */
+static __always_inline void parse_payload(struct parse *parse, __u32 offset, __u32 announced,
+					  struct faas_packet *packet)
+{
+	__u32 present = parse->frame_bytes > offset ? parse->frame_bytes - offset : 0;
+
+	if (unlikely(announced > present)) {
+		parse->frame_bytes = hook_bytes(parse->context);
+		present = parse->frame_bytes > offset ? parse->frame_bytes - offset : 0;
+		if (present > PARSE_PAYLOAD_BYTES_MAX)
+			present = PARSE_PAYLOAD_BYTES_MAX;
+		if (announced > present) {
+			packet->flags |= FAAS_EVENT_TRUNCATED;
+			announced = present;
+		}
+	}
+	packet->payload_offset = offset;
+	packet->payload_bytes = announced;
+}
+
+/* What has no ports: another protocol, or a later fragment of any. */
+static __always_inline int parse_portless(struct parse *parse, __u32 l4_offset, __u32 l4_bytes,
+					  struct faas_packet *packet)
+{
+	int later = packet->flags & FAAS_EVENT_FRAGMENT;
+	void *l4 = parse->data + l4_offset;
+	__u32 header_bytes = !later && parse_is_icmp(packet) ? PARSE_ICMP_BYTES_MIN : 0;
+
+	if (l4 + header_bytes > parse->data_end)
+		return PARSE_CUT;
+	if (l4_offset >= PARSE_HEADERS_BYTES_MAX)
+		return PARSE_MALFORMED;
+	packet->l4_offset = l4_offset;
+	parse_payload(parse, l4_offset, l4_bytes, packet);
+	return later ? PARSE_FRAGMENT : PARSE_OTHER_PROTOCOL;
+}
+
 /* L4: ports and where the payload is. @p l4_bytes is what the IP header says
  * that L4 has. */
-static __always_inline int parse_l4(void *data, void *data_end, __u32 l4_offset, __u32 l4_bytes,
+static __always_inline int parse_l4(struct parse *parse, __u32 l4_offset, __u32 l4_bytes,
 				    struct faas_packet *packet)
 {
-	void *l4 = data + l4_offset;
-	__u32 header_bytes, announced, present, frame_bytes = data_end - data;
+	void *l4 = parse->data + l4_offset;
+	__u32 header_bytes, announced;
 
-	if (likely(packet->ip_protocol == IPPROTO_UDP)) {
+	if (unlikely(packet->flags & FAAS_EVENT_FRAGMENT)) {
+		return parse_portless(parse, l4_offset, l4_bytes, packet);
+	} else if (likely(packet->ip_protocol == IPPROTO_UDP)) {
 		struct udphdr *udp = l4;
 
-		if (unlikely((void *)(udp + 1) > data_end))
-			return PARSE_MALFORMED;
+		if (unlikely((void *)(udp + 1) > parse->data_end))
+			return PARSE_CUT;
 		packet->source_port = bpf_ntohs(udp->source);
 		packet->destination_port = bpf_ntohs(udp->dest);
 		header_bytes = sizeof(*udp);
@@ -95,8 +165,8 @@ static __always_inline int parse_l4(void *data, void *data_end, __u32 l4_offset,
 	} else if (packet->ip_protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
 
-		if ((void *)(tcp + 1) > data_end)
-			return PARSE_MALFORMED;
+		if ((void *)(tcp + 1) > parse->data_end)
+			return PARSE_CUT;
 		packet->source_port = bpf_ntohs(tcp->source);
 		packet->destination_port = bpf_ntohs(tcp->dest);
 		header_bytes = tcp->doff * 4;
@@ -104,34 +174,29 @@ static __always_inline int parse_l4(void *data, void *data_end, __u32 l4_offset,
 		if (header_bytes < sizeof(*tcp))
 			return PARSE_MALFORMED;
 	} else {
-		return PARSE_OTHER_PROTOCOL;
+		return parse_portless(parse, l4_offset, l4_bytes, packet);
 	}
 	if (unlikely(l4_offset + header_bytes >= PARSE_HEADERS_BYTES_MAX))
 		return PARSE_MALFORMED;
 	packet->l4_offset = l4_offset;
-	packet->payload_offset = l4_offset + header_bytes;
-	present = frame_bytes > packet->payload_offset ? frame_bytes - packet->payload_offset : 0;
 	if (unlikely(announced < header_bytes)) {
 		packet->flags |= FAAS_EVENT_TRUNCATED;
 		announced = header_bytes;
 	}
-	announced -= header_bytes;
-	if (unlikely(announced > present)) {
-		packet->flags |= FAAS_EVENT_TRUNCATED;
-		announced = present;
-	}
-	packet->payload_bytes = announced;
+	parse_payload(parse, l4_offset + header_bytes, announced - header_bytes, packet);
 	return PARSE_PORTS;
 }
 
-static __always_inline int parse_ipv4(void *data, void *data_end, __u32 l3_offset,
+static __always_inline int parse_ipv4(struct parse *parse, __u32 l3_offset,
 				      struct faas_packet *packet)
 {
-	struct iphdr *ip = data + l3_offset;
+	struct iphdr *ip = parse->data + l3_offset;
 	__u32 header_bytes, total_bytes;
 	__u16 fragment;
 
-	if (unlikely((void *)(ip + 1) > data_end || ip->version != 4 || ip->ihl < 5))
+	if (unlikely((void *)(ip + 1) > parse->data_end))
+		return PARSE_CUT;
+	if (unlikely(ip->version != 4 || ip->ihl < 5))
 		return PARSE_MALFORMED;
 	header_bytes = ip->ihl * 4;
 	total_bytes = bpf_ntohs(ip->tot_len);
@@ -139,63 +204,65 @@ static __always_inline int parse_ipv4(void *data, void *data_end, __u32 l3_offse
 		return PARSE_MALFORMED;
 	fragment = bpf_ntohs(ip->frag_off);
 	if (unlikely(fragment & PARSE_IPV4_OFFSET_MASK))
-		return PARSE_FRAGMENT;
-	if (unlikely(fragment & PARSE_IPV4_MORE))
+		packet->flags |= FAAS_EVENT_FRAGMENT;
+	else if (unlikely(fragment & PARSE_IPV4_MORE))
 		packet->flags |= FAAS_EVENT_FIRST_FRAGMENT;
 	packet->ip_version = 4;
 	packet->ip_protocol = ip->protocol;
-	return parse_l4(data, data_end, l3_offset + header_bytes, total_bytes - header_bytes,
-			packet);
+	return parse_l4(parse, l3_offset + header_bytes, total_bytes - header_bytes, packet);
 }
 
-static __always_inline int parse_ipv6(void *data, void *data_end, __u32 l3_offset,
+static __always_inline int parse_ipv6(struct parse *parse, __u32 l3_offset,
 				      struct faas_packet *packet)
 {
-	struct ipv6hdr *ip = data + l3_offset;
+	struct ipv6hdr *ip = parse->data + l3_offset;
 	__u32 offset = l3_offset + sizeof(*ip), left;
 	__u8 next;
 
-	if ((void *)(ip + 1) > data_end || ip->version != 6)
+	if ((void *)(ip + 1) > parse->data_end)
+		return PARSE_CUT;
+	if (ip->version != 6)
 		return PARSE_MALFORMED;
+	packet->ip_version = 6;
 	left = bpf_ntohs(ip->payload_len);
 	next = ip->nexthdr;
 	for (int i = 0; i < PARSE_EXTENSIONS_MAX; i++) {
-		struct parse_extension *extension = data + offset;
-		struct parse_fragment *fragment = data + offset;
+		struct parse_extension *extension = parse->data + offset;
+		struct parse_fragment *fragment = parse->data + offset;
 		__u32 bytes;
 
-		switch (next) {
+		switch (packet->flags & FAAS_EVENT_FRAGMENT ? IPPROTO_NONE : next) {
 		case IPPROTO_HOPOPTS:
 		case IPPROTO_ROUTING:
 		case IPPROTO_DSTOPTS:
 		case PARSE_IPPROTO_MOBILITY:
 		case PARSE_IPPROTO_HIP:
 		case PARSE_IPPROTO_SHIM6:
-			if ((void *)(extension + 1) > data_end)
-				return PARSE_MALFORMED;
+			if ((void *)(extension + 1) > parse->data_end)
+				return PARSE_CUT;
 			bytes = (extension->length + 1) * 8;
 			next = extension->next;
 			break;
 		case IPPROTO_AH:
-			if ((void *)(extension + 1) > data_end)
-				return PARSE_MALFORMED;
+			if ((void *)(extension + 1) > parse->data_end)
+				return PARSE_CUT;
 			bytes = (extension->length + 2) * 4;
 			next = extension->next;
 			break;
 		case IPPROTO_FRAGMENT:
-			if ((void *)(fragment + 1) > data_end)
-				return PARSE_MALFORMED;
+			if ((void *)(fragment + 1) > parse->data_end)
+				return PARSE_CUT;
+			/* Behind the header of a later fragment is its part. */
 			if (bpf_ntohs(fragment->offset) & ~7)
-				return PARSE_FRAGMENT;
-			if (bpf_ntohs(fragment->offset) & 1)
+				packet->flags |= FAAS_EVENT_FRAGMENT;
+			else if (bpf_ntohs(fragment->offset) & 1)
 				packet->flags |= FAAS_EVENT_FIRST_FRAGMENT;
 			bytes = sizeof(*fragment);
 			next = fragment->next;
 			break;
 		default:
-			packet->ip_version = 6;
 			packet->ip_protocol = next;
-			return parse_l4(data, data_end, offset, left, packet);
+			return parse_l4(parse, offset, left, packet);
 		}
 		offset += bytes;
 		if (bytes > left || offset >= PARSE_HEADERS_BYTES_MAX)
@@ -236,38 +303,55 @@ static __always_inline int parse_plain(void *data, void *data_end, struct faas_p
 	packet->destination_port = bpf_ntohs(udp->dest);
 	packet->ip_version = 4;
 	packet->ip_protocol = IPPROTO_UDP;
+	packet->ethertype = ETH_P_IP;
 	return 1;
 }
 
-static __always_inline int parse_frame(void *data, void *data_end, struct faas_packet *packet)
+static __always_inline int parse_frame(struct parse *parse, struct faas_packet *packet)
 {
-	struct ethhdr *ethernet = data;
+	struct ethhdr *ethernet = parse->data;
 	__u32 offset = sizeof(*ethernet);
 	__be16 type;
 
-	if ((void *)(ethernet + 1) > data_end)
-		return PARSE_MALFORMED;
+	if ((void *)(ethernet + 1) > parse->data_end)
+		return PARSE_CUT;
 	type = ethernet->h_proto;
+	hook_tag(parse->context, packet);
 #pragma unroll
 	for (int i = 0; i < PARSE_VLAN_TAGS_MAX; i++) {
-		struct parse_vlan_tag *tag = data + offset;
+		struct parse_vlan_tag *tag = parse->data + offset;
 
-		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
+		if ((type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD)) ||
+		    packet->vlan_tags == PARSE_VLAN_TAGS_MAX)
 			break;
-		if ((void *)(tag + 1) > data_end)
-			return PARSE_MALFORMED;
-		if (!i)
+		if ((void *)(tag + 1) > parse->data_end)
+			return PARSE_CUT;
+		if (!packet->vlan_tags)
 			packet->vlan = bpf_ntohs(tag->control) & PARSE_VLAN_ID_MASK;
-		packet->vlan_tags = i + 1;
+		packet->vlan_tags++;
 		type = tag->type;
 		offset += sizeof(*tag);
 	}
 	packet->l3_offset = offset;
+	packet->ethertype = bpf_ntohs(type);
 	if (likely(type == bpf_htons(ETH_P_IP)))
-		return parse_ipv4(data, data_end, offset, packet);
+		return parse_ipv4(parse, offset, packet);
 	if (type == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(data, data_end, offset, packet);
+		return parse_ipv6(parse, offset, packet);
+	packet->l4_offset = offset;
+	parse_payload(parse, offset, PARSE_PAYLOAD_BYTES_MAX, packet);
+	packet->flags = 0; /* nothing announced how much there is */
 	return PARSE_NOT_IP;
+}
+
+static __always_inline enum parse_result parse_why(const struct parse *parse,
+						   enum parse_result result)
+{
+	__u32 linear_bytes = parse->data_end - parse->data;
+
+	if (result == PARSE_CUT && hook_bytes(parse->context) > linear_bytes)
+		return PARSE_NONLINEAR;
+	return result;
 }
 
 #endif

@@ -310,7 +310,10 @@ static int make_root(const struct host *host, const struct interface *interface,
 	} shared[] = {{FAAS_PIN_SLOTS, offsetof(struct host, slots_fd)},
 		      {FAAS_PIN_SLOT_COUNTERS, offsetof(struct host, slot_counters_fd)},
 		      {FAAS_PIN_PACKET, offsetof(struct host, packet_fd)}};
-	static const char *const own[] = {FAAS_PIN_PORTS, FAAS_PIN_ROOT_COUNTERS};
+	static const char *const own[] = {FAAS_PIN_PORTS,	 FAAS_PIN_RULES,
+					  FAAS_PIN_CLASSES,	 FAAS_PIN_STAGES,
+					  FAAS_PIN_ETHERTYPES,	 FAAS_PIN_SOURCES,
+					  FAAS_PIN_DESTINATIONS, FAAS_PIN_ROOT_COUNTERS};
 	struct bpf_program *program = bpf_object__find_program_by_name(object, "root");
 	char path[FAAS_PATH_BYTES];
 	int error = 0, link;
@@ -548,6 +551,7 @@ int attach_counters(const struct interface *interface, struct faas_root_counters
 		sum.not_ip += each[i].not_ip;
 		sum.other_protocol += each[i].other_protocol;
 		sum.malformed += each[i].malformed;
+		sum.nonlinear += each[i].nonlinear;
 	}
 	free(each);
 	close(fd);

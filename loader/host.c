@@ -135,6 +135,7 @@ struct host_map {
 
 static const struct host_map host_maps[] = {
 	{FAAS_PIN_SLOTS, offsetof(struct host, slots_fd)},
+	{FAAS_PIN_TC_SLOTS, offsetof(struct host, tc_slots_fd)},
 	{FAAS_PIN_SLOT_COUNTERS, offsetof(struct host, slot_counters_fd)},
 	{FAAS_PIN_PACKET, offsetof(struct host, packet_fd)},
 	{FAAS_PIN_BARRIER, offsetof(struct host, barrier_fd)},
@@ -253,7 +254,7 @@ int host_open(struct host *host, enum host_access access, struct diags *diags)
 {
 	int error;
 
-	*host = (struct host){-1, -1, -1, -1, -1, -1, NULL};
+	*host = (struct host){-1, -1, -1, -1, -1, -1, -1, NULL};
 	if (access != HOST_READ && take_lock(host, diags))
 		return -1;
 	error = open_maps(host);
@@ -372,8 +373,10 @@ void host_remove_workflow(struct host *host, uint32_t slot, const char *name)
 	host->registry[slot].state = FAAS_REGISTRY_UNLOADING;
 	attach_clear_slot(slot);
 	/* The program must not go before the last packet that was led to it. */
-	if (host_barrier(host) == 0)
+	if (host_barrier(host) == 0) {
 		bpf_map_delete_elem(host->slots_fd, &slot);
+		bpf_map_delete_elem(host->tc_slots_fd, &slot);
+	}
 	ignored = calloc(1, sizeof(*ignored));
 	if (ignored) /* a runtime that is not there has nothing to stop */
 		control_stop(name, ignored);

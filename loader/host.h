@@ -16,6 +16,7 @@
 struct host {
 	int lock_fd;
 	int slots_fd;
+	int tc_slots_fd;
 	int slot_counters_fd;
 	int packet_fd;
 	int registry_fd;

@@ -163,12 +163,13 @@ static json_t *interface_json(const struct bundle *bundle, const struct attachme
 			  "mode", attach_mode_name(mode));
 	if (!attach_counters(&attachment->interface, &counters))
 		json_object_set_new(value, "not_taken",
-				    json_pack("{s:I, s:I, s:I, s:I, s:I}", "unmatched",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "unmatched",
 					      INTEGER(counters.unmatched), "fragments",
 					      INTEGER(counters.fragments), "not_ip",
 					      INTEGER(counters.not_ip), "other_protocol",
 					      INTEGER(counters.other_protocol), "malformed",
-					      INTEGER(counters.malformed)));
+					      INTEGER(counters.malformed), "nonlinear",
+					      INTEGER(counters.nonlinear)));
 	return value;
 }
 

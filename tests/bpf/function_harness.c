@@ -287,6 +287,9 @@ struct faas_packet harness_describe(const struct frame_spec *spec, const struct 
 		.ip_version = spec->ip_version ? spec->ip_version : 4,
 		.ip_protocol = spec->protocol ? spec->protocol : IPPROTO_UDP,
 		.flags = flags,
+		.ethertype = spec->ethertype	     ? spec->ethertype
+			     : spec->ip_version == 6 ? 0x86dd
+						     : 0x0800,
 	};
 }
 

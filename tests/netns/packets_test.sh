@@ -25,6 +25,7 @@ check_classes() {
 	same "other protocols" "$(sent other)" "$(jq .other_protocol <<<"$counters")"
 	same "not IP" "$(sent not_ip)" "$(jq .not_ip <<<"$counters")"
 	same "malformed" "$(sent malformed)" "$(jq .malformed <<<"$counters")"
+	same "nonlinear" 0 "$(jq .nonlinear <<<"$counters")"
 	same "unmatched" "$(($(sent ports) - $(sent matching)))" "$(jq .unmatched <<<"$counters")"
 }
 

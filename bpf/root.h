@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the root programs of all hooks do with a packet that is parsed: find its
+ * trigger, count, describe the packet to the workflow, go there.
+ *
+ * The file that includes this one says before, beside what parse.h asks for,
+ * which array holds the workflows of its hook (HOOK_SLOTS) and what lets a
+ * packet pass there (HOOK_PASS).
+ */
+#ifndef FAAS_BPF_ROOT_H
+#define FAAS_BPF_ROOT_H
+
+#include "find.h"
+#include "host_maps.h"
+#include "parse.h"
+#include "tables.h"
+
+HOST_PROGRAMS(HOOK_SLOTS);
+
+/* A packet that no workflow takes passes, and is counted by the reason. */
+static __always_inline int root_pass(enum parse_result why)
+{
+	__u32 zero = 0;
+	struct faas_root_counters *count = bpf_map_lookup_elem(&counters, &zero);
+
+	if (!count)
+		return HOOK_PASS;
+	switch (why) {
+	case PARSE_PORTS:
+		count->unmatched++;
+		break;
+	case PARSE_FRAGMENT:
+		count->fragments++;
+		break;
+	case PARSE_NOT_IP:
+		count->not_ip++;
+		break;
+	case PARSE_OTHER_PROTOCOL:
+		count->other_protocol++;
+		break;
+	case PARSE_MALFORMED:
+	case PARSE_CUT:
+		count->malformed++;
+		break;
+	case PARSE_NONLINEAR:
+		count->nonlinear++;
+		break;
+	}
+	return HOOK_PASS;
+}
+
+/* Whether any table behind the ports holds something. */
+static __always_inline int root_stages(void)
+{
+	__u32 zero = 0, *stage = bpf_map_lookup_elem(&stages, &zero);
+
+	return stage && *stage;
+}
+
+/* Where the port table leads: its destination port counts before its source
+ * port. Slot 0 if nowhere. */
+static __always_inline struct faas_trigger_ref root_find_port(const struct faas_packet *found)
+{
+	struct faas_trigger_ref none = {};
+	struct faas_port_entry *entry;
+	int udp = found->ip_protocol == IPPROTO_UDP;
+	__u32 port = found->destination_port;
+
+	entry = bpf_map_lookup_elem(&ports, &port);
+	if (entry) {
+		struct faas_trigger_ref ref =
+			find_load_ref(udp ? &entry->udp_destination : &entry->tcp_destination);
+
+		if (ref.slot)
+			return ref;
+	}
+	port = found->source_port;
+	entry = bpf_map_lookup_elem(&ports, &port);
+	if (entry) {
+		struct faas_trigger_ref ref =
+			find_load_ref(udp ? &entry->udp_source : &entry->tcp_source);
+
+		if (ref.slot)
+			return ref;
+	}
+	return none;
+}
+
+/* Describe the packet to the workflow. Field by field: as one copy it would be
+ * read in wider words than it was written, which stalls the CPU. */
+static __always_inline int root_hand_over(const struct faas_packet *found)
+{
+	__u32 zero = 0;
+	struct faas_packet *to = bpf_map_lookup_elem(&packet, &zero);
+
+	if (!to)
+		return -1;
+	to->trigger = found->trigger;
+	to->l3_offset = found->l3_offset;
+	to->l4_offset = found->l4_offset;
+	to->payload_offset = found->payload_offset;
+	to->payload_bytes = found->payload_bytes;
+	to->source_port = found->source_port;
+	to->destination_port = found->destination_port;
+	to->vlan = found->vlan;
+	to->ip_version = found->ip_version;
+	to->ip_protocol = found->ip_protocol;
+	to->flags = found->flags;
+	to->vlan_tags = found->vlan_tags;
+	to->ethertype = found->ethertype;
+	return 0;
+}
+
+/* Count the packet for the trigger that takes it, and describe it. The slot to go
+ * to; 0: @p ref is no trigger, but a chain. */
+static __always_inline __u32 root_take(struct faas_packet *found, struct faas_trigger_ref ref,
+				       __u32 frame_bytes)
+{
+	struct faas_slot_counters *count;
+	__u32 slot = ref.slot;
+
+	/* A chain is greater than every slot: this one look tells it as well. */
+	count = bpf_map_lookup_elem(&slot_counters, &slot);
+	if (unlikely(!count))
+		return 0;
+	found->trigger = ref.trigger;
+	if (!(count->matched & (FAAS_TIME_SAMPLE_EVERY - 1)))
+		found->trigger |= FAAS_PACKET_SAMPLED;
+	if (root_hand_over(found))
+		return 0;
+	count->matched++;
+	count->matched_bytes += frame_bytes;
+	return slot;
+}
+
+/* Go to the workflow. Comes back only without a program in the slot. */
+static __always_inline int root_enter(struct HOOK_CONTEXT *context, __u32 slot)
+{
+	struct faas_slot_counters *count;
+
+	/* A tail call to a constant slot is a patched jump; to one that is not
+	 * known it is an indirect one, which costs ten times as much where
+	 * speculation is mitigated. Most gateways run few workflows. */
+	switch (slot) {
+	case 1:
+		bpf_tail_call_static(context, &HOOK_SLOTS, 1);
+		break;
+	case 2:
+		bpf_tail_call_static(context, &HOOK_SLOTS, 2);
+		break;
+	case 3:
+		bpf_tail_call_static(context, &HOOK_SLOTS, 3);
+		break;
+	case 4:
+		bpf_tail_call_static(context, &HOOK_SLOTS, 4);
+		break;
+	default:
+		bpf_tail_call(context, &HOOK_SLOTS, slot);
+	}
+	/* Looked up again: the pointer does not live across the call. */
+	count = bpf_map_lookup_elem(&slot_counters, &slot);
+	if (count)
+		count->no_program++;
+	return HOOK_PASS;
+}
+
+#endif
