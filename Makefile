@@ -147,7 +147,7 @@ $(BUILD)/tests/%.so: tests/%.user.c $(wildcard include/ebpf_faas/*.h)
 	$(Q)$(CC) -D_GNU_SOURCE -Iinclude -std=gnu11 -O2 -g -fPIC -shared $(WARNINGS) -o $@ $< -lm
 $(BUILD)/tests/%_test: $(BUILD)/obj/tests/%_test.o $(LIBLOADER) $(LIBUSER) $(LIBTEST)
 	$(call say,LINK,$@)
-	$(call link,$(LIBUSER) -rdynamic -lcmocka)
+	$(call link,$(LIBLOADER) $(LIBUSER) -rdynamic -lcmocka)
 $(BUILD)/tests/lib/%: $(BUILD)/obj/tests/lib/%_main.o $(LIBTEST) $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link)

@@ -7,11 +7,10 @@
 #ifndef FAAS_BPF_DRIVER_H
 #define FAAS_BPF_DRIVER_H
 
-#include <linux/if_ether.h>
-#include <linux/in.h>
-
 #include <ebpf_faas/kernel.h>
 #include <ebpf_faas/pins.h>
+
+#include "verdict.h"
 
 /* Classes of record: the payload is kept in the smallest that holds it. */
 #define DRIVER_PAYLOAD_SMALL 64
@@ -30,7 +29,7 @@ struct {
 /* Set by the loader before loading; the verifier takes it as a constant. In a
  * section of its own, which no instance can have: instances begin with a
  * letter. */
-const volatile __u32 faas_generation SEC(".rodata._driver") = 0;
+const volatile struct faas_settings faas_settings SEC(".rodata._driver") = {};
 
 /* What one way out of the kernel tier is, all constants. */
 struct driver_entry {
@@ -47,13 +46,18 @@ struct driver_handoff {
 	void *wake;
 };
 
-faas_inline void driver_begin(struct faas_call *call, struct xdp_md *context,
-			      const struct faas_packet *from)
+faas_inline void driver_begin(struct faas_call *call, void *context, const struct faas_packet *from,
+			      const __u64 hook)
 {
-	call->data = (void *)(long)context->data;
-	call->data_end = (void *)(long)context->data_end;
+	if (hook == FAAS_HOOK_XDP) {
+		call->data = (void *)(long)((struct xdp_md *)context)->data;
+		call->data_end = (void *)(long)((struct xdp_md *)context)->data_end;
+	} else {
+		call->data = (void *)(long)((struct __sk_buff *)context)->data;
+		call->data_end = (void *)(long)((struct __sk_buff *)context)->data_end;
+	}
 	call->context = context;
-	call->hook = FAAS_HOOK_XDP;
+	call->hook = hook;
 	call->l3_offset = from->l3_offset;
 	call->l4_offset = from->l4_offset;
 	call->payload_offset = from->payload_offset;
@@ -69,9 +73,31 @@ faas_inline void driver_begin(struct faas_call *call, struct xdp_md *context,
 	call->fields_present = 0;
 }
 
+/* Copy payload by a helper, from wherever it lies. 0, or -1: the packet does not
+ * hold what its headers announce. */
+faas_inline int driver_load(const struct faas_call *call, __u32 offset, void *to, __u32 bytes)
+{
+	offset += call->payload_offset;
+	if (call->hook == FAAS_HOOK_XDP)
+		return bpf_xdp_load_bytes(call->context, offset, to, bytes) ? -1 : 0;
+	return bpf_skb_load_bytes(call->context, offset, to, bytes) ? -1 : 0;
+}
+
+/* The same for 1 to @p bytes_max bytes, a constant: the last word is zeroed first,
+ * so that padding is zeros. The barrier keeps the compiler from turning the shifts
+ * into a mask, of which the verifier does not see that it bounds the index too. */
+faas_inline int driver_copy(const struct faas_call *call, __u8 *to, __u32 bytes)
+{
+	__u32 last_word = (bytes - 1) >> 3;
+
+	asm volatile("" : "+r"(last_word));
+	((__u64 *)to)[last_word] = 0;
+	return driver_load(call, 0, to, bytes);
+}
+
 /* Copy a payload of at most DRIVER_PAYLOAD_SMALL bytes: whole words from the
- * packet itself, which takes half the time of a helper's call, what is left by
- * the helper. 0, or -1: the packet does not hold what its headers announce. */
+ * packet itself, which takes half the time of a helper's call, what is left, or
+ * lies beyond the linear part, by the helper. */
 faas_inline int driver_copy_small(const struct faas_call *call, __u8 *to, __u32 bytes)
 {
 	__u32 tail = bytes & 7, at = bytes & (DRIVER_PAYLOAD_SMALL - 8);
@@ -81,18 +107,26 @@ faas_inline int driver_copy_small(const struct faas_call *call, __u8 *to, __u32 
 		if (bytes < 8 * (i + 1))
 			break;
 		if (call->payload + 8 * (i + 1) > call->data_end)
-			return -1;
+			return bytes <= DRIVER_PAYLOAD_SMALL ? driver_copy(call, to, bytes) : -1;
 		((__u64 *)to)[i] = *(const __u64 *)(call->payload + 8 * i);
 	}
 	if (!tail)
 		return 0;
 	*(__u64 *)(to + at) = 0; /* padding is zeros */
-	return bpf_xdp_load_bytes(call->context, call->payload_offset + at, to + at, tail) ? -1 : 0;
+	return driver_load(call, at, to + at, tail);
 }
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "driver_fill() puts the header together for little endian machines"
 #endif
+
+/* The interface that the packet is seen at. */
+faas_inline __u32 driver_interface(const struct faas_call *call)
+{
+	if (call->hook == FAAS_HOOK_XDP)
+		return ((struct xdp_md *)call->context)->ingress_ifindex;
+	return ((struct __sk_buff *)call->context)->ifindex;
+}
 
 /* Fill a reserved record. @p payload_max is its class, a constant. 0, or -1:
  * the payload could not be copied and the record is not whole. */
@@ -100,10 +134,10 @@ faas_inline int driver_fill(struct faas_event *event, const struct faas_call *ca
 			    const struct driver_entry *entry, const __u64 *key, __u32 hash,
 			    __u32 payload_max)
 {
-	const struct xdp_md *context = call->context;
+	__u32 interface_index = driver_interface(call);
 	__u32 payload_bytes = call->payload_bytes, kept_bytes = payload_bytes;
 	__u8 *body = (__u8 *)(event + 1), flags = call->flags;
-	__u64 *head, *words, last_word;
+	__u64 *head, *words;
 
 	if (kept_bytes > payload_max) {
 		kept_bytes = payload_max;
@@ -114,8 +148,8 @@ faas_inline int driver_fill(struct faas_event *event, const struct faas_call *ca
 	 * less than the two dozen that the members would. */
 	head = (__u64 *)event;
 	head[0] = bpf_ktime_get_ns();
-	head[1] = faas_generation | (__u64)hash << 32;
-	head[2] = context->ingress_ifindex | (__u64)call->fields_present << 32;
+	head[1] = faas_settings.generation | (__u64)hash << 32;
+	head[2] = interface_index | (__u64)call->fields_present << 32;
 	head[3] = entry->entry | (__u32)entry->origin << 16 | (__u64)call->trigger << 32 |
 		  (__u64)(hash & (FAAS_SHARDS - 1)) << 48;
 	head[4] = (__u16)faas_frame_bytes(call) | (__u64)payload_bytes << 16 |
@@ -141,13 +175,7 @@ faas_inline int driver_fill(struct faas_event *event, const struct faas_call *ca
 		return driver_copy_small(call, body, kept_bytes);
 	if (!kept_bytes)
 		return 0;
-	/* The last word is zeroed first, so that padding is zeros. The barrier
-	 * keeps the compiler from turning the shifts into a mask, of which the
-	 * verifier does not see that it bounds the index as well. */
-	last_word = (kept_bytes - 1) >> 3;
-	asm volatile("" : "+r"(last_word));
-	((__u64 *)body)[last_word] = 0;
-	return bpf_xdp_load_bytes(call->context, call->payload_offset, body, kept_bytes) ? -1 : 0;
+	return driver_copy(call, body, kept_bytes);
 }
 
 /* Reserve, fill, decide about waking, submit: one class of record. */
@@ -220,49 +248,6 @@ faas_inline void driver_handoff(struct faas_call *call, struct faas_meters *mete
 	return;
 no_route:
 	meters->lost_no_route++;
-}
-
-/* Turn the packet round: addresses of Ethernet and IP, and ports, change
- * places. Checksums are sums, so they stay right. 0, or -1: the headers are not
- * where the root program saw them. */
-faas_inline int driver_turn(const struct faas_call *call)
-{
-	struct ethhdr *ethernet = call->data;
-	void *l3 = call->data + (call->l3_offset & (FAAS_HEADERS_BYTES_MAX - 1));
-	void *l4 = call->data + (call->l4_offset & (FAAS_HEADERS_BYTES_MAX - 1));
-	__u8 mac[ETH_ALEN];
-	__u16 *ports = l4, port;
-
-	if ((void *)(ethernet + 1) > call->data_end || l4 + 4 > call->data_end)
-		return -1;
-	if (call->ip_version == 6) {
-		__u32 *a = l3 + 8, *b = l3 + 24;
-
-		if (l3 + 40 > call->data_end)
-			return -1;
-#pragma unroll
-		for (int i = 0; i < 4; i++) {
-			__u32 word = a[i];
-
-			a[i] = b[i];
-			b[i] = word;
-		}
-	} else {
-		__u32 *a = l3 + 12, *b = l3 + 16, word;
-
-		if (l3 + 20 > call->data_end)
-			return -1;
-		word = *a;
-		*a = *b;
-		*b = word;
-	}
-	__builtin_memcpy(mac, ethernet->h_dest, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_dest, ethernet->h_source, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_source, mac, ETH_ALEN);
-	port = ports[0];
-	ports[0] = ports[1];
-	ports[1] = port;
-	return 0;
 }
 
 /* Keeps the compiler from sharing values between the two copies of the graph:

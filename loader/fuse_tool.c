@@ -39,6 +39,7 @@
 
 /* Sections whose names keep their meaning in the fused object. */
 #define SECTION_MAPS ".maps"
+#define SECTION_PARAMS ".data.params"
 #define SECTION_LICENSE "license"
 #define SECTION_META ".faas.meta"
 #define SECTION_BITCODE ".llvmbc"
@@ -215,6 +216,26 @@ static void make_private(LLVMModuleRef module, const char *instance)
 
 		if (!is_intrinsic(LLVMGetValueName2(value, &bytes)))
 			prefix_symbol(value, instance);
+	}
+}
+
+/* Parameters that may change get the names that people know them by. */
+static void name_params(LLVMModuleRef module)
+{
+	static const char mark[] = "__faas_param_";
+
+	for (LLVMValueRef g = LLVMGetFirstGlobal(module); g; g = LLVMGetNextGlobal(g)) {
+		const char *section = LLVMGetSection(g), *at;
+		char renamed[2 * SYMBOL_BYTES];
+		size_t bytes;
+		const char *name = LLVMGetValueName2(g, &bytes);
+
+		at = strstr(name, mark);
+		if (!section || strcmp(section, SECTION_PARAMS) || !at)
+			continue;
+		snprintf(renamed, sizeof(renamed), "%.*s__%s", (int)(at - name), name,
+			 at + sizeof(mark) - 1);
+		LLVMSetValueName2(g, renamed, strlen(renamed));
 	}
 }
 
@@ -419,6 +440,7 @@ int main(int argc, char **argv)
 		if (LLVMLinkModules2(program, function))
 			die("linking", argv[i]);
 	}
+	name_params(program);
 	inline_all(context, program);
 	fold_numbers(context, program);
 	optimise(program, machine);

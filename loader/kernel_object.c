@@ -2,6 +2,7 @@
 #include "kernel_object.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,26 +57,46 @@ static int set_map_sizes(struct bpf_object *object, const struct bundle *bundle,
 	return 0;
 }
 
-/* The driver's constant, alone in its section: see bpf/driver.h. */
-static int set_generation(struct bpf_object *object, uint32_t generation)
+/* The driver's constants, alone in their section: see bpf/driver.h. */
+static int write_settings(struct bpf_object *object, const struct faas_settings *settings)
 {
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, object)
 	{
 		if (bpf_map__is_internal(map) && strstr(bpf_map__name(map), ".rodata._driver"))
-			return bpf_map__set_initial_value(map, &generation, sizeof(generation));
+			return bpf_map__set_initial_value(map, settings, sizeof(*settings));
 	}
 	return -ENOENT;
+}
+
+/* Interfaces that packets are redirected to, by index: an index means something
+ * only in the network namespace of the workflow, where the caller is. */
+static int find_redirects(const struct bundle *bundle, struct faas_settings *settings,
+			  struct diags *diags)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < bundle->redirect_count; i++) {
+		settings->redirects[i] = if_nametoindex(bundle->redirects[i]);
+		if (!settings->redirects[i])
+			error = diag_fail(diags, DIAG_NOT_FOUND,
+					  "make the interface, or name another",
+					  "%s redirects packets to interface %s: %s", bundle->name,
+					  bundle->redirects[i], strerror(errno));
+	}
+	return error;
 }
 
 static int prepare(const struct host *host, const struct bundle *bundle, uint32_t generation,
 		   struct bpf_object *object, struct diags *diags)
 {
+	struct faas_settings settings = {.generation = generation};
 	struct bpf_map *map;
 	int error = 0;
 
-	if (set_map_sizes(object, bundle, diags))
+	if (set_map_sizes(object, bundle, diags) ||
+	    (host && find_redirects(bundle, &settings, diags)))
 		return -1;
 	map = bpf_object__find_map_by_name(object, FAAS_PIN_RING0);
 	if (map)
@@ -86,7 +107,7 @@ static int prepare(const struct host *host, const struct bundle *bundle, uint32_
 	else if (host && !error)
 		error = bpf_map__reuse_fd(map, host->packet_fd);
 	if (!error)
-		error = set_generation(object, generation);
+		error = write_settings(object, &settings);
 	if (error)
 		return diag_fail(diags, DIAG_INVALID, "build the bundle again",
 				 "the bundle's kernel object is not as this version builds it: %s",
@@ -111,14 +132,15 @@ int kernel_object_load(const struct host *host, const struct bundle *bundle, con
 				 "%s is not a BPF object: %s", path, strerror(errno));
 	if (prepare(host, bundle, generation, object, diags))
 		goto cleanup;
-	program = bpf_object__next_program(object, NULL);
 	log = calloc(1, VERIFIER_LOG_BYTES);
-	if (!program || !log) {
+	if (!bpf_object__next_program(object, NULL) || !log) {
 		diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
 			  log ? "no program in it" : "out of memory");
 		goto cleanup;
 	}
-	bpf_program__set_log_buf(program, log, VERIFIER_LOG_BYTES);
+	/* One log for all: loading ends with the first that is refused. */
+	bpf_object__for_each_program(program, object)
+		bpf_program__set_log_buf(program, log, VERIFIER_LOG_BYTES);
 	/* Without this libbpf logs only after a failure, which is what we want;
 	 * a second verification of a good program costs milliseconds. */
 	error = bpf_object__load(object);
@@ -143,19 +165,53 @@ cleanup:
 	return error;
 }
 
-int kernel_object_program(struct bpf_object *object, const struct bundle *bundle)
+int kernel_object_program(struct bpf_object *object, const struct bundle *bundle,
+			  enum bundle_hook hook)
 {
 	char name[FAAS_OBJECT_NAME_BYTES];
 	struct bpf_program *program;
 
-	driver_program_name(bundle, name);
+	if (hook == HOOK_XDP || hook == HOOK_XDP_GENERIC)
+		driver_program_name(bundle, name);
+	else
+		driver_tc_program_name(bundle, name);
 	program = bpf_object__find_program_by_name(object, name);
 	return program ? bpf_program__fd(program) : -ENOENT;
 }
 
+/* The name of a map in bpffs; NULL: it is not pinned. Constants and variables of
+ * functions need no name to be read by bpftool, and a dot is not allowed there. */
+static const char *pin_of(const struct bpf_map *map)
+{
+	const char *name = bpf_map__name(map);
+
+	if (!strcmp(name, DRIVER_PARAMS_SECTION))
+		return FAAS_PIN_PARAMS;
+	if (bpf_map__is_internal(map) || !strcmp(name, FAAS_PIN_PACKET))
+		return NULL;
+	return name;
+}
+
+static int pin_programs(struct bpf_object *object, const struct bundle *bundle,
+			const char *directory, char *path)
+{
+	static const struct {
+		enum bundle_hook hook;
+		const char *pin;
+	} programs[] = {{HOOK_XDP, FAAS_PIN_PROGRAM}, {HOOK_TC_INGRESS, FAAS_PIN_TC_PROGRAM}};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		int program = kernel_object_program(object, bundle, programs[i].hook);
+
+		snprintf(path, FAAS_PATH_BYTES, "%s/%s", directory, programs[i].pin);
+		if (program >= 0 && bpf_obj_pin(program, path))
+			return -errno;
+	}
+	return 0;
+}
+
 int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, struct diags *diags)
 {
-	int program = kernel_object_program(object, bundle);
 	char directory[FAAS_PATH_BYTES - 64], path[FAAS_PATH_BYTES];
 	struct bpf_map *map;
 	int error;
@@ -166,18 +222,13 @@ int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, st
 	snprintf(path, sizeof(path), "%s", directory);
 	bpf_object__for_each_map(map, object)
 	{
-		/* Constants and variables need no name to be read by bpftool,
-		 * and a dot is not allowed in bpffs. */
-		if (error || bpf_map__is_internal(map) ||
-		    !strcmp(bpf_map__name(map), FAAS_PIN_PACKET))
+		if (error || !pin_of(map))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", directory, bpf_map__name(map));
+		snprintf(path, sizeof(path), "%s/%s", directory, pin_of(map));
 		error = bpf_map__pin(map, path);
 	}
-	if (!error) {
-		snprintf(path, sizeof(path), "%s/%s", directory, FAAS_PIN_PROGRAM);
-		error = bpf_obj_pin(program, path) ? -errno : 0;
-	}
+	if (!error)
+		error = pin_programs(object, bundle, directory, path);
 	if (error)
 		return diag_fail(diags, DIAG_FAILED, NULL, "pinning %s: %s", path,
 				 strerror(-error));

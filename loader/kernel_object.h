@@ -17,8 +17,10 @@ struct bpf_object;
 /**
  * @brief Load DIRECTORY/kernel.bpf.o and have it verified.
  *
- * @param host       Supplies the shared maps. NULL: the object gets its own,
- *                   which is enough to verify it or to run it in a test.
+ * @param host       Supplies the shared maps; the interfaces that the workflow
+ *                   redirects to are looked up in the network namespace of
+ *                   the thread. NULL: the object gets its own maps and no
+ *                   interfaces, which is enough to verify it.
  * @param bundle     Says the sizes of rings and state maps.
  * @param ret        Returns-owned: bpf_object__close().
  * @return 0, or -1 with a diagnostic. A program that the verifier refuses is
@@ -33,8 +35,10 @@ int kernel_object_load(const struct host *host, const struct bundle *bundle, con
 int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, struct diags *diags)
 	__attribute__((warn_unused_result));
 
-/* File descriptor of the workflow's program. Borrowed from @p object. */
-int kernel_object_program(struct bpf_object *object, const struct bundle *bundle);
+/* File descriptor of the workflow's program for a hook, borrowed from @p object, or
+ * -ENOENT: no trigger of the workflow is of that hook. */
+int kernel_object_program(struct bpf_object *object, const struct bundle *bundle,
+			  enum bundle_hook hook);
 
 /* Refuse kernels whose rings can be corrupted from a worker's mapping. */
 int kernel_check_rings(struct diags *diags) __attribute__((warn_unused_result));

@@ -132,10 +132,11 @@ static int start_user_tier(struct load *load, struct diags *diags)
 
 static int lead_packets(struct load *load, struct diags *diags)
 {
-	int program = kernel_object_program(load->object, load->bundle);
+	int program = kernel_object_program(load->object, load->bundle, HOOK_XDP);
 
 	/* The program is in its slot before any trigger leads there. */
-	if (bpf_map_update_elem(load->host.slots_fd, &load->slot, &program, BPF_ANY))
+	if (program >= 0 &&
+	    bpf_map_update_elem(load->host.slots_fd, &load->slot, &program, BPF_ANY))
 		return diag_fail(diags, DIAG_FAILED, NULL, "putting the program into slot %u: %s",
 				 load->slot, strerror(errno));
 	for (uint32_t i = 0; i < load->record->attachment_count; i++) {

@@ -22,7 +22,9 @@
  *       sources, destinations  LPM tries: struct faas_prefix_key -> struct faas_trigger_ref
  *       counters               per-CPU array, one entry: struct faas_root_counters
  *     workflows/<name>/
- *       program                fused program of the running generation
+ *       program                fused program of the running generation, for XDP
+ *       tc_program             the same for the TC hooks
+ *       params                 array, mmapable: parameters that `ebpf-faas set` changes
  *       meters                 per-CPU array, one entry: struct faas_meters, then one
  *                              struct faas_function_meters for each kernel function
  *       route                  array, mmapable: shard -> instance
@@ -58,6 +60,8 @@
 #define FAAS_PIN_DESTINATIONS "destinations"
 #define FAAS_PIN_ROOT_COUNTERS "counters"
 #define FAAS_PIN_PROGRAM "program"
+#define FAAS_PIN_TC_PROGRAM "tc_program"
+#define FAAS_PIN_PARAMS "params"
 #define FAAS_PIN_METERS "meters"
 #define FAAS_PIN_ROUTE "route"
 #define FAAS_PIN_RINGS "rings"
@@ -277,6 +281,13 @@ struct faas_packet {
 	__u16 ethertype; /* behind the VLAN tags */
 	__u16 reserved;
 	__u64 reserved2;
+};
+
+/* What the loader tells a workflow program before it loads it: section
+ * .rodata._driver of the object. */
+struct faas_settings {
+	__u32 generation;
+	__u32 redirects[FAAS_REDIRECTS_MAX]; /* interface indices, as in the manifest */
 };
 
 #ifndef __cplusplus

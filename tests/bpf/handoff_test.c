@@ -96,7 +96,7 @@ static struct bpf_object *build(void)
 static int open_rig(void **state)
 {
 	struct bpf_map *map;
-	uint32_t generation = GENERATION;
+	const struct faas_settings settings = {.generation = GENERATION};
 
 	(void)state;
 	libbpf_set_print(quiet);
@@ -106,7 +106,7 @@ static int open_rig(void **state)
 	bpf_object__for_each_map(map, rig.object)
 	{
 		if (strstr(bpf_map__name(map), ".rodata._driver") &&
-		    bpf_map__set_initial_value(map, &generation, sizeof(generation)))
+		    bpf_map__set_initial_value(map, &settings, sizeof(settings)))
 			return -1;
 	}
 	map = bpf_object__find_map_by_name(rig.object, FAAS_PIN_RING0);

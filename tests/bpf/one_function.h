@@ -55,7 +55,7 @@ int one_function(struct xdp_md *context)
 	said = bpf_map_lookup_elem(&answer, &zero);
 	if (!from || !asked || !said)
 		return XDP_ABORTED;
-	driver_begin(&call, context, from);
+	driver_begin(&call, context, from, FAAS_HOOK_XDP);
 	if (asked->vary) {
 		__u64 *number = faas_payload(&call, 0, sizeof(*number));
 

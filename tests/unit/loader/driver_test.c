@@ -155,7 +155,7 @@ static void graph_is_followed(void **state)
 	assert_non_null(strstr(text, "f_seen.first++;\n\t\tdriver_entry_1(call, "
 				     "&meters_now->ledger);\n\t\tgoto verdict_mode;"));
 	assert_non_null(strstr(text, ".entry = 0, .origin = 7, .key_bytes = 0, .field_count = 1"));
-	assert_non_null(strstr(text, "take = 1;\n\t\tgoto call_check_range;"));
+	assert_non_null(strstr(text, "take = 1;\n\t\tobserve = 0;\n\t\tgoto call_check_range;"));
 }
 
 static void compile(void)
