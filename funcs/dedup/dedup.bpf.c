@@ -8,7 +8,7 @@
  * remembered, so a fifth packet seldom meets four younger ones. An LRU hash map
  * would need no such thought, and costs several times as much on a new packet.
  */
-#include <ebpf_faas/kernel.h>
+#include <ebpf_faas/key.h>
 
 #define PLACES 4
 #define HASHED_BYTES_MAX 1536 /* an Ethernet frame's payload */
@@ -48,17 +48,6 @@ FAAS_MAP_ENTRIES(seen, entries);
 /* Random, so that nobody can prepare packets that look like those of others. */
 static __u64 seed;
 
-faas_inline __u64 take_seed(void)
-{
-	__u64 value = *(volatile __u64 *)&seed;
-
-	if (value)
-		return value;
-	value = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32() | 1;
-	__sync_val_compare_and_swap(&seed, 0, value); /* the first CPU decides */
-	return *(volatile __u64 *)&seed;
-}
-
 /* One step of a lane, as xxHash64 does it: a bit anywhere in the word reaches
  * bits that the next word cannot simply flip back. */
 faas_inline __u64 lane_mix(__u64 lane, __u64 word)
@@ -83,7 +72,7 @@ faas_inline int hash_payload(const struct faas_call *call, __u64 *hash)
 	void *at;
 
 	if (bytes > HASHED_BYTES_MAX ||
-	    call->flags & (FAAS_EVENT_FIRST_FRAGMENT | FAAS_EVENT_TRUNCATED))
+	    call->flags & (FAAS_EVENT_FIRST_FRAGMENT | FAAS_EVENT_FRAGMENT | FAAS_EVENT_TRUNCATED))
 		return -1;
 	d ^= bytes;
 	/* A value of its own for the verifier: else what the loop learns about
@@ -149,7 +138,7 @@ faas_inline __u64 hash_address(__u64 hash, const union faas_address *address)
 faas_inline int hash_packet(const struct faas_call *call, __u64 *ret)
 {
 	union faas_address address;
-	__u64 hash = take_seed();
+	__u64 hash = faas_seed(&seed);
 	__u64 ports = 0;
 
 	if (faas_param_has(by, source_address)) {

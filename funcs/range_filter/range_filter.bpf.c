@@ -1,53 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* range_filter: is the number in the payload within its range? See README.md. */
-#include <ebpf_faas/kernel.h>
+#include <ebpf_faas/number.h>
 
 FAAS_KERNEL_FUNCTION("Splits packets by whether a number in their payload is within a range");
 FAAS_PARAM(u32, offset, 0, 0, 9000, "Where the number begins in the payload, in bytes");
-FAAS_PARAM_CHOICE(type, s32be, "How the number is stored; be is network byte order", u8, s8, u16be,
-		  u16le, s16be, s16le, u32be, u32le, s32be, s32le);
+FAAS_PARAM_NUMBER(type, s32be, "How the number is stored; be is network byte order");
 FAAS_PARAM(decimal, scale, 1, -2000, 2000, "The stored number times this is the value");
 FAAS_PARAM_REQUIRED(decimal, min, -9000000000000, 9000000000000, "Smallest value that is inside");
 FAAS_PARAM_REQUIRED(decimal, max, -9000000000000, 9000000000000, "Largest value that is inside");
 FAAS_OUTPUT(inside, "The value is min, max or between them");
 FAAS_OUTPUT(outside, "The value is below min or above max");
-FAAS_OUTPUT(too_short, "The payload ends before the number does");
+FAAS_OUTPUT(too_short, "The payload ends before the number does, or is that of a later fragment");
 FAAS_FIELD(inside, value, decimal, "", "The number, scaled");
 FAAS_FIELD(outside, value, decimal, "", "The number, scaled");
-
-/* Of these only the one that the parameter names is left in the program. */
-#define READ(word, number)                                                                         \
-	case type_##word: {                                                                        \
-		number raw;                                                                        \
-                                                                                                   \
-		if (faas_read_##word(call, faas_param(offset), &raw))                              \
-			return -1;                                                                 \
-		*ret = raw;                                                                        \
-		return 0;                                                                          \
-	}
-
-faas_inline int read_number(const struct faas_call *call, __s64 *ret)
-{
-	switch (faas_param(type)) {
-		READ(u8, __u8)
-		READ(s8, __s8)
-		READ(u16be, __u16)
-		READ(u16le, __u16)
-		READ(s16be, __s16)
-		READ(s16le, __s16)
-		READ(u32be, __u32)
-		READ(u32le, __u32)
-		READ(s32be, __s32)
-		READ(s32le, __s32)
-	}
-	return -1;
-}
 
 FAAS_EVENT(call)
 {
 	__s64 value;
 
-	if (read_number(call, &value))
+	if (faas_number_read(call, faas_param(type), faas_param(offset), &value))
 		return faas_output(too_short);
 	/* In millionths. It cannot overflow: 2^32 times 2000 million is below 2^63. */
 	value *= faas_param(scale);

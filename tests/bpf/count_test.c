@@ -13,6 +13,8 @@
 #include <bpf/btf.h>
 #include <netinet/in.h>
 
+#include <ebpf_faas/event.h>
+
 #include "function_harness.h"
 
 enum { COUNTED, FULL, TOO_SHORT };
@@ -247,6 +249,80 @@ static void test_short_payload(void **state)
 	harness_close(harness);
 }
 
+/* What a packet without IP, or without ports, is counted as. */
+static void test_lacking_parts(void **state)
+{
+	struct harness *harness = open_one(ALL, 1, 16);
+	const struct frame_spec spec = {FRAME_BYTES(0x40, 0x45)};
+	const struct counter_key expected[2] = {{.byte = 0x45}, {.byte = 0x45, .protocol = 1}};
+	struct harness_answer answer;
+	struct faas_packet packet;
+	struct counter counter;
+	struct frame frame;
+
+	(void)state;
+	frame_build(&spec, &frame);
+	packet = harness_describe(&spec, &frame, 0);
+	packet.ip_version = 0;
+	packet.ip_protocol = 0;
+	packet.source_port = 0;
+	packet.destination_port = 0;
+	harness_run_packet(harness, 0, frame.data, frame.bytes, &packet, &answer);
+	assert_int_equal(answer.output, COUNTED);
+	assert_int_equal(bpf_map_lookup_elem(map_fd(harness, "count"), &expected[0], &counter), 0);
+	packet.ip_protocol = IPPROTO_ICMP;
+	harness_run_packet(harness, 0, frame.data, frame.bytes, &packet, &answer);
+	assert_int_equal(answer.output, COUNTED);
+	assert_int_equal(bpf_map_lookup_elem(map_fd(harness, "count"), &expected[1], &counter), 0);
+	/* A later fragment has a byte there, but not the message's. */
+	packet.flags = FAAS_EVENT_FRAGMENT;
+	harness_run_packet(harness, 0, frame.data, frame.bytes, &packet, &answer);
+	assert_int_equal(answer.output, TOO_SHORT);
+	assert_int_equal(count_keys(map_fd(harness, "count")), 2);
+	harness_close(harness);
+}
+
+/* Two CPUs make the same counter and count on it: none is lost. */
+static void test_together(void **state)
+{
+	const unsigned int repeat = 200000;
+	struct harness *harness = open_one(SOURCE_ADDRESS, 0, 16);
+	const struct frame_spec spec = {.payload_bytes = 4};
+	struct counter_key whole = whole_key(&spec, 0), key = key_by(&whole, SOURCE_ADDRESS);
+	uint64_t tallies[FAAS_OUTPUTS_MAX];
+	struct counter counter;
+	struct frame frame;
+
+	(void)state;
+	frame_build(&spec, &frame);
+	harness_run_together(harness, 0, &spec, repeat, tallies);
+	assert_int_equal(tallies[COUNTED], HARNESS_TOGETHER * repeat);
+	assert_int_equal(bpf_map_lookup_elem(map_fd(harness, "count"), &key, &counter), 0);
+	assert_int_equal(counter.packets, HARNESS_TOGETHER * repeat);
+	assert_int_equal(counter.bytes, (uint64_t)HARNESS_TOGETHER * repeat * frame.bytes);
+	harness_print_cost(harness, 0, &spec, VARY_NOTHING, "one counter");
+	harness_close(harness);
+}
+
+/* In a jumbo frame, whose end lies in other buffers than its beginning. */
+static void test_multi_buffer(void **state)
+{
+	static uint8_t payload[8000];
+	const struct frame_spec spec = {.payload = payload, .payload_bytes = sizeof(payload)};
+	struct harness *harness = open_one(BYTE, 6000, 16);
+	const struct counter_key key = {.byte = 0x45};
+	struct counter counter;
+	struct frame frame;
+
+	(void)state;
+	payload[6000] = 0x45;
+	frame_build(&spec, &frame);
+	assert_int_equal(run(harness, 0, &spec, NULL), COUNTED);
+	assert_int_equal(bpf_map_lookup_elem(map_fd(harness, "count"), &key, &counter), 0);
+	assert_int_equal(counter.bytes, frame.bytes);
+	harness_close(harness);
+}
+
 static void test_full(void **state)
 {
 	struct harness *harness = open_one(SOURCE_PORT, 0, 8);
@@ -328,11 +404,10 @@ static void test_readable_by_bpftool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_short_payload),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_two_instances),
-		cmocka_unit_test(test_readable_by_bpftool),
+		cmocka_unit_test(test_tables),	      cmocka_unit_test(test_short_payload),
+		cmocka_unit_test(test_lacking_parts), cmocka_unit_test(test_together),
+		cmocka_unit_test(test_multi_buffer),  cmocka_unit_test(test_full),
+		cmocka_unit_test(test_two_instances), cmocka_unit_test(test_readable_by_bpftool),
 	};
 
 	return cmocka_run_group_tests_name("count", tests, NULL, NULL);

@@ -369,6 +369,8 @@ static void test_not_whole(void **state)
 	harness = open_one("17", "500000000", "64");
 	harness_run(harness, 0, &spec, FAAS_EVENT_FIRST_FRAGMENT, &answer);
 	assert_int_equal(answer.output, OVERSIZE);
+	harness_run(harness, 0, &spec, FAAS_EVENT_FRAGMENT, &answer);
+	assert_int_equal(answer.output, OVERSIZE);
 	harness_run(harness, 0, &spec, FAAS_EVENT_TRUNCATED, &answer);
 	assert_int_equal(answer.output, OVERSIZE);
 	/* A description that promises more than the frame has, cut at every byte. */
@@ -387,6 +389,52 @@ static void test_not_whole(void **state)
 	assert_int_equal(answer.output, FIRST);
 	harness_run(harness, 0, &spec, FAAS_EVENT_TRUNCATED, &answer);
 	assert_int_equal(answer.output, REPEAT);
+	harness_close(harness);
+}
+
+/* The same packet on two CPUs, and where the bucket is contended for: it is first
+ * once. */
+static void test_together(void **state)
+{
+	struct harness *harness = open_one("17", "3600000000000", "64");
+	uint64_t tallies[FAAS_OUTPUTS_MAX];
+	uint8_t payload[4] = {0};
+	const struct frame_spec spec = {.payload = payload, .payload_bytes = sizeof(payload)};
+
+	(void)state;
+	for (unsigned int round = 0; round < 50; round++) {
+		payload[0] = (uint8_t)round;
+		harness_run_together(harness, 0, &spec, 2000, tallies);
+		assert_int_equal(tallies[FIRST], 1);
+		assert_int_equal(tallies[REPEAT], HARNESS_TOGETHER * 2000 - 1);
+	}
+	harness_close(harness);
+}
+
+/* Packets without IP are compared by their payload. */
+static void test_no_ip(void **state)
+{
+	const struct frame_spec spec = {FRAME_PAYLOAD("21.50")};
+	struct harness *harness = open_one("31", "3600000000000", "64");
+	struct harness_answer answer;
+	struct faas_packet packet;
+	struct frame frame;
+
+	(void)state;
+	frame_build(&spec, &frame);
+	packet = harness_describe(&spec, &frame, 0);
+	packet.ip_version = 0;
+	packet.ip_protocol = 0;
+	packet.source_port = 0;
+	packet.destination_port = 0;
+	harness_run_packet(harness, 0, frame.data, frame.bytes, &packet, &answer);
+	assert_int_equal(answer.output, FIRST);
+	frame.data[frame.l3_offset + 12] ^= 1; /* nobody's source address */
+	harness_run_packet(harness, 0, frame.data, frame.bytes, &packet, &answer);
+	assert_int_equal(answer.output, REPEAT);
+	frame.data[frame.payload_offset] ^= 1;
+	harness_run_packet(harness, 0, frame.data, frame.bytes, &packet, &answer);
+	assert_int_equal(answer.output, FIRST);
 	harness_close(harness);
 }
 
@@ -430,11 +478,11 @@ static void test_same_as_lru(void **state)
 	static const struct {
 		const char *name;
 		uint32_t payload_bytes;
-		bool vary;
-	} loads[] = {{"repeat, 32 B", 32, false},
-		     {"first, 32 B", 32, true},
-		     {"repeat, 1400 B", 1400, false},
-		     {"first, 1400 B", 1400, true}};
+		enum harness_vary vary;
+	} loads[] = {{"repeat, 32 B", 32, VARY_NOTHING},
+		     {"first, 32 B", 32, VARY_PAYLOAD},
+		     {"repeat, 1400 B", 1400, VARY_NOTHING},
+		     {"first, 1400 B", 1400, VARY_PAYLOAD}};
 	struct harness_instance lru = instance_of("lru", "17", "500000000", "4096");
 	struct harness *ours = open_one("17", "500000000", "4096"), *peer;
 
@@ -467,7 +515,8 @@ int main(void)
 		cmocka_unit_test(test_tables),	    cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_window),	    cmocka_unit_test(test_empty_memory),
 		cmocka_unit_test(test_capacity),    cmocka_unit_test(test_oldest_gives_way),
-		cmocka_unit_test(test_not_whole),   cmocka_unit_test(test_two_instances),
+		cmocka_unit_test(test_not_whole),   cmocka_unit_test(test_together),
+		cmocka_unit_test(test_no_ip),	    cmocka_unit_test(test_two_instances),
 		cmocka_unit_test(test_same_as_lru),
 	};
 

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +23,10 @@
 #include <ebpf_faas/event.h>
 
 #include "one_function.h"
+
+#define HARNESS_SHOWN_BYTES 900 /* of the log: cmocka cuts messages at 1024 */
+#define COST_ROUNDS 7
+#define COST_REPEAT 200000
 
 /* Files that live while an object is made. */
 struct workshop {
@@ -91,10 +97,18 @@ static void write_instance(FILE *out, const struct harness_instance *instance)
 	const char *name = instance->instance;
 
 	fprintf(out, "extern int %s__faas_event(struct faas_call *call);\n", name);
-	for (int i = 0; i < HARNESS_PARAMS_MAX && instance->params[i].name; i++)
-		fprintf(out, "const FAAS_TYPE_%s %s__faas_param_%s = %s;\n",
-			instance->params[i].type, name, instance->params[i].name,
-			instance->params[i].value);
+	for (int i = 0; i < HARNESS_PARAMS_MAX && instance->params[i].name; i++) {
+		const struct harness_param *param = &instance->params[i];
+
+		if (param->changeable)
+			fprintf(out,
+				"volatile FAAS_TYPE_%s %s__faas_param_%s SEC(\".data._%s_%s\") = "
+				"%s;\n",
+				param->type, name, param->name, name, param->name, param->value);
+		else
+			fprintf(out, "const FAAS_TYPE_%s %s__faas_param_%s = %s;\n", param->type,
+				name, param->name, param->value);
+	}
 	for (int i = 0; i < FAAS_OUTPUTS_MAX && instance->outputs[i]; i++)
 		fprintf(out, "const unsigned int %s__faas_output_%s = %d;\n", name,
 			instance->outputs[i], i);
@@ -252,7 +266,8 @@ struct harness *harness_try(const struct harness_instance *instances, unsigned i
 struct harness *harness_open(const struct harness_instance *instances, unsigned int count)
 {
 	struct harness *harness = harness_try(instances, count);
-	size_t bytes = strlen(harness->log), shown = bytes < 3000 ? bytes : 3000;
+	size_t bytes = strlen(harness->log),
+	       shown = bytes < HARNESS_SHOWN_BYTES ? bytes : HARNESS_SHOWN_BYTES;
 
 	if (!harness->object)
 		fail_msg("refused: ...%s", harness->log + bytes - shown);
@@ -358,10 +373,116 @@ void harness_run(struct harness *harness, unsigned int instance, const struct fr
 	harness_run_packet(harness, instance, frame.data, frame.bytes, &packet, ret);
 }
 
-uint32_t harness_time(struct harness *harness, unsigned int instance, const struct frame_spec *spec,
-		      bool vary, unsigned int repeat)
+void harness_set(struct harness *harness, const char *instance, const char *param, int64_t value)
 {
-	struct one_request request = {.instance = instance, .vary = vary};
+	char name[96];
+	struct bpf_map *map;
+
+	snprintf(name, sizeof(name), ".data._%s_%s", instance, param);
+	map = bpf_object__find_map_by_name(harness->object, name);
+	if (!map)
+		fail_msg("%s of %s is not changeable", param, instance);
+	assert_true(bpf_map__value_size(map) == 4 || bpf_map__value_size(map) == 8);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), &(uint32_t){0}, &value, BPF_ANY), 0);
+}
+
+/* ---- several CPUs ---- */
+
+struct runner {
+	pthread_t thread;
+	pthread_barrier_t *barrier;
+	int program_fd, cpu;
+	const struct frame *frame;
+	unsigned int repeat;
+	int err;
+	uint32_t verdict;
+};
+
+static void *run_on_cpu(void *argument)
+{
+	struct runner *runner = argument;
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = runner->frame->data,
+		    .data_size_in = runner->frame->bytes, .repeat = (int)runner->repeat);
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(runner->cpu, &cpus);
+	runner->err = pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+	pthread_barrier_wait(runner->barrier);
+	if (!runner->err)
+		runner->err = bpf_prog_test_run_opts(runner->program_fd, &options);
+	runner->verdict = options.retval;
+	return NULL;
+}
+
+/* The CPUs that this process may use, up to @p max. */
+static unsigned int usable_cpus(struct runner *runners, unsigned int max)
+{
+	unsigned int count = 0;
+	cpu_set_t cpus;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	for (int cpu = 0; cpu < CPU_SETSIZE && count < max; cpu++)
+		if (CPU_ISSET(cpu, &cpus))
+			runners[count++].cpu = cpu;
+	return count;
+}
+
+/* Read and clear. */
+static void take_tallies(struct harness *harness, uint64_t ret[FAAS_OUTPUTS_MAX])
+{
+	int fd = bpf_object__find_map_fd_by_name(harness->object, "tallies");
+	const uint64_t zero = 0;
+
+	for (uint32_t i = 0; i < FAAS_OUTPUTS_MAX; i++) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &i, &ret[i]), 0);
+		assert_int_equal(bpf_map_update_elem(fd, &i, &zero, BPF_ANY), 0);
+	}
+}
+
+void harness_run_together(struct harness *harness, unsigned int instance,
+			  const struct frame_spec *spec, unsigned int repeat,
+			  uint64_t ret_tallies[FAAS_OUTPUTS_MAX])
+{
+	struct one_request request = {.instance = instance, .tally = 1};
+	struct runner runners[HARNESS_TOGETHER] = {{0}};
+	unsigned int count = usable_cpus(runners, HARNESS_TOGETHER);
+	pthread_barrier_t barrier;
+	struct faas_packet packet;
+	struct frame frame;
+
+	/* One CPU takes turns: the answers must be the same, if not as hard won. */
+	for (; count < HARNESS_TOGETHER; count++)
+		runners[count].cpu = runners[0].cpu;
+	frame_build(spec, &frame);
+	packet = harness_describe(spec, &frame, 0);
+	set_packet(harness, &packet);
+	set_map(harness, "request", &request);
+	assert_int_equal(pthread_barrier_init(&barrier, NULL, HARNESS_TOGETHER), 0);
+	for (unsigned int i = 0; i < HARNESS_TOGETHER; i++) {
+		runners[i].barrier = &barrier;
+		runners[i].program_fd = harness->program_fd;
+		runners[i].frame = &frame;
+		runners[i].repeat = repeat;
+		assert_int_equal(pthread_create(&runners[i].thread, NULL, run_on_cpu, &runners[i]),
+				 0);
+	}
+	for (unsigned int i = 0; i < HARNESS_TOGETHER; i++)
+		assert_int_equal(pthread_join(runners[i].thread, NULL), 0);
+	pthread_barrier_destroy(&barrier);
+	for (unsigned int i = 0; i < HARNESS_TOGETHER; i++) {
+		assert_int_equal(runners[i].err, 0);
+		assert_int_equal(runners[i].verdict, XDP_PASS);
+	}
+	take_tallies(harness, ret_tallies);
+}
+
+/* ---- time ---- */
+
+uint32_t harness_time(struct harness *harness, unsigned int instance, const struct frame_spec *spec,
+		      enum harness_vary vary, unsigned int repeat)
+{
+	struct one_request request = {.instance = instance, .vary = (uint16_t)vary};
 	struct faas_packet packet;
 	struct frame frame;
 
@@ -370,4 +491,24 @@ uint32_t harness_time(struct harness *harness, unsigned int instance, const stru
 	set_packet(harness, &packet);
 	set_map(harness, "request", &request);
 	return test_run(harness, frame.data, frame.bytes, repeat);
+}
+
+void harness_print_cost(struct harness *harness, unsigned int instance,
+			const struct frame_spec *spec, enum harness_vary vary, const char *what)
+{
+	const struct harness_instance nothing = {
+		.instance = "nothing", .object = "tests/bpf/nothing.bpf.o", .outputs = {"done"}};
+	struct harness *empty = harness_open(&nothing, 1);
+	uint32_t best[2] = {UINT32_MAX, UINT32_MAX};
+
+	for (int round = 0; round < COST_ROUNDS; round++) {
+		uint32_t ns[2] = {harness_time(harness, instance, spec, vary, COST_REPEAT),
+				  harness_time(empty, 0, spec, vary, COST_REPEAT)};
+
+		for (int side = 0; side < 2; side++)
+			best[side] = ns[side] < best[side] ? ns[side] : best[side];
+	}
+	print_message("             %s: %d ns above an empty function (%u, %u)\n", what,
+		      (int)best[0] - (int)best[1], best[0], best[1]);
+	harness_close(empty);
 }

@@ -23,15 +23,18 @@
 #include "frame.h"
 
 #define HARNESS_INSTANCES_MAX 4
-#define HARNESS_PARAMS_MAX 8
+#define HARNESS_PARAMS_MAX 10
 #define HARNESS_MAPS_MAX 16
 #define HARNESS_CPUS_MAX 1024
+#define HARNESS_TOGETHER 2
 #define HARNESS_LOG_BYTES (1 << 20)
 
 /* Type as in FAAS_TYPE_type; value as C writes it: durations in nanoseconds,
- * decimals in millionths, choices by number, sets by bits. */
+ * decimals in millionths, choices by number, sets by bits. What a function says
+ * is changeable can be set by harness_set if it is said here as well. */
 struct harness_param {
 	const char *type, *name, *value;
+	bool changeable;
 };
 
 /* An instance of a function. Output n of the function is answered as number n,
@@ -86,9 +89,27 @@ void harness_run_packet(struct harness *harness, unsigned int instance, const vo
 			uint32_t bytes, const struct faas_packet *packet,
 			struct harness_answer *ret);
 
-/* Time @p repeat runs, each with another payload if @p vary (at least 8 bytes). */
+/* The same from HARNESS_TOGETHER threads at once, on as many CPUs if there are,
+ * each @p repeat times. Adds to @p tallies how often each output was the answer. */
+void harness_run_together(struct harness *harness, unsigned int instance,
+			  const struct frame_spec *spec, unsigned int repeat,
+			  uint64_t ret_tallies[FAAS_OUTPUTS_MAX]);
+
+/* Change a changeable parameter of 4 or 8 bytes. */
+void harness_set(struct harness *harness, const char *instance, const char *param, int64_t value);
+
+/* What is not alike in the packets of a measurement: nothing, the first 8 bytes of
+ * the payload, or 4 bytes of the source address (IPv4 without VLAN tag). */
+enum harness_vary { VARY_NOTHING, VARY_PAYLOAD, VARY_SOURCE };
+
+/* Time @p repeat runs, in nanoseconds each. */
 uint32_t harness_time(struct harness *harness, unsigned int instance, const struct frame_spec *spec,
-		      bool vary, unsigned int repeat);
+		      enum harness_vary vary, unsigned int repeat);
+
+/* Measure and print what the instance costs above one that does nothing, for the
+ * function's README: best of some rounds of both, in turns. */
+void harness_print_cost(struct harness *harness, unsigned int instance,
+			const struct frame_spec *spec, enum harness_vary vary, const char *what);
 
 /* A state map of an instance. Borrowed. */
 struct bpf_map *harness_map(const struct harness *harness, const char *instance, const char *map);

@@ -13,9 +13,11 @@
 
 struct one_request {
 	__u32 instance;
-	/* For measuring: each run writes the next number into the first 8 bytes
-	 * of the payload, so that no two packets are alike. */
-	__u32 vary;
+	/* For measuring: each run writes the next number into the first 8 bytes of
+	 * the payload (1) or over the IPv4 source address (2), so that no two
+	 * packets are alike. */
+	__u16 vary;
+	__u16 tally; /* count answers in the map `tallies` */
 	__u64 number;
 };
 
@@ -26,6 +28,15 @@ struct one_answer {
 };
 
 #ifdef ONE_FUNCTION_DRIVER
+
+#define SOURCE4_OFFSET 26 /* in a frame without VLAN tag */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FAAS_OUTPUTS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} tallies SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -41,6 +52,25 @@ struct {
 	__type(value, struct one_answer);
 } answer SEC(".maps");
 
+/* Make the packet unlike all before. 0, or -1: it is too short for that. */
+faas_inline int one_vary(const struct faas_call *call, struct one_request *asked)
+{
+	if (asked->vary == 1) {
+		__u64 *number = faas_payload(call, 0, sizeof(*number));
+
+		if (!number)
+			return -1;
+		*number = ++asked->number;
+	} else {
+		__u32 *source = call->data + SOURCE4_OFFSET;
+
+		if ((void *)(source + 1) > call->data_end)
+			return -1;
+		*source = (__u32)++asked->number;
+	}
+	return 0;
+}
+
 SEC("xdp.frags")
 int one_function(struct xdp_md *context)
 {
@@ -49,6 +79,7 @@ int one_function(struct xdp_md *context)
 	struct one_request *asked;
 	struct one_answer *said;
 	__u32 zero = 0;
+	int output;
 
 	from = bpf_map_lookup_elem(&packet, &zero);
 	asked = bpf_map_lookup_elem(&request, &zero);
@@ -56,14 +87,17 @@ int one_function(struct xdp_md *context)
 	if (!from || !asked || !said)
 		return XDP_ABORTED;
 	driver_begin(&call, context, from, FAAS_HOOK_XDP);
-	if (asked->vary) {
-		__u64 *number = faas_payload(&call, 0, sizeof(*number));
+	if (asked->vary && one_vary(&call, asked))
+		return XDP_ABORTED;
+	output = run_instance(&call, asked->instance);
+	if (asked->tally) {
+		__u64 *tally = bpf_map_lookup_elem(&tallies, &output);
 
-		if (!number)
+		if (!tally)
 			return XDP_ABORTED;
-		*number = ++asked->number;
+		__sync_fetch_and_add(tally, 1);
 	}
-	said->output = run_instance(&call, asked->instance);
+	said->output = output;
 	said->fields_present = call.fields_present;
 #pragma unroll
 	for (int i = 0; i < FAAS_RECORD_FIELDS_MAX; i++)

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <ebpf_faas/event.h>
+
 #include "function_harness.h"
 
 enum { INSIDE, OUTSIDE, TOO_SHORT };
@@ -273,12 +275,63 @@ static void test_cut_frame(void **state)
 	harness_close(harness);
 }
 
+/* A later fragment has bytes there, but not the message's; the first has them. */
+static void test_fragments(void **state)
+{
+	const struct setting *setting = &settings[9];
+	const struct frame_spec spec = {FRAME_BYTES(0, 0, 0, 1, 0, 0, 8, 0x66)};
+	struct harness_instance instance;
+	struct harness_answer answer;
+	struct harness *harness;
+	char text[2][16];
+
+	(void)state;
+	instance = instance_of("filter", setting, text);
+	harness = harness_open(&instance, 1);
+	harness_run(harness, 0, &spec, FAAS_EVENT_FRAGMENT, &answer);
+	assert_int_equal(answer.output, TOO_SHORT);
+	assert_int_equal(answer.fields_present, 0);
+	harness_run(harness, 0, &spec, FAAS_EVENT_FIRST_FRAGMENT, &answer);
+	assert_int_equal(answer.output, INSIDE);
+	harness_print_cost(harness, 0, &spec, VARY_NOTHING, "inside");
+	harness_close(harness);
+}
+
+/* A jumbo frame's end lies in other buffers than its beginning. */
+static void test_multi_buffer(void **state)
+{
+	static uint8_t payload[8000];
+	const struct setting setting = {.name = "far",
+					.type = U32BE,
+					.offset = 6000,
+					.scale = "1000000",
+					.min = "0",
+					.max = "9000000"};
+	const struct row expected = {.output = INSIDE, .value = 7000000};
+	struct frame_spec spec = {.payload = payload, .payload_bytes = sizeof(payload)};
+	struct harness_instance instance;
+	struct harness_answer answer;
+	struct harness *harness;
+	char text[2][16];
+
+	(void)state;
+	payload[6003] = 7;
+	instance = instance_of("filter", &setting, text);
+	harness = harness_open(&instance, 1);
+	harness_run(harness, 0, &spec, 0, &answer);
+	check_answer("multi-buffer", "beyond the first", &expected, &answer);
+	spec.payload_bytes = 6003;
+	harness_run(harness, 0, &spec, 0, &answer);
+	assert_int_equal(answer.output, TOO_SHORT);
+	harness_close(harness);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_two_instances),
-		cmocka_unit_test(test_cut_frame),
+		cmocka_unit_test(test_tables),	     cmocka_unit_test(test_two_instances),
+		cmocka_unit_test(test_cut_frame),    cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_multi_buffer),
 	};
 
 	return cmocka_run_group_tests_name("range_filter", tests, NULL, NULL);
