@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,15 +178,15 @@ static int report_holder(const char *interface, uint32_t program, struct diags *
 			 program, info.name[0] ? info.name : "(none)");
 }
 
-static const char *protocol_name(enum bundle_protocol protocol)
+static const char *protocol_name(uint8_t protocol)
 {
-	return protocol == PROTOCOL_UDP ? "udp" : "tcp";
+	return protocol == IPPROTO_UDP ? "udp" : "tcp";
 }
 
-static struct faas_trigger_ref *port_ref(struct faas_port_entry *entry,
-					 enum bundle_protocol protocol, bool destination)
+static struct faas_trigger_ref *port_ref(struct faas_port_entry *entry, uint8_t protocol,
+					 bool destination)
 {
-	if (protocol == PROTOCOL_UDP)
+	if (protocol == IPPROTO_UDP)
 		return destination ? &entry->udp_destination : &entry->udp_source;
 	return destination ? &entry->tcp_destination : &entry->tcp_source;
 }
@@ -194,13 +195,41 @@ static struct faas_trigger_ref *port_ref(struct faas_port_entry *entry,
 static int each_port(const struct bundle_trigger *trigger,
 		     int (*each)(uint16_t port, bool destination, void *context), void *context)
 {
+	const struct bundle_match *match = &trigger->match;
 	int result = 0;
 
-	for (uint32_t i = 0; !result && i < trigger->match.destination_port_count; i++)
-		result = each(trigger->match.destination_ports[i], true, context);
-	for (uint32_t i = 0; !result && i < trigger->match.source_port_count; i++)
-		result = each(trigger->match.source_ports[i], false, context);
+	for (uint32_t i = 0; !result && i < match->destination_range_count; i++)
+		for (uint32_t port = match->destination_ranges[i].first;
+		     !result && port <= match->destination_ranges[i].last; port++) {
+			result = each((uint16_t)port, true, context);
+			if (!result && match->either_port)
+				result = each((uint16_t)port, false, context);
+		}
+	for (uint32_t i = 0; !result && i < match->source_range_count; i++)
+		for (uint32_t port = match->source_ranges[i].first;
+		     !result && port <= match->source_ranges[i].last; port++)
+			result = each((uint16_t)port, false, context);
 	return result;
+}
+
+/* The tables have a place for ports alone. */
+static int check_trigger(const struct bundle_trigger *trigger, struct diags *diags)
+{
+	const struct bundle_match *match = &trigger->match;
+	bool ports = match->destination_range_count || match->source_range_count;
+	bool both = match->destination_range_count && match->source_range_count;
+
+	if (trigger->hook != HOOK_XDP && trigger->hook != HOOK_XDP_GENERIC)
+		return diag_fail(diags, DIAG_INVALID, "write `hook: xdp`",
+				 "trigger %s: its hook is not supported by this version",
+				 trigger->name);
+	if (!ports || both || match->destination_count || match->source_count ||
+	    match->ethertype_count || match->vlan_count)
+		return diag_fail(diags, DIAG_INVALID, "match by a port in one direction",
+				 "trigger %s: matching by other than ports is not supported by "
+				 "this version",
+				 trigger->name);
+	return 0;
 }
 
 struct check {
@@ -222,13 +251,13 @@ static int check_port(uint16_t port, bool destination, void *context)
 		return diag_fail(check->diags, DIAG_FAILED, NULL,
 				 "reading the trigger table of %s: %s", check->interface->name,
 				 strerror(errno));
-	ref = port_ref(&entry, check->trigger->match.protocol, destination);
+	ref = port_ref(&entry, check->trigger->match.ip_protocol, destination);
 	if (!ref->slot)
 		return 0;
 	return diag_fail(check->diags, DIAG_FAILED,
 			 "unload that workflow, or choose another port or interface",
 			 "trigger %s: %s %s port %u on %s belongs to workflow %s",
-			 check->trigger->name, protocol_name(check->trigger->match.protocol),
+			 check->trigger->name, protocol_name(check->trigger->match.ip_protocol),
 			 destination ? "destination" : "source", port, check->interface->name,
 			 ref->slot < FAAS_SLOTS_MAX ? check->host->registry[ref->slot].name : "?");
 }
@@ -242,6 +271,8 @@ int attach_check(const struct host *host, const struct bundle_trigger *trigger,
 	enum attach_mode mode;
 	int result;
 
+	if (check_trigger(trigger, diags))
+		return -1;
 	if (bpf_xdp_query((int)interface->index, 0, &query) == 0) {
 		holder = query.drv_prog_id   ? query.drv_prog_id
 			 : query.skb_prog_id ? query.skb_prog_id
@@ -396,7 +427,7 @@ static int put_port(uint16_t port, bool destination, void *context)
 
 	if (bpf_map_lookup_elem(put->ports_fd, &key, &entry))
 		return -errno;
-	ref = port_ref(&entry, put->trigger->match.protocol, destination);
+	ref = port_ref(&entry, put->trigger->match.ip_protocol, destination);
 	*ref = (struct faas_trigger_ref){(uint16_t)put->slot, (uint16_t)put->trigger->id};
 	return bpf_map_update_elem(put->ports_fd, &key, &entry, BPF_EXIST) ? -errno : 0;
 }

@@ -178,10 +178,7 @@ static void write_triggers(FILE *out, const struct bundle *bundle, enum run run)
 		fprintf(out, "\tcase %u: /* %s */\n\t\ttake = %d;\n\t\tobserve = %d;\n",
 			trigger->id, trigger->name, trigger->mode == MODE_TAKE,
 			trigger->mode == MODE_OBSERVE);
-		if (trigger->target_count)
-			write_targets(out, bundle, trigger->targets, trigger->target_count);
-		else
-			write_targets(out, bundle, &trigger->to, 1);
+		write_targets(out, bundle, trigger->targets, trigger->target_count);
 	}
 	fprintf(out,
 		"\tdefault: /* of a version that is gone */\n"

@@ -17,8 +17,8 @@ static const struct key_rule workflow_rules[] = {
 	{"workers", KEY_OPTIONAL, NULL},
 	{"overload", KEY_OPTIONAL, NULL},
 	{"on_failure", KEY_OPTIONAL, NULL},
+	{"health", KEY_OPTIONAL, NULL},
 	{"mode", KEY_LATER, "write `mode` below a trigger"},
-	{"health", KEY_LATER, NULL},
 	{"retry", KEY_LATER, NULL},
 	{"update", KEY_LATER, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
@@ -39,6 +39,13 @@ static const struct key_rule instances_rules[] = {
 static const struct key_rule overload_rules[] = {
 	{"packet", KEY_OPTIONAL, NULL},
 	{"event", KEY_OPTIONAL, NULL},
+	{NULL, KEY_OPTIONAL, NULL},
+};
+
+static const struct key_rule health_rules[] = {
+	{"for", KEY_REQUIRED, "write `for: 30s`: how long a new version is watched"},
+	{"max_lost", KEY_OPTIONAL, NULL},
+	{"max_drop_ratio", KEY_OPTIONAL, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
 };
 
@@ -124,6 +131,55 @@ static void read_overload(struct model *model, const struct yaml_node *root)
 		model_word(model, event, "`event`", event_words, event_later);
 }
 
+/* A number whose bounds people write with units. */
+static void read_bounded(struct model *model, const struct yaml_node *node, const char *what,
+			 enum bundle_param_type type, const char *min_text, const char *max_text,
+			 uint64_t *ret)
+{
+	const char *text = model_text(model, node, what);
+	struct value value, min, max;
+	char why[160], advice[96];
+	int err;
+
+	if (!text)
+		return;
+	snprintf(advice, sizeof(advice), "allowed are %s to %s", min_text, max_text);
+	err = value_parse(type, text, &value);
+	if (err) {
+		value_explain(type, err, why, sizeof(why));
+		model_complain(model, node, advice, "%s: `%s` %s", what, text, why);
+		return;
+	}
+	if (value_parse(type, min_text, &min) || value_parse(type, max_text, &max) ||
+	    value_compare(type, &value, &min) < 0 || value_compare(type, &value, &max) > 0) {
+		model_complain(model, node, advice, "%s: %s is out of range", what, text);
+		return;
+	}
+	*ret = (uint64_t)value.integer;
+}
+
+static void read_health(struct model *model, const struct yaml_node *key)
+{
+	struct bundle_health *health = &model->head.health;
+	const struct yaml_node *period, *lost, *ratio;
+
+	if (!key || !model_keys(model, key->value, key, "`health`", health_rules))
+		return;
+	period = yaml_get(key->value, "for");
+	lost = yaml_get(key->value, "max_lost");
+	ratio = yaml_get(key->value, "max_drop_ratio");
+	*health = (struct bundle_health){
+		.given = true, .max_lost = UINT64_MAX, .max_drop_ratio_ppm = BUNDLE_RATIO_ONE};
+	if (period)
+		read_bounded(model, period, "`for`", PARAM_DURATION, "1s", "1d", &health->for_ns);
+	if (lost)
+		read_bounded(model, lost, "`max_lost`", PARAM_U64, "0", "1000000000000",
+			     &health->max_lost);
+	if (ratio)
+		read_bounded(model, ratio, "`max_drop_ratio`", PARAM_DECIMAL, "0", "1",
+			     &health->max_drop_ratio_ppm);
+}
+
 static void check(struct model *model, struct yaml_node *root, struct workflow *ret)
 {
 	const struct yaml_node *functions;
@@ -140,6 +196,7 @@ static void check(struct model *model, struct yaml_node *root, struct workflow *
 	model_read_functions(model);
 	read_workers(model, yaml_key(root, "workers"));
 	read_overload(model, root);
+	read_health(model, yaml_key(root, "health"));
 	if (model_check_graph(model))
 		model_check_events(model);
 	if (!model->failed)

@@ -192,8 +192,9 @@ void model_check_events(struct model *model)
 	struct events events = {.model = model};
 
 	for (uint32_t i = 0; i < model->trigger_count; i++)
-		if (model->triggers[i].to.kind == LINK_FUNCTION)
-			events.incoming[model->triggers[i].to.index].direct = true;
+		for (uint32_t k = 0; k < model->triggers[i].link_count; k++)
+			if (model->triggers[i].links[k].kind == LINK_FUNCTION)
+				events.incoming[model->triggers[i].links[k].index].direct = true;
 	for (uint32_t i = 0; i < model->function_count; i++) {
 		uint32_t index = model->order[i];
 		const struct model_function *function = &model->functions[index];

@@ -9,18 +9,31 @@
 #include "bundle_names.h"
 #include "suggest.h"
 
-#define TARGETS_MAX (MODEL_FUNCTIONS_MAX + FAAS_SINKS_MAX + 3)
+#define TARGETS_MAX (MODEL_FUNCTIONS_MAX + FAAS_SINKS_MAX + 4)
 
 static const struct key_rule function_rules[] = {
-	{"kernel", KEY_OPTIONAL, NULL}, {"user", KEY_OPTIONAL, NULL},
-	{"params", KEY_OPTIONAL, NULL}, {"outputs", KEY_OPTIONAL, NULL},
-	{"key", KEY_OPTIONAL, NULL},	{"state", KEY_OPTIONAL, NULL},
-	{"keys", KEY_OPTIONAL, NULL},	{"exec", KEY_LATER, "write the function as `user: NAME`"},
-	{"timeout", KEY_LATER, NULL},	{"retry", KEY_LATER, NULL},
-	{"health", KEY_LATER, NULL},	{"memory", KEY_LATER, NULL},
+	{"kernel", KEY_OPTIONAL, NULL},
+	{"user", KEY_OPTIONAL, NULL},
+	{"params", KEY_OPTIONAL, NULL},
+	{"outputs", KEY_OPTIONAL, NULL},
+	{"key", KEY_OPTIONAL, NULL},
+	{"state", KEY_OPTIONAL, NULL},
+	{"keys", KEY_OPTIONAL, NULL},
+	{"mode", KEY_OPTIONAL, NULL},
+	{"exec", KEY_LATER, "write the function as `user: NAME`"},
+	{"timeout", KEY_LATER, NULL},
+	{"retry", KEY_LATER, NULL},
+	{"health", KEY_LATER, NULL},
+	{"memory", KEY_LATER, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
 };
 
+static const struct key_rule redirect_rules[] = {
+	{"redirect", KEY_REQUIRED, "write {redirect: INTERFACE}"},
+	{NULL, KEY_OPTIONAL, NULL},
+};
+
+static const char *const mode_words[] = {"enforce", "observe", NULL};
 static const char *const state_words[] = {"none", "memory", NULL};
 static const char *const state_later[] = {"durable", NULL};
 
@@ -147,7 +160,7 @@ static void declare_function(struct model *model, struct model_function *functio
 
 static bool is_reserved(const char *name)
 {
-	return bundle_word(bundle_verdict_words, name) >= 0 || !strcmp(name, "redirect");
+	return bundle_word(bundle_verdict_words, name) >= 0;
 }
 
 void model_declare_functions(struct model *model, const struct yaml_node *key,
@@ -206,9 +219,43 @@ static void complain_target(struct model *model, const struct yaml_node *node)
 	for (uint32_t i = 0; i < model->sink_count; i++)
 		words[count++] = model->sinks[i].key->text;
 	for (uint32_t i = 0; bundle_verdict_words[i]; i++)
-		words[count++] = bundle_verdict_words[i];
+		words[count++] =
+			i == VERDICT_REDIRECT ? "{redirect: INTERFACE}" : bundle_verdict_words[i];
 	suggest_advice(node->text, words, count, "there are", advice, sizeof(advice));
 	model_complain(model, node, advice, "no function or sink is named `%s`", node->text);
+}
+
+/* {redirect: INTERFACE}. Each interface is in the bundle once. */
+static void link_redirect(struct model *model, const struct yaml_node *node, struct link *ret)
+{
+	const struct yaml_node *interface = yaml_get(node, "redirect");
+	const char *text;
+	uint32_t index = 0;
+
+	if (!model_keys(model, node, node, "a target", redirect_rules))
+		return;
+	text = model_text(model, interface, "`redirect`");
+	if (!text)
+		return;
+	if (!bundle_interface_valid(text) || strpbrk(text, "*?[")) {
+		model_complain(model, interface, "`ip link` lists the names of interfaces",
+			       "`redirect`: `%s` cannot be the name of an interface", text);
+		return;
+	}
+	while (index < model->head.redirect_count && strcmp(model->head.redirects[index], text))
+		index++;
+	if (index == FAAS_REDIRECTS_MAX) {
+		model_complain(model, interface, "split the workflow",
+			       "%s is one interface more than a workflow may redirect to, %d", text,
+			       FAAS_REDIRECTS_MAX);
+		return;
+	}
+	if (index == model->head.redirect_count)
+		snprintf(model->head.redirects[model->head.redirect_count++], FAAS_INTERFACE_BYTES,
+			 "%s", text);
+	ret->kind = LINK_VERDICT;
+	ret->index = VERDICT_REDIRECT;
+	ret->redirect = index;
 }
 
 void model_link(struct model *model, const struct yaml_node *node, struct link *ret)
@@ -218,14 +265,15 @@ void model_link(struct model *model, const struct yaml_node *node, struct link *
 
 	*ret = (struct link){.kind = LINK_BROKEN, .node = node, .entry = BUNDLE_NO_ENTRY};
 	if (node->kind == YAML_MAPPING && yaml_key(node, "redirect")) {
-		model_later(model, node, "use drop, pass or reply", "`redirect` is");
+		link_redirect(model, node, ret);
 		return;
 	}
 	text = model_text(model, node, "a target");
 	if (!text)
 		return;
-	if (!strcmp(text, "redirect")) {
-		model_later(model, node, "use drop, pass or reply", "`redirect` is");
+	if (!strcmp(text, bundle_verdict_words[VERDICT_REDIRECT])) {
+		model_complain(model, node, "write {redirect: INTERFACE}",
+			       "`redirect` does not say to which interface");
 		return;
 	}
 	verdict = bundle_word(bundle_verdict_words, text);
@@ -255,6 +303,11 @@ static bool is_same(const struct link *a, const struct link *b)
 	return a->kind != LINK_BROKEN && a->kind == b->kind && a->index == b->index;
 }
 
+static const char *link_text(const struct link *link)
+{
+	return link->node->kind == YAML_MAPPING ? "redirect" : link->node->text;
+}
+
 static bool stays_in_kernel(const struct model *model, const struct link *link)
 {
 	return link->kind == LINK_VERDICT ||
@@ -262,38 +315,36 @@ static bool stays_in_kernel(const struct model *model, const struct link *link)
 		model->functions[link->index].tier == TIER_KERNEL);
 }
 
-static void add_link(struct model *model, const struct model_function *function,
-		     struct model_output *output, const struct yaml_node *node)
+void model_add_link(struct model *model, const struct link_list *list, const char *from,
+		    bool from_kernel, const struct yaml_node *node)
 {
-	struct link *link = &output->links[output->link_count];
+	struct link *link = &list->links[*list->count];
 
-	if (output->link_count == FAAS_OUTPUT_TARGETS_MAX) {
-		model_complain(model, node, "split the output over a function of its own",
-			       "output `%s` has more than %d targets", output->key->text,
-			       FAAS_OUTPUT_TARGETS_MAX);
+	if (*list->count == list->max) {
+		model_complain(model, node, "lead it to a function that has more outputs",
+			       "%s has more than %u targets", from, list->max);
 		return;
 	}
 	model_link(model, node, link);
 	model->links_broken |= link->kind == LINK_BROKEN;
-	for (uint32_t i = 0; i < output->link_count; i++) {
-		if (is_same(link, &output->links[i])) {
-			model_complain(model, node, "remove one of them",
-				       "output `%s` leads to `%s` twice", output->key->text,
-				       node->text);
+	for (uint32_t i = 0; i < *list->count; i++) {
+		const struct link *other = &list->links[i];
+
+		if (is_same(link, other)) {
+			model_complain(model, node, "remove one of them", "%s leads to `%s` twice",
+				       from, node->text);
 			return;
 		}
-		if (function->tier == TIER_KERNEL && stays_in_kernel(model, link) &&
-		    stays_in_kernel(model, &output->links[i])) {
+		if (from_kernel && stays_in_kernel(model, link) && stays_in_kernel(model, other)) {
 			model_complain(model, node,
 				       "a packet goes one way in the kernel; several targets may "
 				       "only be user functions and sinks beside it",
-				       "output `%s` leads to `%s` and `%s`, which are both in the "
-				       "kernel",
-				       output->key->text, output->links[i].node->text, node->text);
+				       "%s leads to `%s` and `%s`, which are both in the kernel",
+				       from, link_text(other), link_text(link));
 			return;
 		}
 	}
-	output->link_count++;
+	++*list->count;
 }
 
 /* Which of the function's outputs this is; one more when nothing is declared. */
@@ -338,6 +389,8 @@ static void read_outputs(struct model *model, struct model_function *function)
 	yaml_for_each (key, node) {
 		struct model_output *output = find_output(model, function, key);
 		struct model_output unknown = {0};
+		struct link_list list;
+		char what[FAAS_IDENTIFIER_BYTES + 16];
 
 		if (!output) {
 			/* Its targets are reached by what was meant. */
@@ -345,11 +398,14 @@ static void read_outputs(struct model *model, struct model_function *function)
 			output = &unknown;
 		}
 		output->key = key;
+		list = (struct link_list){output->links, FAAS_OUTPUT_TARGETS_MAX,
+					  &output->link_count};
+		snprintf(what, sizeof(what), "output `%.*s`", FAAS_IDENTIFIER_BYTES, key->text);
 		if (key->value->kind == YAML_SEQUENCE && !key->value->count)
 			model_complain(model, key->value, "name a target, or remove the output",
 				       "output `%s` has an empty list of targets", key->text);
 		model_for_each_item (item, key->value)
-			add_link(model, function, output, item);
+			model_add_link(model, &list, what, function->tier == TIER_KERNEL, item);
 	}
 }
 
@@ -411,6 +467,14 @@ static void read_state(struct model *model, struct model_function *function)
 	function->state_keys = (uint32_t)limit;
 }
 
+static void read_mode(struct model *model, struct model_function *function)
+{
+	const struct yaml_node *node = yaml_get(function->body, "mode");
+
+	if (node)
+		function->observe = model_word(model, node, "`mode`", mode_words, NULL) == 1;
+}
+
 static void refuse_user_keys(struct model *model, const struct model_function *function)
 {
 	static const char *const keys[] = {"key", "state", "keys"};
@@ -442,8 +506,13 @@ void model_read_functions(struct model *model)
 		read_outputs(model, function);
 		if (yaml_key(function->body, "kernel")) {
 			refuse_user_keys(model, function);
+			read_mode(model, function);
 			continue;
 		}
+		if (yaml_key(function->body, "mode"))
+			model_complain(model, yaml_key(function->body, "mode"), "remove it",
+				       "`mode` is for kernel functions, %s is a user function",
+				       function->key->text);
 		read_key(model, function);
 		read_state(model, function);
 	}

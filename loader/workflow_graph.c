@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "bundle_names.h"
+
 enum mark { UNSEEN, OPEN, DONE };
 
 struct walk {
@@ -78,7 +80,7 @@ static void check_user_link(struct model *model, const struct link *link)
 		model_complain(model, link->node,
 			       "decide in a kernel function, before the user tier",
 			       "a user function cannot %s the packet: it is gone by then",
-			       link->node->text);
+			       bundle_verdict_words[link->index]);
 	else if (link->kind == LINK_FUNCTION && model->functions[link->index].tier_known &&
 		 model->functions[link->index].tier == TIER_KERNEL)
 		model_complain(model, link->node, "put kernel functions before user functions",
@@ -109,7 +111,8 @@ static void check_reached(struct model *model)
 	if (model->links_broken)
 		return;
 	for (uint32_t i = 0; i < model->trigger_count; i++)
-		mark_reached(model, &model->triggers[i].to);
+		for (uint32_t k = 0; k < model->triggers[i].link_count; k++)
+			mark_reached(model, &model->triggers[i].links[k]);
 	for (uint32_t i = 0; i < model->function_count; i++)
 		if (!model->functions[i].reached)
 			model_complain(model, model->functions[i].key,

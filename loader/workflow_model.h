@@ -28,6 +28,7 @@ struct link {
 	enum link_kind kind;
 	uint32_t index; /* function, sink, or enum bundle_verdict */
 	const struct yaml_node *node;
+	uint32_t redirect; /* VERDICT_REDIRECT: index in the redirects of the bundle */
 	/* Set when the bundle is put together: its entry, if it leaves the kernel. */
 	uint32_t entry;
 };
@@ -42,7 +43,8 @@ struct model_trigger {
 	const struct yaml_node *key;
 	const struct yaml_node *interfaces[FAAS_TRIGGER_INTERFACES_MAX];
 	struct bundle_trigger result;
-	struct link to;
+	struct link links[FAAS_TRIGGER_TARGETS_MAX];
+	uint32_t link_count;
 };
 
 struct model_function {
@@ -61,6 +63,7 @@ struct model_function {
 	enum bundle_key_part event_key[FAAS_KEY_PARTS_MAX];
 	uint32_t event_key_count;
 	bool key_broken;
+	bool observe;
 	bool has_state;
 	uint32_t state_keys;
 	bool reached;
@@ -164,6 +167,19 @@ void model_read_params(struct model *model, struct model_function *function);
 
 /* workflow_sinks.c */
 void model_read_sinks(struct model *model, const struct yaml_node *node);
+
+/* Resolve one more target of a list: @p from names the place it starts from. Says what
+ * is wrong, also together with the others. */
+struct link_list {
+	struct link *links;
+	uint32_t max;
+	uint32_t *count;
+};
+void model_add_link(struct model *model, const struct link_list *list, const char *from,
+		    bool from_kernel, const struct yaml_node *node);
+
+/* workflow_match.c: the value of `match` at @p key. */
+void model_read_match(struct model *model, const struct yaml_node *key, struct bundle_match *ret);
 
 /* workflow_triggers.c */
 void model_read_triggers(struct model *model, const struct yaml_node *node);

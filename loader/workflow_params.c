@@ -180,6 +180,7 @@ void model_read_params(struct model *model, struct model_function *function)
 
 		snprintf(result->name, sizeof(result->name), "%s", param->name);
 		result->type = param->type;
+		result->changeable = param->changeable;
 		if (given)
 			read_param(model, param, given, result);
 		else if (param->required)

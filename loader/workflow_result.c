@@ -69,7 +69,8 @@ static void add_entry(struct result *result, uint32_t kernel_function, uint32_t 
 
 static struct bundle_target target_of(const struct result *result, const struct link *link)
 {
-	struct bundle_target target = {.entry = link->entry, .index = link->index};
+	struct bundle_target target = {
+		.entry = link->entry, .index = link->index, .redirect = link->redirect};
 
 	switch (link->kind) {
 	case LINK_FUNCTION:
@@ -149,6 +150,7 @@ static void add_kernel(struct result *result, const struct model_function *funct
 {
 	const struct function *declared = function->declared;
 
+	ret->observe = function->observe;
 	ret->map_count = declared->map_count;
 	for (uint32_t i = 0; i < declared->map_count; i++) {
 		snprintf(ret->maps[i].map, sizeof(ret->maps[i].map), "%s", declared->maps[i].name);
@@ -213,8 +215,11 @@ void model_result(struct model *model, struct workflow *ret)
 	for (uint32_t i = 0; i < model->trigger_count; i++) {
 		struct model_trigger *trigger = &model->triggers[i];
 
-		add_entry(&result, BUNDLE_FROM_TRIGGER, i, &trigger->to);
-		trigger->result.to = target_of(&result, &trigger->to);
+		trigger->result.target_count = trigger->link_count;
+		for (uint32_t k = 0; k < trigger->link_count; k++) {
+			add_entry(&result, BUNDLE_FROM_TRIGGER, i, &trigger->links[k]);
+			trigger->result.targets[k] = target_of(&result, &trigger->links[k]);
+		}
 		bundle->triggers[i] = trigger->result;
 	}
 	for (enum function_tier tier = TIER_KERNEL; tier <= TIER_USER; tier++)

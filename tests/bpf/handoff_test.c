@@ -23,6 +23,7 @@
 #include <ebpf_faas/event.h>
 #include <ebpf_faas/pins.h>
 
+#include "bundle.h"
 #include "frame.h"
 #include "function_harness.h"
 #include "userspace/ring/ring.h"
@@ -165,13 +166,14 @@ static void check_record(const struct frame_spec *spec, const uint8_t *payload, 
 
 	frame_build(spec, &frame);
 	packet = harness_describe(spec, &frame, 0);
+	packet.trigger = bundle_trigger_id("in");
 	event = run(&frame, &packet);
 	if (!event)
 		fail_msg("%u bytes of payload: no record", bytes);
 	assert_int_equal(event->generation, GENERATION);
 	assert_true(event->time_ns > 0);
 	assert_int_equal(event->shard, event->key_hash & (FAAS_SHARDS - 1));
-	assert_int_equal(event->trigger, 1);
+	assert_int_equal(event->trigger, bundle_trigger_id("in"));
 	assert_int_equal(event->frame_bytes, frame.bytes);
 	assert_int_equal(event->packet_payload_bytes, bytes);
 	assert_int_equal(event->payload_bytes, kept);
@@ -296,6 +298,7 @@ static void unreadable_payload_is_counted(void **state)
 		size_t words =
 			(sizeof(struct faas_meters) + sizeof(struct faas_function_meters)) / 8;
 
+		packet.trigger = bundle_trigger_id("in");
 		packet.payload_bytes = announced[i];
 		memset(&before, 0, sizeof(before));
 		memset(&after, 0, sizeof(after));

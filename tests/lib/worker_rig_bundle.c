@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The workflow that the rig's worker runs. */
+#include <netinet/in.h>
 #include <stdio.h>
 
 #include "worker_rig.h"
@@ -68,12 +69,18 @@ void rig_make_bundle(struct bundle *bundle, const struct rig_options *options)
 
 	bundle->trigger_count = 1;
 	(void)snprintf(trigger->name, sizeof(trigger->name), "packets");
-	trigger->id = 1;
+	trigger->id = bundle_trigger_id(trigger->name);
 	trigger->interface_count = 1;
 	(void)snprintf(trigger->interfaces[0], sizeof(trigger->interfaces[0]), "eth0");
 	trigger->match = (struct bundle_match){
-		.protocol = PROTOCOL_UDP, .destination_ports = {5005}, .destination_port_count = 1};
-	trigger->to = (struct bundle_target){.kind = TARGET_KERNEL, .entry = UINT32_MAX};
+		.has_protocol = true,
+		.ip_protocol = IPPROTO_UDP,
+		.destination_ranges = {{5005, 5005}},
+		.destination_range_count = 1,
+	};
+	trigger->target_count = 1;
+	trigger->targets[0] =
+		(struct bundle_target){.kind = TARGET_KERNEL, .entry = BUNDLE_NO_ENTRY};
 
 	bundle->kernel_count = 1;
 	(void)snprintf(source->instance, sizeof(source->instance), "source");

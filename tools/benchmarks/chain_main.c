@@ -20,6 +20,7 @@
 #include <ebpf_faas/pins.h>
 
 #include "bench.h"
+#include "bundle.h"
 #include "frame.h"
 
 #define REPEAT 2000000
@@ -99,7 +100,7 @@ static void clean(const struct chain *chain)
 
 static void load(struct chain *chain)
 {
-	struct faas_port_entry entry = {.udp_destination = {.slot = 1, .trigger = 1}};
+	struct faas_port_entry entry = {.udp_destination = {.slot = 1, .trigger = bundle_trigger_id("flood")}};
 	char path[512];
 	uint32_t port = PORT, slot = 1;
 	int program;

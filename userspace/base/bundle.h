@@ -7,6 +7,7 @@
  *   manifest.json      this structure, and the SHA-256 of every other file
  *   kernel.bpf.o       the fused program
  *   user/<instance>.so one shared object for each user function
+ *   data/<file>        what maps of kernel functions hold from the start
  *
  * Everything is referred to by index into the arrays below. Names of instances
  * are those of the YAML; "function" is the function in the library.
@@ -22,16 +23,17 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 1
+#define BUNDLE_FORMAT 2
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
-#define BUNDLE_FILES_MAX (FAAS_USER_FUNCTIONS_MAX + 1)
+#define BUNDLE_DATA_PREFIX "data/"
+#define BUNDLE_DATA_PATH_BYTES 96
+#define BUNDLE_FILES_MAX (FAAS_USER_FUNCTIONS_MAX + 1 + FAAS_DATA_FILES_MAX)
 
 enum bundle_hook { HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC_INGRESS, HOOK_TC_EGRESS };
 /* MODE_OBSERVE: as copy, and no verdict is enforced: every packet passes. */
 enum bundle_mode { MODE_COPY, MODE_TAKE, MODE_OBSERVE };
-enum bundle_protocol { PROTOCOL_UDP = 17, PROTOCOL_TCP = 6 };
 
 enum bundle_target_kind {
 	TARGET_KERNEL,	/* index: kernel function */
@@ -112,7 +114,7 @@ struct bundle_map {
 	uint32_t entries;		   /* 0: as the source defines it */
 	/* What the map holds from the start, below the bundle's directory: lines
 	 * "KEY" or "KEY VALUE"; "" without. */
-	char contents[96];
+	char contents[BUNDLE_DATA_PATH_BYTES];
 };
 
 struct bundle_function {
@@ -170,14 +172,8 @@ struct bundle_prefix {
 
 /* A packet matches when it is in one element of each list that is not empty. */
 struct bundle_match {
-	enum bundle_protocol protocol;
-	uint16_t destination_ports[FAAS_TRIGGER_PORTS_MAX];
-	uint32_t destination_port_count;
-	uint16_t source_ports[FAAS_TRIGGER_PORTS_MAX];
-	uint32_t source_port_count;
-	/* ---- replaces the lists above ---- */
 	bool any;	     /* `any: true`: no condition at all */
-	bool has_protocol;   /* named by the file, or implied by ports or ICMP types */
+	bool has_protocol;   /* also with ports (UDP, TCP) and ICMP types (ICMP, ICMPv6) */
 	uint8_t ip_protocol; /* 0..255 */
 	bool either_port;    /* `port`: the ranges stand in destination_ranges, and a packet
 				matches by its destination or by its source port */
@@ -197,28 +193,35 @@ struct bundle_match {
 	uint32_t vlan_count;
 };
 
+#define BUNDLE_ANY_INTERFACE "any" /* every Ethernet interface there is when it is loaded */
+#define BUNDLE_PRIORITY_MAX 1000   /* and -1000 at least */
+
 struct bundle_trigger {
 	char name[FAAS_NAME_BYTES];
 	uint32_t id;	  /* bundle_trigger_id() of its name: the same in every version */
 	int16_t priority; /* between triggers that are equally specific; more wins */
+	/* Names, patterns (fnmatch), or the one word BUNDLE_ANY_INTERFACE. */
 	char interfaces[FAAS_TRIGGER_INTERFACES_MAX][FAAS_INTERFACE_BYTES];
 	uint32_t interface_count;
 	enum bundle_hook hook;
 	enum bundle_mode mode;
-	struct bundle_match match; /* a packet matches when a destination or a source port does */
-	struct bundle_target
-		to; /* TARGET_KERNEL, TARGET_USER or TARGET_SINK; entry as in outputs */
-	/* ---- replaces `to`: several targets, as an output has them, without verdicts ---- */
+	struct bundle_match match;
+	/* As an output has them, without verdicts: at most one TARGET_KERNEL. */
 	struct bundle_target targets[FAAS_TRIGGER_TARGETS_MAX];
 	uint32_t target_count;
 };
 
-/* What a new version must do to stay: `health` of the workflow. */
+/* What a new version must do to stay: `health` of the workflow. Any loss or ratio
+ * is allowed that is not given. */
+#define BUNDLE_RATIO_ONE 1000000
+#define BUNDLE_HEALTH_MIN_NS 1000000000ull     /* 1 s */
+#define BUNDLE_HEALTH_MAX_NS 86400000000000ull /* 1 d */
+
 struct bundle_health {
 	bool given;
 	uint64_t for_ns;
-	uint64_t max_lost;	     /* events and packets, within that time */
-	uint64_t max_drop_ratio_ppm; /* of matched packets, in millionths */
+	uint64_t max_lost;	     /* events and packets, within that time; UINT64_MAX: any */
+	uint64_t max_drop_ratio_ppm; /* of matched packets, in millionths; BUNDLE_RATIO_ONE: any */
 };
 
 enum bundle_sink_kind { SINK_UDP, SINK_FILE };

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bundle_match.h"
 #include "bundle_names.h"
 
 struct check {
@@ -75,6 +76,10 @@ static void check_kernel_target(struct check *check, const struct origin_of *fro
 			target->index);
 		break;
 	case TARGET_VERDICT:
+		require(check,
+			target->index != VERDICT_REDIRECT ||
+				target->redirect < bundle->redirect_count,
+			"%s: no interface %u to redirect to", from->name, target->redirect);
 		break;
 	case TARGET_USER:
 		require(check, target->index < bundle->user_count, "%s: no user function %u",
@@ -120,11 +125,28 @@ static void check_fields(struct check *check, const char *where, const struct bu
 	}
 }
 
+/* What holds for the targets of one place together. */
+static void check_targets(struct check *check, const struct origin_of *from,
+			  const struct bundle_target *targets, uint32_t count)
+{
+	uint32_t continuations = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		continuations +=
+			targets[i].kind == TARGET_KERNEL || targets[i].kind == TARGET_VERDICT;
+		for (uint32_t k = 0; k < i; k++)
+			require(check,
+				targets[i].kind != targets[k].kind ||
+					targets[i].index != targets[k].index,
+				"%s leads twice to the same target", from->name);
+	}
+	require(check, continuations <= 1, "%s goes on in two ways in the kernel", from->name);
+}
+
 static void check_output(struct check *check, const struct bundle_function *function,
 			 struct origin_of *from, bool kernel, uint32_t index)
 {
 	const struct bundle_output *output = &function->outputs[from->output];
-	uint32_t continuations = 0;
 
 	snprintf(from->name, sizeof(from->name), "output %s of %s", output->name,
 		 function->instance);
@@ -135,21 +157,12 @@ static void check_output(struct check *check, const struct bundle_function *func
 	require(check, !check->origins[output->origin], "%s: origin %u is taken", from->name,
 		output->origin);
 	check->origins[output->origin] = true;
-	for (uint32_t k = 0; k < output->target_count; k++) {
-		const struct bundle_target *target = &output->targets[k];
-
+	for (uint32_t k = 0; k < output->target_count; k++)
 		if (kernel)
-			check_kernel_target(check, from, target);
+			check_kernel_target(check, from, &output->targets[k]);
 		else
-			check_user_target(check, from, index, target);
-		continuations += target->kind == TARGET_KERNEL || target->kind == TARGET_VERDICT;
-		for (uint32_t l = 0; l < k; l++)
-			require(check,
-				target->kind != output->targets[l].kind ||
-					target->index != output->targets[l].index,
-				"%s leads twice to the same target", from->name);
-	}
-	require(check, continuations <= 1, "%s goes on in two ways in the kernel", from->name);
+			check_user_target(check, from, index, &output->targets[k]);
+	check_targets(check, from, output->targets, output->target_count);
 	require(check, !kernel || !output->field_count,
 		"%s: fields of kernel functions stand in "
 		"kernel_fields",
@@ -204,6 +217,15 @@ static uint32_t key_bytes(const enum bundle_key_part *key, uint32_t count)
 	return sum;
 }
 
+static void check_map(struct check *check, const char *name, const struct bundle_map *map)
+{
+	require(check, bundle_identifier_valid(map->map), "%s: bad map name \"%s\"", name,
+		map->map);
+	require(check, !map->contents[0] || bundle_data_path_valid(map->contents),
+		"%s: map %s is filled from \"%s\", which is not below data/", name, map->map,
+		map->contents);
+}
+
 static void check_function(struct check *check, const struct bundle_function *function, bool kernel,
 			   uint32_t index)
 {
@@ -224,15 +246,19 @@ static void check_function(struct check *check, const struct bundle_function *fu
 				"%s: two parameters %s", name, param->name);
 		require(check, in_range(param), "%s: parameter %s is out of range", name,
 			param->name);
+		require(check, kernel || !param->changeable,
+			"%s: parameter %s of a user function cannot be changed while it runs", name,
+			param->name);
 	}
 	for (from.output = 0; from.output < function->output_count; from.output++)
 		check_output(check, function, &from, kernel, index);
 	if (kernel) {
 		for (uint32_t i = 0; i < function->map_count; i++)
-			require(check, bundle_identifier_valid(function->maps[i].map),
-				"%s: bad map name \"%s\"", name, function->maps[i].map);
+			check_map(check, name, &function->maps[i]);
 		return;
 	}
+	require(check, !function->observe && !function->separate,
+		"%s: a user function neither observes nor is separate", name);
 	/* The path is made from the name, so that it leads nowhere else. */
 	snprintf(file, sizeof(file), "user/%s.so", name);
 	require(check, !strcmp(file, function->file), "%s: file is not \"%s\"", name, file);
@@ -268,6 +294,7 @@ static void check_trigger(struct check *check, uint32_t index)
 	const struct bundle *bundle = check->bundle;
 	const struct bundle_trigger *trigger = &bundle->triggers[index];
 	struct origin_of from = {.kernel_function = BUNDLE_FROM_TRIGGER, .output = index};
+	struct bundle_fault fault = {0};
 
 	snprintf(from.name, sizeof(from.name), "trigger %s", trigger->name);
 	require(check, bundle_name_valid(trigger->name), "bad trigger name \"%s\"", trigger->name);
@@ -276,14 +303,21 @@ static void check_trigger(struct check *check, uint32_t index)
 			strcmp(trigger->name, bundle->triggers[i].name) &&
 				trigger->id != bundle->triggers[i].id,
 			"%s: its name or id is taken", from.name);
+	require(check, trigger->id == bundle_trigger_id(trigger->name),
+		"%s: its id is not that of its name", from.name);
 	require(check, trigger->interface_count > 0, "%s: no interface", from.name);
 	for (uint32_t i = 0; i < trigger->interface_count; i++)
 		require(check, bundle_interface_valid(trigger->interfaces[i]),
 			"%s: bad interface name \"%s\"", from.name, trigger->interfaces[i]);
-	require(check, trigger->match.destination_port_count + trigger->match.source_port_count > 0,
-		"%s: no port", from.name);
-	require(check, trigger->to.kind != TARGET_VERDICT, "%s leads to a verdict", from.name);
-	check_kernel_target(check, &from, &trigger->to);
+	require(check, bundle_match_check(&trigger->match, &fault), "%s: %s", from.name,
+		fault.cause);
+	require(check, trigger->target_count > 0, "%s leads nowhere", from.name);
+	for (uint32_t i = 0; i < trigger->target_count; i++) {
+		require(check, trigger->targets[i].kind != TARGET_VERDICT, "%s leads to a verdict",
+			from.name);
+		check_kernel_target(check, &from, &trigger->targets[i]);
+	}
+	check_targets(check, &from, trigger->targets, trigger->target_count);
 }
 
 static void check_entry(struct check *check, uint32_t index)
@@ -325,6 +359,9 @@ static void check_file(struct check *check, uint32_t index)
 
 	for (uint32_t i = 0; i < bundle->user_count; i++)
 		known = known || !strcmp(file->path, bundle->user[i].file);
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		for (uint32_t k = 0; k < bundle->kernel[i].map_count; k++)
+			known = known || !strcmp(file->path, bundle->kernel[i].maps[k].contents);
 	require(check, known, "the file \"%s\" belongs to nothing", file->path);
 	require(check,
 		strlen(file->sha256) == BUNDLE_DIGEST_BYTES - 1 &&
@@ -347,6 +384,9 @@ int bundle_check(const struct bundle *bundle, const char *place, struct diags *d
 		"on_failure drop is not supported by this version");
 	require(&check, !bundle->overload_drop,
 		"overload_packet drop is not supported by this version");
+	for (uint32_t i = 0; i < bundle->redirect_count; i++)
+		require(&check, bundle_interface_valid(bundle->redirects[i]),
+			"bad interface name \"%s\"", bundle->redirects[i]);
 	check_names(&check);
 	for (uint32_t i = 0; i < bundle->trigger_count; i++)
 		check_trigger(&check, i);

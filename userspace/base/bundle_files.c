@@ -16,6 +16,7 @@
 #include "digest.h"
 
 #define USER_DIRECTORY "user"
+#define DATA_DIRECTORY "data"
 #define MANIFEST_NEW "manifest.json.new"
 
 _Static_assert(BUNDLE_DIGEST_BYTES == DIGEST_TEXT_BYTES, "a digest fits");
@@ -77,6 +78,19 @@ static bool belongs(const struct bundle *bundle, const char *path)
 	for (uint32_t i = 0; i < bundle->user_count; i++)
 		if (!strcmp(path, bundle->user[i].file))
 			return true;
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		for (uint32_t k = 0; k < bundle->kernel[i].map_count; k++)
+			if (!strcmp(path, bundle->kernel[i].maps[k].contents))
+				return true;
+	return false;
+}
+
+static bool has_data(const struct bundle *bundle)
+{
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		for (uint32_t k = 0; k < bundle->kernel[i].map_count; k++)
+			if (bundle->kernel[i].maps[k].contents[0])
+				return true;
 	return false;
 }
 
@@ -103,6 +117,8 @@ static int refuse_strangers(const struct bundle *bundle, int directory_fd, const
 			continue;
 		if (!under[0] && bundle->user_count && !strcmp(entry->d_name, USER_DIRECTORY))
 			continue;
+		if (!under[0] && has_data(bundle) && !strcmp(entry->d_name, DATA_DIRECTORY))
+			continue;
 		snprintf(path, sizeof(path), "%s%s%s", under, under[0] ? "/" : "", entry->d_name);
 		if (belongs(bundle, path))
 			continue;
@@ -121,24 +137,53 @@ static int refuse_all_strangers(const struct bundle *bundle, int directory_fd,
 
 	if (bundle->user_count)
 		err |= refuse_strangers(bundle, directory_fd, directory, USER_DIRECTORY, diags);
+	if (has_data(bundle))
+		err |= refuse_strangers(bundle, directory_fd, directory, DATA_DIRECTORY, diags);
 	return err ? -1 : 0;
+}
+
+struct digests {
+	int directory_fd;
+	const char *directory;
+	struct bundle_file *files; /* BUNDLE_FILES_MAX */
+	uint32_t count;
+	struct diags *diags;
+};
+
+/* A file may fill several maps; it is there once. */
+static int add_digest(struct digests *digests, const char *path)
+{
+	struct bundle_file *file = &digests->files[digests->count];
+
+	for (uint32_t i = 0; i < digests->count; i++)
+		if (!strcmp(digests->files[i].path, path))
+			return 0;
+	if (digests->count == BUNDLE_FILES_MAX) {
+		diag_add(digests->diags, DIAG_INVALID, digests->directory, 0, 0,
+			 "split the workflow", "%s is one file more than a bundle may have, %d",
+			 path, BUNDLE_FILES_MAX);
+		return -1;
+	}
+	digests->count++;
+	snprintf(file->path, sizeof(file->path), "%s", path);
+	return digest_of(digests->directory_fd, digests->directory, path, file->sha256,
+			 digests->diags);
 }
 
 /* Digests of the files that a bundle must have, in ret. */
 static int digest_all(const struct bundle *bundle, int directory_fd, const char *directory,
 		      struct bundle_file *ret, uint32_t *ret_count, struct diags *diags)
 {
-	uint32_t count = 0;
-	int err = 0;
+	struct digests digests = {directory_fd, directory, ret, 0, diags};
+	int err = add_digest(&digests, BUNDLE_KERNEL_OBJECT);
 
-	for (uint32_t i = 0; i < bundle->user_count + 1; i++) {
-		const char *path = i ? bundle->user[i - 1].file : BUNDLE_KERNEL_OBJECT;
-
-		snprintf(ret[count].path, sizeof(ret[count].path), "%s", path);
-		err |= digest_of(directory_fd, directory, path, ret[count].sha256, diags);
-		count++;
-	}
-	*ret_count = count;
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		err |= add_digest(&digests, bundle->user[i].file);
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		for (uint32_t k = 0; k < bundle->kernel[i].map_count; k++)
+			if (bundle->kernel[i].maps[k].contents[0])
+				err |= add_digest(&digests, bundle->kernel[i].maps[k].contents);
+	*ret_count = digests.count;
 	return err ? -1 : 0;
 }
 

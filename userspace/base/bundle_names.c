@@ -4,16 +4,23 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-const char *const bundle_hook_words[] = {
-	[HOOK_XDP] = "xdp", [HOOK_XDP_GENERIC] = "xdp-generic", NULL};
-const char *const bundle_mode_words[] = {[MODE_COPY] = "copy", [MODE_TAKE] = "take", NULL};
+const char *const bundle_hook_words[] = {[HOOK_XDP] = "xdp",
+					 [HOOK_XDP_GENERIC] = "xdp-generic",
+					 [HOOK_TC_INGRESS] = "tc-ingress",
+					 [HOOK_TC_EGRESS] = "tc-egress",
+					 NULL};
+const char *const bundle_mode_words[] = {
+	[MODE_COPY] = "copy", [MODE_TAKE] = "take", [MODE_OBSERVE] = "observe", NULL};
 const char *const bundle_target_words[] = {[TARGET_KERNEL] = "kernel",
 					   [TARGET_USER] = "user",
 					   [TARGET_SINK] = "sink",
 					   [TARGET_VERDICT] = "verdict",
 					   NULL};
-const char *const bundle_verdict_words[] = {
-	[VERDICT_DROP] = "drop", [VERDICT_PASS] = "pass", [VERDICT_REPLY] = "reply", NULL};
+const char *const bundle_verdict_words[] = {[VERDICT_DROP] = "drop",
+					    [VERDICT_PASS] = "pass",
+					    [VERDICT_REPLY] = "reply",
+					    [VERDICT_REDIRECT] = "redirect",
+					    NULL};
 const char *const bundle_param_type_words[] = {
 	[PARAM_U32] = "u32",	     [PARAM_U64] = "u64",	    [PARAM_S64] = "s64",
 	[PARAM_BOOL] = "bool",	     [PARAM_DURATION] = "duration", [PARAM_BYTES] = "bytes",
@@ -33,8 +40,6 @@ const char *const bundle_field_type_words[] = {[FAAS_FIELD_U64] = "u64",
 					       [FAAS_FIELD_DECIMAL] = "decimal",
 					       NULL};
 const char *const bundle_pass_drop_words[] = {"pass", "drop", NULL};
-const char *const bundle_protocol_words[] = {"udp", "tcp", NULL};
-const enum bundle_protocol bundle_protocol_values[] = {PROTOCOL_UDP, PROTOCOL_TCP};
 
 int bundle_word(const char *const words[], const char *word)
 {
@@ -149,6 +154,18 @@ bool bundle_interface_valid(const char *name)
 	for (size_t i = 0; i < chars; i++)
 		if (name[i] == '/' || name[i] == ':' || (unsigned char)name[i] <= ' ' ||
 		    name[i] == 0x7f)
+			return false;
+	return true;
+}
+
+bool bundle_data_path_valid(const char *path)
+{
+	size_t prefix = strlen(BUNDLE_DATA_PREFIX);
+
+	if (strncmp(path, BUNDLE_DATA_PREFIX, prefix) != 0 || path[prefix] == '.' || !path[prefix])
+		return false;
+	for (path += prefix; *path; path++)
+		if (!is_letter(*path) && !is_digit(*path) && *path != '-' && *path != '.')
 			return false;
 	return true;
 }

@@ -19,8 +19,6 @@ extern const char *const bundle_key_part_words[];   /* enum bundle_key_part */
 extern const char *const bundle_sink_words[];	    /* enum bundle_sink_kind */
 extern const char *const bundle_field_type_words[]; /* enum faas_field_type */
 extern const char *const bundle_pass_drop_words[];  /* false, true */
-extern const char *const bundle_protocol_words[];   /* see bundle_protocol_values */
-extern const enum bundle_protocol bundle_protocol_values[];
 
 /* Place of @p word in a table, or -1. */
 int bundle_word(const char *const words[], const char *word);
@@ -37,6 +35,9 @@ bool bundle_output_reserved(const char *name);
 
 /* Of a network interface: what the kernel accepts (dev_valid_name). */
 bool bundle_interface_valid(const char *name);
+
+/* A file of a bundle below data/: one name without slashes, not hidden. */
+bool bundle_data_path_valid(const char *path);
 
 /* An address as inet_pton reads it. */
 bool bundle_host_valid(const char *host);

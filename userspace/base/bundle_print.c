@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "bundle_match.h"
 #include "bundle_names.h"
 
 /* Every maker below returns-owned, or NULL without memory; json_pack and
@@ -19,6 +20,10 @@ static json_t *print_target(const struct bundle_target *target)
 	bool has_entry = target->kind == TARGET_USER || target->kind == TARGET_SINK;
 	const char *kind = bundle_target_words[target->kind];
 
+	if (target->kind == TARGET_VERDICT && target->index == VERDICT_REDIRECT)
+		return json_pack("{s:s, s:s, s:I}", "kind", kind, "verdict",
+				 bundle_verdict_words[target->index], "redirect",
+				 (json_int_t)target->redirect);
 	if (target->kind == TARGET_VERDICT)
 		return json_pack("{s:s, s:s}", "kind", kind, "verdict",
 				 bundle_verdict_words[target->index]);
@@ -57,10 +62,12 @@ static json_t *print_param(const struct bundle_param *param)
 	const char *type = bundle_param_type_words[param->type];
 
 	if (param->type == PARAM_F64)
-		return json_pack("{s:s, s:s, s:f, s:s}", "name", param->name, "type", type, "real",
-				 param->real, "text", param->text);
-	return json_pack("{s:s, s:s, s:I, s:s}", "name", param->name, "type", type, "integer",
-			 (json_int_t)param->integer, "text", param->text);
+		return json_pack("{s:s, s:s, s:f, s:s, s:b}", "name", param->name, "type", type,
+				 "real", param->real, "text", param->text, "changeable",
+				 param->changeable);
+	return json_pack("{s:s, s:s, s:I, s:s, s:b}", "name", param->name, "type", type, "integer",
+			 (json_int_t)param->integer, "text", param->text, "changeable",
+			 param->changeable);
 }
 
 static json_t *print_key(const enum bundle_key_part *key, uint32_t count)
@@ -100,9 +107,12 @@ static json_t *print_kernel(const struct bundle_function *function)
 	int err = 0;
 
 	for (uint32_t i = 0; i < function->map_count; i++)
-		err |= append(maps, json_pack("{s:s, s:s, s:I}", "map", function->maps[i].map,
+		err |= append(maps, json_pack("{s:s, s:s, s:I, s:s}", "map", function->maps[i].map,
 					      "name", function->maps[i].name, "entries",
-					      (json_int_t)function->maps[i].entries));
+					      (json_int_t)function->maps[i].entries, "contents",
+					      function->maps[i].contents));
+	err |= json_object_set_new(object, "observe", json_boolean(function->observe));
+	err |= json_object_set_new(object, "separate", json_boolean(function->separate));
 	err |= json_object_set_new(object, "maps", maps);
 	if (err) {
 		json_decref(object);
@@ -149,36 +159,95 @@ static json_t *print_entry(const struct bundle_entry *entry)
 			 (json_int_t)entry->payload_bytes_max);
 }
 
-static json_t *print_ports(const uint16_t *ports, uint32_t count)
+static json_t *print_range(const struct bundle_range *range)
 {
-	json_t *list = json_array();
+	return json_pack("[i, i]", range->first, range->last);
+}
 
-	for (uint32_t i = 0; i < count; i++)
-		if (append(list, json_integer(ports[i]))) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+static json_t *print_prefix(const struct bundle_prefix *prefix)
+{
+	char text[BUNDLE_PREFIX_TEXT_BYTES];
+
+	bundle_prefix_print(prefix, text);
+	return json_string(text);
+}
+
+static json_t *print_u8(const uint8_t *value)
+{
+	return json_integer(*value);
+}
+
+static json_t *print_u16(const uint16_t *value)
+{
+	return json_integer(*value);
+}
+
+static json_t *print_text(const char (*text)[FAAS_INTERFACE_BYTES])
+{
+	return json_string(*text);
+}
+
+/* Set @p key of @p object to the list of what @p print makes of each item. */
+#define SET_LIST(object, key, items, count, print)                                                 \
+	do {                                                                                       \
+		json_t *list_ = json_array();                                                      \
+                                                                                                   \
+		for (uint32_t i_ = 0; i_ < (count); i_++)                                          \
+			err |= append(list_, print(&(items)[i_]));                                 \
+		err |= json_object_set_new(object, key, list_);                                    \
+	} while (0)
+
+static json_t *print_match(const struct bundle_match *match)
+{
+	json_t *object = json_pack(
+		"{s:b, s:b, s:o}", "any", match->any, "either_port", match->either_port, "protocol",
+		match->has_protocol ? json_integer(match->ip_protocol) : json_null());
+	int err = 0;
+
+	SET_LIST(object, "destination_ports", match->destination_ranges,
+		 match->destination_range_count, print_range);
+	SET_LIST(object, "source_ports", match->source_ranges, match->source_range_count,
+		 print_range);
+	SET_LIST(object, "destinations", match->destinations, match->destination_count,
+		 print_prefix);
+	SET_LIST(object, "sources", match->sources, match->source_count, print_prefix);
+	SET_LIST(object, "icmp_types", match->icmp_types, match->icmp_type_count, print_u8);
+	SET_LIST(object, "ethertypes", match->ethertypes, match->ethertype_count, print_u16);
+	SET_LIST(object, "vlans", match->vlans, match->vlan_count, print_u16);
+	if (err) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
 }
 
 static json_t *print_trigger(const struct bundle_trigger *trigger)
 {
-	const struct bundle_match *match = &trigger->match;
-	json_t *interfaces = json_array();
-	const char *protocol = bundle_protocol_words[match->protocol == PROTOCOL_TCP];
+	json_t *object =
+		json_pack("{s:s, s:I, s:i, s:s, s:s, s:o}", "name", trigger->name, "id",
+			  (json_int_t)trigger->id, "priority", trigger->priority, "hook",
+			  bundle_hook_words[trigger->hook], "mode",
+			  bundle_mode_words[trigger->mode], "match", print_match(&trigger->match));
+	int err = 0;
 
-	for (uint32_t i = 0; i < trigger->interface_count; i++)
-		if (append(interfaces, json_string(trigger->interfaces[i]))) {
-			json_decref(interfaces);
-			return NULL;
-		}
-	return json_pack("{s:s, s:I, s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "name", trigger->name,
-			 "id", (json_int_t)trigger->id, "interfaces", interfaces, "hook",
-			 bundle_hook_words[trigger->hook], "mode", bundle_mode_words[trigger->mode],
-			 "protocol", protocol, "destination_ports",
-			 print_ports(match->destination_ports, match->destination_port_count),
-			 "source_ports", print_ports(match->source_ports, match->source_port_count),
-			 "to", print_target(&trigger->to));
+	SET_LIST(object, "interfaces", trigger->interfaces, trigger->interface_count, print_text);
+	SET_LIST(object, "targets", trigger->targets, trigger->target_count, print_target);
+	if (err) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *print_health(const struct bundle_health *health)
+{
+	if (!health->given)
+		return json_null();
+	return json_pack("{s:I, s:o, s:I}", "for_ns", (json_int_t)health->for_ns, "max_lost",
+			 health->max_lost == UINT64_MAX
+				 ? json_null()
+				 : json_integer((json_int_t)health->max_lost),
+			 "max_drop_ratio_ppm", (json_int_t)health->max_drop_ratio_ppm);
 }
 
 static json_t *print_sink(const struct bundle_sink *sink)
@@ -204,27 +273,19 @@ static json_t *print_file(const struct bundle_file *file)
 	return json_pack("{s:s, s:s}", "path", file->path, "sha256", file->sha256);
 }
 
-/* Set @p key of @p object to the list of what @p print makes of each item. */
-#define SET_LIST(object, key, items, count, print)                                                 \
-	do {                                                                                       \
-		json_t *list_ = json_array();                                                      \
-                                                                                                   \
-		for (uint32_t i_ = 0; i_ < (count); i_++)                                          \
-			err |= append(list_, print(&(items)[i_]));                                 \
-		err |= json_object_set_new(object, key, list_);                                    \
-	} while (0)
-
 char *bundle_print(const struct bundle *bundle)
 {
 	json_t *object;
 	char *text = NULL;
 	int err = 0;
 
-	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I}", "format", BUNDLE_FORMAT, "workflow",
-			   bundle->name, "version", bundle->version, "on_failure",
+	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:o}", "format", BUNDLE_FORMAT,
+			   "workflow", bundle->name, "version", bundle->version, "on_failure",
 			   bundle_pass_drop_words[bundle->on_failure_drop], "overload_packet",
 			   bundle_pass_drop_words[bundle->overload_drop], "queue_events",
-			   (json_int_t)bundle->queue_events);
+			   (json_int_t)bundle->queue_events, "health",
+			   print_health(&bundle->health));
+	SET_LIST(object, "redirects", bundle->redirects, bundle->redirect_count, print_text);
 	SET_LIST(object, "triggers", bundle->triggers, bundle->trigger_count, print_trigger);
 	SET_LIST(object, "kernel", bundle->kernel, bundle->kernel_count, print_kernel);
 	SET_LIST(object, "kernel_fields", bundle->kernel_fields, bundle->kernel_field_count,

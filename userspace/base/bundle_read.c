@@ -9,417 +9,262 @@
 #include "bundle.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "bundle_names.h"
+#include "bundle_read.h"
+#include "manifest.h"
 
-/* The longest path is some 60 characters; it is cut, not trusted. */
-#define PATH_BYTES 128
-
-struct reader {
-	const char *place;
-	struct diags *diags;
-	bool failed;
-};
-
-/* A value and where it stands, as in "kernel[0].outputs[1]". */
-struct at {
-	struct reader *reader;
-	const json_t *value; /* NULL: missing, which has been said */
-	char path[PATH_BYTES];
-};
-
-static void __attribute__((format(printf, 2, 3)))
-complain(const struct at *at, const char *format, ...)
-{
-	char text[256];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	diag_add(at->reader->diags, DIAG_INVALID, at->reader->place, 0, 0,
-		 "build the bundle again with `ebpf-faas build`", "%s %s",
-		 at->path[0] ? at->path : "the manifest", text);
-	at->reader->failed = true;
-}
-
-static void __attribute__((format(printf, 3, 4)))
-path_append(struct at *at, const struct at *parent, const char *format, ...)
-{
-	size_t used = strlen(parent->path);
-	va_list arguments;
-
-	memcpy(at->path, parent->path, used + 1);
-	va_start(arguments, format);
-	vsnprintf(at->path + used, sizeof(at->path) - used, format, arguments);
-	va_end(arguments);
-}
-
-/* Member @p key, which must be there. */
-static struct at member(const struct at *object, const char *key)
-{
-	struct at at = {.reader = object->reader};
-
-	path_append(&at, object, "%s%s", object->path[0] ? "." : "", key);
-	if (!object->value)
-		return at;
-	at.value = json_object_get(object->value, key);
-	if (!at.value)
-		complain(&at, "is missing");
-	return at;
-}
-
-static struct at element(const struct at *array, size_t index)
-{
-	struct at at = {.reader = array->reader, .value = json_array_get(array->value, index)};
-
-	path_append(&at, array, "[%zu]", index);
-	return at;
-}
-
-/* Check that @p at is an object that has no members but @p keys. */
-static void object_of(struct at *at, const char *const keys[])
-{
-	const char *key;
-	json_t *value;
-
-	if (!at->value)
-		return;
-	if (!json_is_object(at->value)) {
-		complain(at, "is not an object");
-		at->value = NULL;
-		return;
-	}
-	json_object_foreach ((json_t *)at->value, key, value)
-		if (bundle_word(keys, key) < 0)
-			complain(at, "has an unknown member \"%s\"", key);
-}
-#define OBJECT(at, ...) object_of(at, (const char *const[]){__VA_ARGS__, NULL})
-
-/* The array @p key; *ret_count is 0 unless it is one with at most @p max items. */
-static struct at array(const struct at *object, const char *key, uint32_t max, uint32_t *ret_count)
-{
-	struct at at = member(object, key);
-
-	*ret_count = 0;
-	if (!at.value)
-		return at;
-	if (!json_is_array(at.value))
-		complain(&at, "is not an array");
-	else if (json_array_size(at.value) > max)
-		complain(&at, "has %zu items, the limit is %u", json_array_size(at.value), max);
-	else
-		*ret_count = (uint32_t)json_array_size(at.value);
-	return at;
-}
-
-static void read_text(const struct at *at, char *ret, size_t bytes)
-{
-	if (!at->value)
-		return;
-	if (!json_is_string(at->value))
-		complain(at, "is not a string");
-	else if (json_string_length(at->value) >= bytes)
-		complain(at, "is longer than %zu bytes", bytes - 1);
-	else
-		/* No NUL inside: the parser refuses \u0000. */
-		snprintf(ret, bytes, "%s", json_string_value(at->value));
-}
-
-static void text(const struct at *object, const char *key, char *ret, size_t bytes)
-{
-	struct at at = member(object, key);
-
-	read_text(&at, ret, bytes);
-}
-
-static int64_t integer(const struct at *object, const char *key, int64_t min, int64_t max)
-{
-	struct at at = member(object, key);
-	json_int_t value;
-
-	if (!at.value)
-		return min;
-	value = json_integer_value(at.value);
-	if (!json_is_integer(at.value))
-		complain(&at, "is not an integer");
-	else if (value < min || value > max)
-		complain(&at, "is %lld, which is not within %lld and %lld", (long long)value,
-			 (long long)min, (long long)max);
-	else
-		return value;
-	return min;
-}
-
-static uint32_t u32(const struct at *object, const char *key, uint32_t min, uint32_t max)
-{
-	return (uint32_t)integer(object, key, min, max);
-}
-
-static unsigned int read_word(const struct at *at, const char *const words[])
-{
-	int index;
-
-	if (!at->value)
-		return 0;
-	index = json_is_string(at->value) ? bundle_word(words, json_string_value(at->value)) : -1;
-	if (index < 0)
-		complain(at, "is not one of the words that may stand here");
-	return index < 0 ? 0 : (unsigned int)index;
-}
-
-static unsigned int word(const struct at *object, const char *key, const char *const words[])
-{
-	struct at at = member(object, key);
-
-	return read_word(&at, words);
-}
-
-static uint32_t read_key(const struct at *object, enum bundle_key_part *ret)
+static uint32_t read_key(const struct manifest_at *object, enum bundle_key_part *ret)
 {
 	uint32_t count;
-	struct at parts = array(object, "key", FAAS_KEY_PARTS_MAX, &count);
+	struct manifest_at parts = manifest_array(object, "key", FAAS_KEY_PARTS_MAX, &count);
 
 	for (uint32_t i = 0; i < count; i++) {
-		struct at part = element(&parts, i);
+		struct manifest_at part = manifest_element(&parts, i);
 
-		ret[i] = (enum bundle_key_part)read_word(&part, bundle_key_part_words);
+		ret[i] = (enum bundle_key_part)manifest_read_word(&part, bundle_key_part_words);
 	}
 	return count;
 }
 
-static void read_target(struct at at, struct bundle_target *ret)
+void bundle_read_target(struct manifest_at at, struct bundle_target *ret)
 {
 	ret->entry = BUNDLE_NO_ENTRY;
 	if (!at.value)
 		return;
-	ret->kind = (enum bundle_target_kind)word(&at, "kind", bundle_target_words);
+	ret->kind = (enum bundle_target_kind)manifest_word(&at, "kind", bundle_target_words);
 	if (ret->kind == TARGET_VERDICT) {
-		OBJECT(&at, "kind", "verdict");
-		ret->index = word(&at, "verdict", bundle_verdict_words);
+		ret->index = manifest_word(&at, "verdict", bundle_verdict_words);
+		if (ret->index != VERDICT_REDIRECT) {
+			MANIFEST_OBJECT(&at, "kind", "verdict");
+			return;
+		}
+		MANIFEST_OBJECT(&at, "kind", "verdict", "redirect");
+		ret->redirect = manifest_u32(&at, "redirect", 0, FAAS_REDIRECTS_MAX - 1);
 		return;
 	}
-	OBJECT(&at, "kind", "index", "entry");
+	MANIFEST_OBJECT(&at, "kind", "index", "entry");
 	/* bundle_check() knows how many there are of what it leads to. */
-	ret->index = u32(&at, "index", 0, UINT16_MAX);
+	ret->index = manifest_u32(&at, "index", 0, UINT16_MAX);
 	if (at.value && json_object_get(at.value, "entry"))
-		ret->entry = u32(&at, "entry", 0, FAAS_ENTRIES_MAX - 1);
+		ret->entry = manifest_u32(&at, "entry", 0, FAAS_ENTRIES_MAX - 1);
 }
 
-static void read_field(struct at at, struct bundle_field *ret)
+static void read_field(struct manifest_at at, struct bundle_field *ret)
 {
-	OBJECT(&at, "name", "type", "unit");
-	text(&at, "name", ret->name, sizeof(ret->name));
-	text(&at, "unit", ret->unit, sizeof(ret->unit));
-	ret->type = (enum faas_field_type)word(&at, "type", bundle_field_type_words);
+	MANIFEST_OBJECT(&at, "name", "type", "unit");
+	manifest_text(&at, "name", ret->name, sizeof(ret->name));
+	manifest_text(&at, "unit", ret->unit, sizeof(ret->unit));
+	ret->type = (enum faas_field_type)manifest_word(&at, "type", bundle_field_type_words);
 }
 
-static void read_output(struct at at, struct bundle_output *ret)
+static void read_output(struct manifest_at at, struct bundle_output *ret)
 {
-	struct at list;
+	struct manifest_at list;
 
-	OBJECT(&at, "name", "origin", "targets", "fields");
-	text(&at, "name", ret->name, sizeof(ret->name));
-	ret->origin = u32(&at, "origin", 0, FAAS_ORIGINS_MAX - 1);
-	list = array(&at, "targets", FAAS_OUTPUT_TARGETS_MAX, &ret->target_count);
+	MANIFEST_OBJECT(&at, "name", "origin", "targets", "fields");
+	manifest_text(&at, "name", ret->name, sizeof(ret->name));
+	ret->origin = manifest_u32(&at, "origin", 0, FAAS_ORIGINS_MAX - 1);
+	list = manifest_array(&at, "targets", FAAS_OUTPUT_TARGETS_MAX, &ret->target_count);
 	for (uint32_t i = 0; i < ret->target_count; i++)
-		read_target(element(&list, i), &ret->targets[i]);
-	list = array(&at, "fields", FAAS_FIELDS_MAX, &ret->field_count);
+		bundle_read_target(manifest_element(&list, i), &ret->targets[i]);
+	list = manifest_array(&at, "fields", FAAS_FIELDS_MAX, &ret->field_count);
 	for (uint32_t i = 0; i < ret->field_count; i++)
-		read_field(element(&list, i), &ret->fields[i]);
+		read_field(manifest_element(&list, i), &ret->fields[i]);
 }
 
-static void read_param(struct at at, struct bundle_param *ret)
+static void read_param(struct manifest_at at, struct bundle_param *ret)
 {
-	text(&at, "name", ret->name, sizeof(ret->name));
-	text(&at, "text", ret->text, sizeof(ret->text));
-	ret->type = (enum bundle_param_type)word(&at, "type", bundle_param_type_words);
+	manifest_text(&at, "name", ret->name, sizeof(ret->name));
+	manifest_text(&at, "text", ret->text, sizeof(ret->text));
+	ret->type = (enum bundle_param_type)manifest_word(&at, "type", bundle_param_type_words);
+	ret->changeable = manifest_bool(&at, "changeable");
 	if (ret->type != PARAM_F64) {
-		OBJECT(&at, "name", "type", "integer", "text");
-		ret->integer = integer(&at, "integer", INT64_MIN, INT64_MAX);
+		MANIFEST_OBJECT(&at, "name", "type", "integer", "text", "changeable");
+		ret->integer = manifest_integer(&at, "integer", INT64_MIN, INT64_MAX);
 		return;
 	}
-	OBJECT(&at, "name", "type", "real", "text");
-	at = member(&at, "real");
+	MANIFEST_OBJECT(&at, "name", "type", "real", "text", "changeable");
+	at = manifest_member(&at, "real");
 	if (at.value && !json_is_number(at.value))
-		complain(&at, "is not a number");
+		manifest_complain(&at, "is not a number");
 	else
 		ret->real = json_number_value(at.value);
 }
 
-static void read_function(const struct at *at, struct bundle_function *ret)
+static void read_function(const struct manifest_at *at, struct bundle_function *ret)
 {
-	struct at list;
+	struct manifest_at list;
 
-	text(at, "instance", ret->instance, sizeof(ret->instance));
-	text(at, "function", ret->function, sizeof(ret->function));
-	list = array(at, "params", FAAS_PARAMS_MAX, &ret->param_count);
+	manifest_text(at, "instance", ret->instance, sizeof(ret->instance));
+	manifest_text(at, "function", ret->function, sizeof(ret->function));
+	list = manifest_array(at, "params", FAAS_PARAMS_MAX, &ret->param_count);
 	for (uint32_t i = 0; i < ret->param_count; i++)
-		read_param(element(&list, i), &ret->params[i]);
-	list = array(at, "outputs", FAAS_OUTPUTS_MAX, &ret->output_count);
+		read_param(manifest_element(&list, i), &ret->params[i]);
+	list = manifest_array(at, "outputs", FAAS_OUTPUTS_MAX, &ret->output_count);
 	for (uint32_t i = 0; i < ret->output_count; i++)
-		read_output(element(&list, i), &ret->outputs[i]);
+		read_output(manifest_element(&list, i), &ret->outputs[i]);
 }
 
-static void read_kernel(struct at at, struct bundle_function *ret)
+static void read_kernel(struct manifest_at at, struct bundle_function *ret)
 {
-	struct at list;
+	struct manifest_at list;
 
-	OBJECT(&at, "instance", "function", "params", "outputs", "maps");
+	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "maps", "observe",
+			"separate");
 	read_function(&at, ret);
-	list = array(&at, "maps", FAAS_STATE_MAPS_MAX, &ret->map_count);
+	ret->observe = manifest_bool(&at, "observe");
+	ret->separate = manifest_bool(&at, "separate");
+	list = manifest_array(&at, "maps", FAAS_STATE_MAPS_MAX, &ret->map_count);
 	for (uint32_t i = 0; i < ret->map_count; i++) {
-		struct at map = element(&list, i);
+		struct manifest_at map = manifest_element(&list, i);
 
-		OBJECT(&map, "map", "name", "entries");
-		text(&map, "map", ret->maps[i].map, sizeof(ret->maps[i].map));
-		text(&map, "name", ret->maps[i].name, sizeof(ret->maps[i].name));
-		ret->maps[i].entries = u32(&map, "entries", 0, UINT32_MAX);
+		MANIFEST_OBJECT(&map, "map", "name", "entries", "contents");
+		manifest_text(&map, "map", ret->maps[i].map, sizeof(ret->maps[i].map));
+		manifest_text(&map, "name", ret->maps[i].name, sizeof(ret->maps[i].name));
+		manifest_text(&map, "contents", ret->maps[i].contents,
+			      sizeof(ret->maps[i].contents));
+		ret->maps[i].entries = manifest_u32(&map, "entries", 0, UINT32_MAX);
 	}
 }
 
-static void read_user(struct at at, struct bundle_function *ret)
+static void read_user(struct manifest_at at, struct bundle_function *ret)
 {
-	struct at list, state;
+	struct manifest_at list, state;
 
-	OBJECT(&at, "instance", "function", "params", "outputs", "file", "state", "inputs", "key");
+	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "file", "state", "inputs",
+			"key");
 	read_function(&at, ret);
-	text(&at, "file", ret->file, sizeof(ret->file));
-	state = member(&at, "state");
+	manifest_text(&at, "file", ret->file, sizeof(ret->file));
+	state = manifest_member(&at, "state");
 	ret->has_state = state.value && !json_is_null(state.value);
 	if (ret->has_state) {
-		OBJECT(&state, "bytes", "version", "keys");
-		ret->state_bytes = u32(&state, "bytes", 1, FAAS_STATE_BYTES_MAX);
-		ret->state_version = u32(&state, "version", 1, UINT32_MAX);
-		ret->state_keys = u32(&state, "keys", 1, FAAS_STATE_KEYS_MAX);
+		MANIFEST_OBJECT(&state, "bytes", "version", "keys");
+		ret->state_bytes = manifest_u32(&state, "bytes", 1, FAAS_STATE_BYTES_MAX);
+		ret->state_version = manifest_u32(&state, "version", 1, UINT32_MAX);
+		ret->state_keys = manifest_u32(&state, "keys", 1, FAAS_STATE_KEYS_MAX);
 	}
-	list = array(&at, "inputs", FAAS_INPUTS_MAX, &ret->input_count);
+	list = manifest_array(&at, "inputs", FAAS_INPUTS_MAX, &ret->input_count);
 	for (uint32_t i = 0; i < ret->input_count; i++) {
-		struct at input = element(&list, i);
+		struct manifest_at input = manifest_element(&list, i);
 
-		read_text(&input, ret->inputs[i], sizeof(ret->inputs[i]));
+		manifest_read_text(&input, ret->inputs[i], sizeof(ret->inputs[i]));
 	}
 	ret->key_count = read_key(&at, ret->key);
 }
 
-static void read_entry(struct at at, struct bundle_entry *ret)
+static void read_entry(struct manifest_at at, struct bundle_entry *ret)
 {
-	struct at from;
+	struct manifest_at from;
 
-	OBJECT(&at, "from", "kind", "index", "key", "key_bytes", "payload_bytes_max");
-	from = member(&at, "from");
+	MANIFEST_OBJECT(&at, "from", "kind", "index", "key", "key_bytes", "payload_bytes_max");
+	from = manifest_member(&at, "from");
 	if (from.value && json_object_get(from.value, "trigger")) {
-		OBJECT(&from, "trigger");
+		MANIFEST_OBJECT(&from, "trigger");
 		ret->kernel_function = BUNDLE_FROM_TRIGGER;
-		ret->output = u32(&from, "trigger", 0, FAAS_TRIGGERS_MAX - 1);
+		ret->output = manifest_u32(&from, "trigger", 0, FAAS_TRIGGERS_MAX - 1);
 	} else {
-		OBJECT(&from, "kernel", "output");
-		ret->kernel_function = u32(&from, "kernel", 0, FAAS_KERNEL_FUNCTIONS_MAX - 1);
-		ret->output = u32(&from, "output", 0, FAAS_OUTPUTS_MAX - 1);
+		MANIFEST_OBJECT(&from, "kernel", "output");
+		ret->kernel_function =
+			manifest_u32(&from, "kernel", 0, FAAS_KERNEL_FUNCTIONS_MAX - 1);
+		ret->output = manifest_u32(&from, "output", 0, FAAS_OUTPUTS_MAX - 1);
 	}
-	ret->kind = (enum bundle_target_kind)word(&at, "kind", bundle_target_words);
-	ret->index = u32(&at, "index", 0, UINT16_MAX);
+	ret->kind = (enum bundle_target_kind)manifest_word(&at, "kind", bundle_target_words);
+	ret->index = manifest_u32(&at, "index", 0, UINT16_MAX);
 	ret->key_count = read_key(&at, ret->key);
-	ret->key_bytes = u32(&at, "key_bytes", 0, FAAS_KEY_BYTES_MAX);
-	ret->payload_bytes_max = u32(&at, "payload_bytes_max", 0, FAAS_EVENT_PAYLOAD_MAX);
+	ret->key_bytes = manifest_u32(&at, "key_bytes", 0, FAAS_KEY_BYTES_MAX);
+	ret->payload_bytes_max = manifest_u32(&at, "payload_bytes_max", 0, FAAS_EVENT_PAYLOAD_MAX);
 }
 
-static uint32_t read_ports(const struct at *object, const char *key, uint16_t *ret)
+static void read_sink(struct manifest_at at, struct bundle_sink *ret)
 {
-	uint32_t count;
-	struct at list = array(object, key, FAAS_TRIGGER_PORTS_MAX, &count);
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct at port = element(&list, i);
-		json_int_t value = json_integer_value(port.value);
-
-		if (!json_is_integer(port.value) || value < 1 || value >= FAAS_PORTS)
-			complain(&port, "is not a port, 1 to %d", FAAS_PORTS - 1);
-		else
-			ret[i] = (uint16_t)value;
-	}
-	return count;
-}
-
-static void read_trigger(struct at at, struct bundle_trigger *ret)
-{
-	struct bundle_match *match = &ret->match;
-	struct at list;
-
-	OBJECT(&at, "name", "id", "interfaces", "hook", "mode", "protocol", "destination_ports",
-	       "source_ports", "to");
-	text(&at, "name", ret->name, sizeof(ret->name));
-	ret->id = u32(&at, "id", 1, UINT16_MAX);
-	list = array(&at, "interfaces", FAAS_TRIGGER_INTERFACES_MAX, &ret->interface_count);
-	for (uint32_t i = 0; i < ret->interface_count; i++) {
-		struct at interface = element(&list, i);
-
-		read_text(&interface, ret->interfaces[i], sizeof(ret->interfaces[i]));
-	}
-	ret->hook = (enum bundle_hook)word(&at, "hook", bundle_hook_words);
-	ret->mode = (enum bundle_mode)word(&at, "mode", bundle_mode_words);
-	match->protocol = bundle_protocol_values[word(&at, "protocol", bundle_protocol_words)];
-	match->destination_port_count =
-		read_ports(&at, "destination_ports", match->destination_ports);
-	match->source_port_count = read_ports(&at, "source_ports", match->source_ports);
-	read_target(member(&at, "to"), &ret->to);
-}
-
-static void read_sink(struct at at, struct bundle_sink *ret)
-{
-	text(&at, "name", ret->name, sizeof(ret->name));
-	ret->kind = (enum bundle_sink_kind)word(&at, "kind", bundle_sink_words);
+	manifest_text(&at, "name", ret->name, sizeof(ret->name));
+	ret->kind = (enum bundle_sink_kind)manifest_word(&at, "kind", bundle_sink_words);
 	if (ret->kind == SINK_UDP) {
-		OBJECT(&at, "name", "kind", "host", "port");
-		text(&at, "host", ret->host, sizeof(ret->host));
-		ret->port = (uint16_t)u32(&at, "port", 1, FAAS_PORTS - 1);
+		MANIFEST_OBJECT(&at, "name", "kind", "host", "port");
+		manifest_text(&at, "host", ret->host, sizeof(ret->host));
+		ret->port = (uint16_t)manifest_u32(&at, "port", 1, FAAS_PORTS - 1);
 		return;
 	}
-	OBJECT(&at, "name", "kind", "path", "rotate_bytes", "keep");
-	text(&at, "path", ret->path, sizeof(ret->path));
-	ret->rotate_bytes = (uint64_t)integer(&at, "rotate_bytes", 0, INT64_MAX);
-	ret->keep = u32(&at, "keep", 0, FAAS_SINK_KEEP_MAX);
+	MANIFEST_OBJECT(&at, "name", "kind", "path", "rotate_bytes", "keep");
+	manifest_text(&at, "path", ret->path, sizeof(ret->path));
+	ret->rotate_bytes = (uint64_t)manifest_integer(&at, "rotate_bytes", 0, INT64_MAX);
+	ret->keep = manifest_u32(&at, "keep", 0, FAAS_SINK_KEEP_MAX);
 }
 
-static void read_kernel_field(struct at at, struct bundle_kernel_field *ret)
+static void read_kernel_field(struct manifest_at at, struct bundle_kernel_field *ret)
 {
-	OBJECT(&at, "kernel_function", "field");
-	ret->kernel_function = u32(&at, "kernel_function", 0, FAAS_KERNEL_FUNCTIONS_MAX - 1);
-	read_field(member(&at, "field"), &ret->field);
+	MANIFEST_OBJECT(&at, "kernel_function", "field");
+	ret->kernel_function =
+		manifest_u32(&at, "kernel_function", 0, FAAS_KERNEL_FUNCTIONS_MAX - 1);
+	read_field(manifest_member(&at, "field"), &ret->field);
 }
 
-static void read_file(struct at at, struct bundle_file *ret)
+static void read_file(struct manifest_at at, struct bundle_file *ret)
 {
-	OBJECT(&at, "path", "sha256");
-	text(&at, "path", ret->path, sizeof(ret->path));
-	text(&at, "sha256", ret->sha256, sizeof(ret->sha256));
+	MANIFEST_OBJECT(&at, "path", "sha256");
+	manifest_text(&at, "path", ret->path, sizeof(ret->path));
+	manifest_text(&at, "sha256", ret->sha256, sizeof(ret->sha256));
 }
 
 /* Read the list @p key into @p items, each with @p read. */
 #define READ_LIST(object, key, items, count, read)                                                 \
 	do {                                                                                       \
-		struct at list_ = array(object, key, sizeof(items) / sizeof((items)[0]), count);   \
+		struct manifest_at list_ =                                                         \
+			manifest_array(object, key, sizeof(items) / sizeof((items)[0]), count);    \
                                                                                                    \
 		for (uint32_t i_ = 0; i_ < *(count); i_++)                                         \
-			read(element(&list_, i_), &(items)[i_]);                                   \
+			read(manifest_element(&list_, i_), &(items)[i_]);                          \
 	} while (0)
 
-static void read_bundle(struct at at, struct bundle *ret)
+static void read_health(struct manifest_at at, struct bundle_health *ret)
 {
-	OBJECT(&at, "format", "workflow", "version", "on_failure", "overload_packet",
-	       "queue_events", "triggers", "kernel", "kernel_fields", "user", "entries", "sinks",
-	       "files");
-	text(&at, "workflow", ret->name, sizeof(ret->name));
-	text(&at, "version", ret->version, sizeof(ret->version));
-	ret->on_failure_drop = word(&at, "on_failure", bundle_pass_drop_words);
-	ret->overload_drop = word(&at, "overload_packet", bundle_pass_drop_words);
-	ret->queue_events = u32(&at, "queue_events", FAAS_QUEUE_EVENTS_MIN, FAAS_QUEUE_EVENTS_MAX);
-	READ_LIST(&at, "triggers", ret->triggers, &ret->trigger_count, read_trigger);
+	struct manifest_at lost;
+
+	ret->given = at.value && !json_is_null(at.value);
+	if (!ret->given)
+		return;
+	MANIFEST_OBJECT(&at, "for_ns", "max_lost", "max_drop_ratio_ppm");
+	ret->for_ns = (uint64_t)manifest_integer(&at, "for_ns", BUNDLE_HEALTH_MIN_NS,
+						 BUNDLE_HEALTH_MAX_NS);
+	lost = manifest_member(&at, "max_lost");
+	ret->max_lost = lost.value && json_is_null(lost.value)
+				? UINT64_MAX
+				: (uint64_t)manifest_read_integer(&lost, 0, INT64_MAX);
+	ret->max_drop_ratio_ppm =
+		(uint64_t)manifest_integer(&at, "max_drop_ratio_ppm", 0, BUNDLE_RATIO_ONE);
+}
+
+static void read_redirects(const struct manifest_at *object, struct bundle *ret)
+{
+	struct manifest_at list =
+		manifest_array(object, "redirects", FAAS_REDIRECTS_MAX, &ret->redirect_count);
+
+	for (uint32_t i = 0; i < ret->redirect_count; i++) {
+		struct manifest_at name = manifest_element(&list, i);
+
+		manifest_read_text(&name, ret->redirects[i], sizeof(ret->redirects[i]));
+	}
+}
+
+static void read_bundle(struct manifest_at at, struct bundle *ret)
+{
+	MANIFEST_OBJECT(&at, "format", "workflow", "version", "on_failure", "overload_packet",
+			"queue_events", "health", "redirects", "triggers", "kernel",
+			"kernel_fields", "user", "entries", "sinks", "files");
+	manifest_text(&at, "workflow", ret->name, sizeof(ret->name));
+	manifest_text(&at, "version", ret->version, sizeof(ret->version));
+	ret->on_failure_drop = manifest_word(&at, "on_failure", bundle_pass_drop_words);
+	ret->overload_drop = manifest_word(&at, "overload_packet", bundle_pass_drop_words);
+	ret->queue_events =
+		manifest_u32(&at, "queue_events", FAAS_QUEUE_EVENTS_MIN, FAAS_QUEUE_EVENTS_MAX);
+	read_health(manifest_member(&at, "health"), &ret->health);
+	read_redirects(&at, ret);
+	READ_LIST(&at, "triggers", ret->triggers, &ret->trigger_count, bundle_read_trigger);
 	READ_LIST(&at, "kernel", ret->kernel, &ret->kernel_count, read_kernel);
 	READ_LIST(&at, "kernel_fields", ret->kernel_fields, &ret->kernel_field_count,
 		  read_kernel_field);
@@ -432,8 +277,8 @@ static void read_bundle(struct at at, struct bundle *ret)
 int bundle_parse(const char *json, size_t bytes, const char *place, struct bundle *ret,
 		 struct diags *diags)
 {
-	struct reader reader = {.place = place, .diags = diags};
-	struct at top = {.reader = &reader};
+	struct manifest_reader reader = {.place = place, .diags = diags};
+	struct manifest_at top = {.reader = &reader};
 	struct bundle *bundle = NULL;
 	json_t *object = NULL;
 	json_error_t error;

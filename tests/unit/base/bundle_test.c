@@ -18,6 +18,7 @@
 static const char workflow_text[] =
 	"workflow: plant\n"
 	"version: \"1.4 ä\"\n"
+	"health: {for: 30s, max_lost: 3, max_drop_ratio: 0.2}\n"
 	"triggers:\n"
 	"  a: {packet: {interfaces: [eth0, eth1], match: {protocol: udp, port: [5, 6]}}, to: f}\n"
 	"  b: {packet: {interfaces: eth0, match: {protocol: tcp, port: 7}}, mode: take, to: u}\n"
@@ -25,7 +26,7 @@ static const char workflow_text[] =
 	"  f:\n"
 	"    kernel: filter\n"
 	"    params: {min: -0.000001, max: 1}\n"
-	"    outputs: {inside: [d, s], outside: drop, too_short: reply}\n"
+	"    outputs: {inside: [d, s], outside: {redirect: eth9}, too_short: reply}\n"
 	"  d: {kernel: dedup, params: {seed: 18446744073709551615}, outputs: {first: w}}\n"
 	"  w: {user: watch, key: [source_address, vlan], params: {alpha: 0.12345678901234567},\n"
 	"      outputs: {anomaly: [s, t]}}\n"
@@ -54,6 +55,10 @@ static int set_up(void **state)
 		diags_print(diags, stderr);
 	*sound = workflow->bundle;
 	snprintf(sound->kernel[1].maps[0].name, sizeof(sound->kernel[1].maps[0].name), "d_seen");
+	snprintf(sound->kernel[1].maps[0].contents, sizeof(sound->kernel[1].maps[0].contents),
+		 "data/d.known");
+	sound->kernel[1].params[1].changeable = true;
+	sound->kernel[1].separate = true;
 	sound->file_count = 3;
 	snprintf(sound->files[0].path, sizeof(sound->files[0].path), "kernel.bpf.o");
 	snprintf(sound->files[1].path, sizeof(sound->files[1].path), "user/w.so");
@@ -159,8 +164,8 @@ static const struct {
 	const char *value;
 	const char *cause;
 } changes[] = {
-	{"format", "2", "not of format 1"},
-	{"format", NULL, "not of format 1"},
+	{"format", "1", "not of format 2"},
+	{"format", NULL, "not of format 2"},
 	{"workflow", "\"../x\"", "bad workflow name"},
 	{"workflow", "\"\"", "bad workflow name"},
 	{"workflow", "5", "workflow is not a string"},
@@ -175,22 +180,52 @@ static const struct {
 	{"triggers", "{}", "triggers is not an array"},
 	{"triggers", "[]", "no trigger"},
 	{"triggers[0]", "5", "triggers[0] is not an object"},
-	{"triggers[0].name", "\"b\"", "its name or id is taken"},
-	{"triggers[1].id", "1", "its name or id is taken"},
-	{"triggers[0].id", "65536", "triggers[0].id is 65536"},
+	{"triggers[0].name", "\"b\"", "its id is not that of its name"},
+	{"triggers[1].id", "1", "its id is not that of its name"},
+	{"triggers[0].id", "32768", "triggers[0].id is 32768"},
 	{"triggers[0].interfaces", "[]", "no interface"},
 	{"triggers[0].interfaces[1]", "\"../e\"", "bad interface name"},
-	{"triggers[0].protocol", "\"icmp\"", "not one of the words"},
-	{"triggers[0].destination_ports[0]", "0", "not a port"},
-	{"triggers[0].destination_ports[0]", "65536", "not a port"},
-	{"triggers[0].destination_ports[0]", "\"5\"", "not a port"},
-	{"triggers[0].to.index", "2", "does not come after"},
-	{"triggers[0].to.index", "-1", "is -1"},
-	{"triggers[0].to", "{\"kind\": \"verdict\", \"verdict\": \"drop\"}", "leads to a verdict"},
-	{"triggers[0].to.entry", "0", "stays in the kernel and has an entry"},
-	{"triggers[1].to.entry", "1", "leads elsewhere"},
-	{"triggers[1].to.entry", NULL, "no entry"},
-	{"triggers[1].to.index", "2", "no user function 2"},
+	{"triggers[0].priority", "1001", "priority is 1001"},
+	{"triggers[0].match.protocol", "\"udp\"", "protocol is not an integer"},
+	{"triggers[0].match.protocol", "256", "protocol is 256"},
+	{"triggers[0].match.protocol", "null", "without a protocol"},
+	{"triggers[0].match.any", "1", "neither true nor false"},
+	{"triggers[0].match.any", "true", "stands alone"},
+	{"triggers[0].match.either_port", "null", "neither true nor false"},
+	{"triggers[0].match.destination_ports[0]", "5", "not a range"},
+	{"triggers[0].match.destination_ports[0]", "[5]", "not a range"},
+	{"triggers[0].match.destination_ports[0]", "[0, 5]", "[0] is 0"},
+	{"triggers[0].match.destination_ports[0]", "[5, 65536]", "[1] is 65536"},
+	{"triggers[0].match.destination_ports[0]", "[\"5\", 5]", "not an integer"},
+	{"triggers[0].match.destination_ports[0]", "[7, 5]", "no range"},
+	{"triggers[0].match.destination_ports[0]", "[6, 9]", "port 6 is there twice"},
+	{"triggers[0].match.source_ports", "[[1, 1]]", "either direction"},
+	{"triggers[0].match.sources", "[\"10.0.0.1/8\"]", "not a prefix"},
+	{"triggers[0].match.sources", "[\"::ffff:10.0.0.0/104\"]", "not a prefix"},
+	{"triggers[0].match.sources", "[\"10.0.0.0/8\", \"10.0.0.0/8\"]", "there twice"},
+	{"triggers[0].match.destinations", "[5]", "not a string"},
+	{"triggers[0].match.icmp_types", "[8]", "without ICMP"},
+	{"triggers[0].match.icmp_types", "[256]", "icmp_types[0] is 256"},
+	{"triggers[0].match.ethertypes", "[2054]", "have no IP"},
+	{"triggers[0].match.vlans", "[4095]", "4095 is no VLAN"},
+	{"triggers[0].match.vlans", "[65536]", "vlans[0] is 65536"},
+	{"triggers[0].targets", "[]", "leads nowhere"},
+	{"triggers[0].hook", "\"tc\"", "not one of the words"},
+	{"triggers[0].mode", "\"drop\"", "not one of the words"},
+	{"health", "{\"for_ns\": 1, \"max_lost\": 0, \"max_drop_ratio_ppm\": 0}", "for_ns is 1"},
+	{"health.max_lost", "-1", "max_lost is -1"},
+	{"health.max_drop_ratio_ppm", "1000001", "is 1000001"},
+	{"redirects[0]", "\"a/b\"", "bad interface name \"a/b\""},
+	{"redirects[0]", "5", "redirects[0] is not a string"},
+	{"redirects", "[]", "no interface 0 to redirect to"},
+	{"triggers[0].targets[0].index", "2", "does not come after"},
+	{"triggers[0].targets[0].index", "-1", "is -1"},
+	{"triggers[0].targets[0]", "{\"kind\": \"verdict\", \"verdict\": \"drop\"}",
+	 "leads to a verdict"},
+	{"triggers[0].targets[0].entry", "0", "stays in the kernel and has an entry"},
+	{"triggers[1].targets[0].entry", "1", "leads elsewhere"},
+	{"triggers[1].targets[0].entry", NULL, "no entry"},
+	{"triggers[1].targets[0].index", "2", "no user function 2"},
 	{"kernel[0].instance", "\"D\"", "bad instance name"},
 	{"kernel[0].instance", "\"w\"", "two things are named w"},
 	{"kernel[0].function", "\"a-b\"", "bad function name"},
@@ -200,6 +235,14 @@ static const struct {
 	{"kernel[0].params[0].integer", "-1", "out of range"},
 	{"kernel[0].params[1].integer", "16", "out of range"},
 	{"kernel[0].params[0].type", "\"f64\"", "unknown member"},
+	{"kernel[0].params[0].changeable", "0", "neither true nor false"},
+	{"kernel[0].observe", NULL, "observe is missing"},
+	{"kernel[0].separate", "\"yes\"", "neither true nor false"},
+	{"user[0].params[0].changeable", "true", "cannot be changed while it runs"},
+	{"kernel[1].maps[0].contents", "\"../secret\"", "not below data/"},
+	{"kernel[1].maps[0].contents", "\"data/../secret\"", "not below data/"},
+	{"kernel[1].maps[0].contents", "\"data/\"", "not below data/"},
+	{"kernel[1].maps[0].contents", "\"data/.x\"", "not below data/"},
 	{"kernel[0].outputs[0].name", "\"outside\"", "there are two"},
 	{"kernel[0].outputs[0].origin", "1", "origin 1 is taken"},
 	{"kernel[0].outputs[0].origin", "256", "origin is 256"},
@@ -289,10 +332,10 @@ static void test_not_json(void **state)
 		"{",
 		"[]",
 		"5",
-		"{\"format\": 1, \"format\": 1}",
-		"{\"format\": 1}x",
+		"{\"format\": 2, \"format\": 1}",
+		"{\"format\": 2}x",
 		"\xff",
-		"{\"format\": 1, \"workflow\": \"a\\u0000b\"}",
+		"{\"format\": 2, \"workflow\": \"a\\u0000b\"}",
 	};
 	struct bundle *copy = calloc(1, sizeof(*copy));
 	char cause[DIAG_TEXT_BYTES], *large = calloc(1, FAAS_MANIFEST_BYTES_MAX + 2);

@@ -94,7 +94,8 @@ static int make_bundle(void **state)
 	bundle->trigger_count = 1;
 	bundle->triggers[0].id = 1;
 	bundle->triggers[0].mode = MODE_TAKE;
-	bundle->triggers[0].to = (struct bundle_target){TARGET_KERNEL, 0, UINT32_MAX, 0};
+	bundle->triggers[0].targets[0] = (struct bundle_target){TARGET_KERNEL, 0, UINT32_MAX, 0};
+	bundle->triggers[0].target_count = 1;
 	strcpy(bundle->triggers[0].name, "sensors");
 	return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What a sound workflow becomes: order, numbers, keys, defaults, overrides. */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,8 +79,8 @@ static void test_order(void **state)
 	assert_string_equal(fixture->workflow.kernel_objects[2], "/objects/dedup");
 	assert_string_equal(fixture->workflow.user_objects[1], "/objects/tally");
 
-	assert_int_equal(bundle->triggers[0].to.kind, TARGET_KERNEL);
-	assert_int_equal(bundle->triggers[0].to.index, 0);
+	assert_int_equal(bundle->triggers[0].targets[0].kind, TARGET_KERNEL);
+	assert_int_equal(bundle->triggers[0].targets[0].index, 0);
 	assert_int_equal(bundle->kernel[0].outputs[7].targets[0].index, 1);
 	assert_int_equal(bundle->kernel[1].outputs[2].targets[0].kind, TARGET_VERDICT);
 	assert_int_equal(bundle->kernel[1].outputs[2].targets[0].index, VERDICT_REPLY);
@@ -129,10 +130,12 @@ static void test_defaults(void **state)
 	assert_false(bundle->on_failure_drop);
 	assert_int_equal(bundle->triggers[0].mode, MODE_COPY);
 	assert_int_equal(bundle->triggers[0].hook, HOOK_XDP);
-	assert_int_equal(bundle->triggers[0].id, 1);
+	assert_int_equal(bundle->triggers[0].id, bundle_trigger_id("t"));
 	/* `port` is both directions. */
-	assert_int_equal(bundle->triggers[0].match.source_ports[0], 5);
-	assert_int_equal(bundle->triggers[0].match.destination_ports[0], 5);
+	assert_true(bundle->triggers[0].match.either_port);
+	assert_int_equal(bundle->triggers[0].match.destination_range_count, 1);
+	assert_int_equal(bundle->triggers[0].match.destination_ranges[0].first, 5);
+	assert_int_equal(bundle->triggers[0].match.destination_ranges[0].last, 5);
 	assert_int_equal(dedup->param_count, 7);
 	assert_int_equal(dedup->params[0].integer, 2);
 	assert_string_equal(dedup->params[0].text, "source_port");
@@ -206,8 +209,8 @@ static void test_trigger_to_user(void **state)
 	parse(fixture,
 	      HEAD "[a]}}\nfunctions: {a: {user: tally, key: source_port, state: none}}\n");
 	assert_int_equal(bundle->kernel_count, 0);
-	assert_int_equal(bundle->triggers[0].to.kind, TARGET_USER);
-	assert_int_equal(bundle->triggers[0].to.entry, 0);
+	assert_int_equal(bundle->triggers[0].targets[0].kind, TARGET_USER);
+	assert_int_equal(bundle->triggers[0].targets[0].entry, 0);
 	assert_int_equal(bundle->entries[0].kernel_function, BUNDLE_FROM_TRIGGER);
 	assert_int_equal(bundle->entries[0].output, 0);
 	assert_int_equal(bundle->entries[0].key_bytes, 2);
@@ -221,7 +224,7 @@ static void test_trigger_to_sink(void **state)
 	const struct bundle *bundle = &fixture->workflow.bundle;
 
 	parse(fixture, HEAD "s}}\nsinks: {s: {file: {path: /x}}}\n");
-	assert_int_equal(bundle->triggers[0].to.kind, TARGET_SINK);
+	assert_int_equal(bundle->triggers[0].targets[0].kind, TARGET_SINK);
 	assert_int_equal(bundle->entries[0].kind, TARGET_SINK);
 	assert_int_equal(bundle->entry_count, 1);
 	assert_int_equal(bundle->sinks[0].rotate_bytes, 0);
@@ -259,7 +262,7 @@ static void test_sets(void **state)
 	assert_int_equal(fixture->diags.count, 0);
 	assert_int_equal(bundle->triggers[0].interface_count, 1);
 	assert_string_equal(bundle->triggers[0].interfaces[0], "eth9");
-	assert_int_equal(bundle->triggers[0].match.protocol, PROTOCOL_TCP);
+	assert_int_equal(bundle->triggers[0].match.ip_protocol, IPPROTO_TCP);
 	assert_int_equal(bundle->kernel[0].params[1].integer, 2000000000);
 	assert_int_equal(bundle->queue_events, 64);
 	assert_string_equal(bundle->version, "1.10");
@@ -313,7 +316,7 @@ static void test_all_at_once(void **state)
 
 	assert_int_equal(parse_with(fixture,
 				    "workflow: W\n"
-				    "triggers: {t: {packet: {interfaces: any}, to: q}}\n"
+				    "triggers: {t: {packet: {interfaces: a/b}, to: q}}\n"
 				    "functions:\n"
 				    "  a: {kernel: nothing, outputs: {x: a}}\n"
 				    "  b: {user: watch, outputs: {anomaly: drop}}\n"
