@@ -17,6 +17,7 @@
 struct options {
 	bool json;
 	bool now;
+	bool all;
 	const char *netns;
 	const char *output;
 	const char *sets[COMMAND_SETS_MAX];
@@ -36,7 +37,7 @@ struct options {
  */
 typedef int verb_function(const struct options *options, struct diags *diags);
 
-verb_function verb_build, verb_validate, verb_load, verb_unload, verb_list, verb_status,
+verb_function verb_build, verb_validate, verb_load, verb_unload, verb_list, verb_status, verb_state,
 	verb_functions, verb_version;
 
 #endif

@@ -20,6 +20,7 @@ enum option_id {
 	OPTION_OUTPUT = 1 << 3,
 	OPTION_SET = 1 << 4,
 	OPTION_FUNCS = 1 << 5,
+	OPTION_ALL = 1 << 6,
 };
 
 static const struct {
@@ -37,6 +38,8 @@ static const struct {
 	 "interfaces and sinks are those of this network namespace (ip netns)"},
 	{OPTION_OUTPUT, "--output", "DIR", "directory of the bundle to make"},
 	{OPTION_NOW, "--now", NULL, "do not drain: what is in flight is counted and given up"},
+	{OPTION_ALL, "--all", NULL,
+	 "state: every entry, also those of arrays that are all zero, and beyond the first 1000"},
 };
 
 #define OPTION_COUNT (sizeof(option_table) / sizeof(option_table[0]))
@@ -63,6 +66,8 @@ static const struct {
 	{"list", verb_list, "", OPTION_JSON, 0, 0, "the loaded workflows"},
 	{"status", verb_status, "[WORKFLOW]", OPTION_JSON, 0, 1,
 	 "ledger, functions, sinks and processes of a workflow, or of all"},
+	{"state", verb_state, "WORKFLOW [INSTANCE [MAP]]", OPTION_JSON | OPTION_ALL, 1, 3,
+	 "what the kernel functions of a workflow remember, by field names"},
 	{"functions", verb_functions, "[FUNCTION]", OPTION_JSON | OPTION_FUNCS, 0, 1,
 	 "functions of the library: tier, parameters, outputs, state"},
 	{"version", verb_version, "", OPTION_JSON, 0, 0, "versions of the program and the kernel"},
@@ -166,6 +171,9 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 		return 0;
 	case OPTION_NOW:
 		options->now = true;
+		return 0;
+	case OPTION_ALL:
+		options->all = true;
 		return 0;
 	case OPTION_NETNS:
 		options->netns = value;

@@ -3,7 +3,7 @@
 _ebpf_faas()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
-	local verbs='build validate load unload list status functions version help'
+	local verbs='build validate load unload list status state functions version help'
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -26,6 +26,7 @@ _ebpf_faas()
 	validate) options='--json --funcs --set' ;;
 	load) options='--json --funcs --set --netns' ;;
 	unload) options='--json --now' ;;
+	state) options='--json --all' ;;
 	functions) options='--json --funcs' ;;
 	esac
 	case $word in
@@ -36,6 +37,9 @@ _ebpf_faas()
 	case $verb in
 	build | validate | load)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	state)
+		[ "$COMP_CWORD" = 2 ] || return
+		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
 	unload | status)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
 	help)
