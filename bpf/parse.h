@@ -15,7 +15,8 @@
  *
  * The file that includes this one says before what a packet is at its hook:
  * HOOK_CONTEXT is the type of the context, hook_bytes() are the bytes of the
- * frame in all buffers, hook_tag() describes a tag that stands beside the frame.
+ * frame in all buffers, hook_has_tag() and hook_tag() know the VLAN tag that
+ * stands beside the frame.
  */
 #ifndef FAAS_BPF_PARSE_H
 #define FAAS_BPF_PARSE_H

@@ -28,8 +28,20 @@ static __always_inline __u32 hook_bytes(struct xdp_md *context)
 }
 
 /* A tag that the NIC took off is not seen by XDP. */
+static __always_inline int hook_has_tag(struct xdp_md *context)
+{
+	return 0;
+}
+
 static __always_inline void hook_tag(struct xdp_md *context, struct faas_packet *packet)
 {
+}
+
+#include "parse.h"
+
+static __always_inline enum parse_result hook_parse(struct parse *parse, struct faas_packet *packet)
+{
+	return parse_frame(parse, packet);
 }
 
 #include "root.h"
@@ -37,49 +49,9 @@ static __always_inline void hook_tag(struct xdp_md *context, struct faas_packet 
 SEC("xdp.frags")
 int root(struct xdp_md *context)
 {
-	void *data = (void *)(long)context->data;
-	void *data_end = (void *)(long)context->data_end;
-	struct parse parse = {context, data, data_end, data_end - data};
-	struct faas_packet plain = {}, found = {}, rest;
-	enum parse_result result;
-	struct faas_trigger_ref ref;
-	__u32 slot, trigger;
+	void *data = (void *)(long)context->data, *data_end = (void *)(long)context->data_end;
 
-	/* Two copies of what follows the parser: in the first the offsets are
-	 * constants, and nothing has to be kept for the other. */
-	if (likely(parse_plain(data, data_end, &plain))) {
-		ref = root_find_port(&plain);
-		if (likely(ref.slot)) {
-			slot = root_take(&plain, ref, data_end - data);
-			if (likely(slot))
-				return root_enter(context, slot);
-		} else if (!root_stages()) {
-			return root_pass(PARSE_PORTS);
-		}
-		result = PARSE_PORTS;
-		rest = plain;
-	} else {
-		result = parse_frame(&parse, &found);
-		if (result >= PARSE_MALFORMED)
-			return root_pass(parse_why(&parse, result));
-		ref = (struct faas_trigger_ref){};
-		if (result == PARSE_PORTS)
-			ref = root_find_port(&found);
-		if (ref.slot) {
-			slot = root_take(&found, ref, parse.frame_bytes);
-			if (slot)
-				return root_enter(context, slot);
-		} else if (!root_stages()) {
-			return root_pass(result);
-		}
-		rest = found;
-	}
-	/* What the port table alone does not answer. */
-	trigger = find_trigger(context, &rest, result);
-	if (!trigger)
-		return root_pass(result);
-	slot = root_take(&rest, FIND_REF(trigger), parse.frame_bytes);
-	return slot ? root_enter(context, slot) : root_pass(result);
+	return root_run(&(struct parse){context, data, data_end, data_end - data});
 }
 
 char root_license[] SEC("license") = "Dual BSD/GPL";

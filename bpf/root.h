@@ -4,8 +4,8 @@
  * trigger, count, describe the packet to the workflow, go there.
  *
  * The file that includes this one says before, beside what parse.h asks for,
- * which array holds the workflows of its hook (HOOK_SLOTS) and what lets a
- * packet pass there (HOOK_PASS).
+ * which array holds the workflows of its hook (HOOK_SLOTS), what lets a packet
+ * pass there (HOOK_PASS), and how a frame is parsed (hook_parse()).
  */
 #ifndef FAAS_BPF_ROOT_H
 #define FAAS_BPF_ROOT_H
@@ -162,6 +162,57 @@ static __always_inline int root_enter(struct HOOK_CONTEXT *context, __u32 slot)
 	if (count)
 		count->no_program++;
 	return HOOK_PASS;
+}
+
+/* What the port table alone does not answer. Of @p found a copy is searched with,
+ * so that it need not lie in memory where the port table answers. */
+static __always_inline int root_search(struct parse *parse, enum parse_result result,
+				       struct faas_packet *found)
+{
+	__u32 trigger = find_trigger(parse->context, found, result), slot;
+
+	if (!trigger)
+		return root_pass(result);
+	slot = root_take(found, FIND_REF(trigger), parse->frame_bytes);
+	return slot ? root_enter(parse->context, slot) : root_pass(result);
+}
+
+/* The whole way of a packet. Two copies of what follows the parser: in the first
+ * the offsets are constants, and nothing has to be kept for the other. */
+static __always_inline int root_run(struct parse *parse)
+{
+	struct faas_packet plain = {}, found = {}, rest;
+	struct faas_trigger_ref ref = {};
+	enum parse_result result = PARSE_PORTS;
+	__u32 slot;
+
+	if (likely(parse_plain(parse->data, parse->data_end, &plain) &&
+		   !hook_has_tag(parse->context))) {
+		ref = root_find_port(&plain);
+		if (likely(ref.slot)) {
+			slot = root_take(&plain, ref, parse->frame_bytes);
+			if (likely(slot))
+				return root_enter(parse->context, slot);
+		} else if (!root_stages()) {
+			return root_pass(PARSE_PORTS);
+		}
+		rest = plain;
+	} else {
+		result = hook_parse(parse, &found);
+		if (result >= PARSE_MALFORMED)
+			return root_pass(parse_why(parse, result));
+		if (result == PARSE_PORTS)
+			ref = root_find_port(&found);
+		if (ref.slot) {
+			slot = root_take(&found, ref, parse->frame_bytes);
+			if (slot)
+				return root_enter(parse->context, slot);
+		} else if (!root_stages()) {
+			return root_pass(result);
+		}
+		rest = found;
+	}
+	return root_search(parse, result, &rest);
 }
 
 #endif

@@ -94,8 +94,8 @@ static uint64_t check_capture(struct root *root, const char *name, bool cuts)
 	while ((more = pcap_next(&pcap, &packet)) > 0) {
 		assert_in_range(packet.bytes, FRAME_BYTES_MIN, FRAME_BYTES_MAX);
 		check_frame(root, name, pcap.packets, packet.data, packet.bytes);
-		for (uint32_t bytes = FRAME_BYTES_MIN; cuts && bytes < packet.bytes && bytes < 200;
-		     bytes++)
+		for (uint32_t bytes = root->frame_bytes_min;
+		     cuts && bytes < packet.bytes && bytes < 200; bytes++)
 			check_frame(root, name, pcap.packets, packet.data, bytes);
 	}
 	assert_int_equal(more, 0);
@@ -104,11 +104,11 @@ static uint64_t check_capture(struct root *root, const char *name, bool cuts)
 	return packets;
 }
 
-static int setup(void **state)
+static int setup(void **state, enum root_hook hook)
 {
 	static struct root root;
 
-	root_open(&root);
+	root_open(&root, hook);
 	for (unsigned int i = 0; i < sizeof(watched) / sizeof(watched[0]); i++) {
 		const struct faas_port_entry entry = {{1, 1}, {2, 2}, {3, 3}, {4, 4}};
 
@@ -116,6 +116,16 @@ static int setup(void **state)
 	}
 	*state = &root;
 	return 0;
+}
+
+static int setup_xdp(void **state)
+{
+	return setup(state, ROOT_XDP);
+}
+
+static int setup_tc(void **state)
+{
+	return setup(state, ROOT_TC);
 }
 
 static int teardown(void **state)
@@ -149,5 +159,6 @@ int main(void)
 		cmocka_unit_test(test_captures_cut),
 	};
 
-	return cmocka_run_group_tests_name("captures", tests, setup, teardown);
+	return cmocka_run_group_tests_name("captures, XDP", tests, setup_xdp, teardown) +
+	       cmocka_run_group_tests_name("captures, TC", tests, setup_tc, teardown);
 }

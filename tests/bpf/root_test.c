@@ -340,15 +340,25 @@ static const struct row rows[] = {
 	{"an unknown EtherType", {.ethertype = 0xffff, .payload_bytes = 8}, ROOT_NOT_IP, 0, 0},
 };
 
-static int setup(void **state)
+static int setup(void **state, enum root_hook hook)
 {
 	static struct root root;
 	const struct faas_port_entry entry = {.udp_destination = {1, 3}, .tcp_destination = {2, 4}};
 
-	root_open(&root);
+	root_open(&root, hook);
 	root_set_port(&root, PORT, &entry);
 	*state = &root;
 	return 0;
+}
+
+static int setup_xdp(void **state)
+{
+	return setup(state, ROOT_XDP);
+}
+
+static int setup_tc(void **state)
+{
+	return setup(state, ROOT_TC);
 }
 
 static int teardown(void **state)
@@ -453,7 +463,8 @@ static void test_cut_anywhere(void **state)
 		uint32_t ports_bytes = shapes[i].spec.protocol == IPPROTO_TCP ? 20 : 8;
 
 		frame_build(&shapes[i].spec, &whole);
-		for (uint32_t bytes = 14; bytes <= whole.bytes; bytes++) {
+		for (uint32_t bytes = ((struct root *)*state)->frame_bytes_min;
+		     bytes <= whole.bytes; bytes++) {
 			struct row row = shapes[i];
 
 			cut = whole;
@@ -475,5 +486,6 @@ int main(void)
 		cmocka_unit_test(test_cut_anywhere),
 	};
 
-	return cmocka_run_group_tests_name("root", tests, setup, teardown);
+	return cmocka_run_group_tests_name("root, XDP", tests, setup_xdp, teardown) +
+	       cmocka_run_group_tests_name("root, TC", tests, setup_tc, teardown);
 }

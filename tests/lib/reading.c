@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "reading.h"
 
@@ -35,12 +36,24 @@ static enum reading_class read_ports(const struct cursor *l4, struct reading *re
 	} else if (ret->protocol == IPPROTO_TCP) {
 		if (l4->left < 20 || l4->at[12] >> 4 < 5)
 			return READING_MALFORMED;
+	} else if (ret->protocol == (ret->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+		if (l4->left < 4) /* type, code, checksum */
+			return READING_MALFORMED;
+		ret->icmp_type = l4->at[0];
+		return READING_OTHER;
 	} else {
 		return READING_OTHER;
 	}
 	ret->source_port = (uint16_t)u16(l4->at);
 	ret->destination_port = (uint16_t)u16(l4->at + 2);
 	return READING_PORTS;
+}
+
+static void read_ipv4_address(const uint8_t *at, uint8_t ret[16])
+{
+	memset(ret, 0, 10);
+	memset(ret + 10, 0xff, 2);
+	memcpy(ret + 12, at, 4);
 }
 
 static enum reading_class read_ipv4(struct cursor *ip, struct reading *ret)
@@ -54,6 +67,9 @@ static enum reading_class read_ipv4(struct cursor *ip, struct reading *ret)
 	fragment = u16(ip->at + 6);
 	if (header_bytes < 20 || total_bytes < header_bytes || ip->left < header_bytes)
 		return READING_MALFORMED;
+	ret->version = 4;
+	read_ipv4_address(ip->at + 12, ret->source);
+	read_ipv4_address(ip->at + 16, ret->destination);
 	ret->protocol = ip->at[9];
 	if (fragment & 0x1fff)
 		return READING_FRAGMENT;
@@ -68,6 +84,9 @@ static enum reading_class read_ipv6(struct cursor *ip, struct reading *ret)
 	if (ip->left < 40 || ip->at[0] >> 4 != 6)
 		return READING_MALFORMED;
 	next = ip->at[6];
+	ret->version = 6;
+	memcpy(ret->source, ip->at + 8, 16);
+	memcpy(ret->destination, ip->at + 24, 16);
 	skip(ip, 40);
 
 	for (;;) { /* extension headers, RFC 8200 section 4; each takes bytes, so this ends */
@@ -113,16 +132,19 @@ void frame_read(const uint8_t *frame, size_t bytes, struct reading *ret)
 	struct cursor cursor = {frame, bytes};
 	unsigned int ethertype;
 
-	*ret = (struct reading){.class = READING_MALFORMED};
+	*ret = (struct reading){.class = READING_MALFORMED, .icmp_type = READING_NO_ICMP};
 	if (!skip(&cursor, 14))
 		return;
 	ethertype = u16(cursor.at - 2);
 	while ((ethertype == 0x8100 || ethertype == 0x88a8) && ret->vlan_tags < 2) {
 		if (!skip(&cursor, 4))
 			return;
+		if (!ret->vlan_tags)
+			ret->vlan = u16(cursor.at - 4) & 0x0fff;
 		ethertype = u16(cursor.at - 2);
 		ret->vlan_tags++;
 	}
+	ret->ethertype = (uint16_t)ethertype;
 	if (ethertype == 0x0800)
 		ret->class = read_ipv4(&cursor, ret);
 	else if (ethertype == 0x86dd)

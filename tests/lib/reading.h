@@ -12,15 +12,23 @@
 enum reading_class {
 	READING_PORTS,	  /* UDP or TCP with a whole header: has ports */
 	READING_FRAGMENT, /* IP, not the first fragment */
-	READING_OTHER,	  /* IP, another protocol */
+	READING_OTHER,	  /* IP, another protocol; ICMP with a whole header */
 	READING_NOT_IP,
 	READING_MALFORMED, /* headers cut short or contradicting themselves */
 	READING_CLASSES,
 };
 
+#define READING_NO_ICMP (-1)
+
 struct reading {
 	enum reading_class class;
 	unsigned int vlan_tags;
+	uint16_t vlan;	      /* id in the outermost tag */
+	uint16_t ethertype;   /* behind the tags */
+	unsigned int version; /* of IP; 0: none */
+	uint8_t source[16];   /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t destination[16];
+	int icmp_type; /* or READING_NO_ICMP */
 	uint8_t protocol;
 	uint16_t source_port;
 	uint16_t destination_port;
