@@ -66,7 +66,7 @@ faas_inline int one_vary(const struct faas_call *call, struct one_request *asked
 
 		if ((void *)(source + 1) > call->data_end)
 			return -1;
-		*source = (__u32)++asked->number;
+		*source = (__u32)++asked->number * 2654435761u; /* each number once */
 	}
 	return 0;
 }
