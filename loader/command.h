@@ -38,6 +38,6 @@ struct options {
 typedef int verb_function(const struct options *options, struct diags *diags);
 
 verb_function verb_build, verb_validate, verb_load, verb_unload, verb_list, verb_status, verb_state,
-	verb_functions, verb_version;
+	verb_functions, verb_version, verb_set;
 
 #endif

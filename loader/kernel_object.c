@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 
+#include "contents.h"
 #include "driver.h"
 #include "paths.h"
 #include "verifier_log.h"
@@ -155,6 +156,8 @@ int kernel_object_load(const struct host *host, const struct bundle *bundle, con
 	} else if (error) {
 		verifier_report(bundle, path, log, -error, diags);
 		error = -1;
+	} else {
+		error = contents_load(bundle, directory, object, diags);
 	}
 cleanup:
 	free(log);

@@ -23,6 +23,9 @@ struct bpf_object;
  *                   interfaces, which is enough to verify it.
  * @param bundle     Says the sizes of rings and state maps.
  * @param ret        Returns-owned: bpf_object__close().
+ *
+ * Maps that have contents in the bundle are filled; what else is in them stays.
+ *
  * @return 0, or -1 with a diagnostic. A program that the verifier refuses is
  * reported with function, file and line, and the verifier's last lines; the
  * whole log goes to a file that the diagnostic names.

@@ -163,6 +163,24 @@ static void complain_missing(struct model *model, const struct model_function *f
 		       function->declared->name, param->name);
 }
 
+/* What `ebpf-faas set` may give: as far as the function says, or the type reaches. */
+static void make_changeable(const struct function_param *param, struct bundle_param *ret)
+{
+	bool is_signed = param->type == PARAM_S64 || param->type == PARAM_DECIMAL;
+
+	ret->changeable = true;
+	ret->min = is_signed ? INT64_MIN : 0;
+	ret->max = is_signed ? INT64_MAX : -1; /* all bits */
+	if (param->type == PARAM_U32)
+		ret->max = UINT32_MAX;
+	if (param->type == PARAM_BOOL)
+		ret->max = 1;
+	if (param->has_min)
+		ret->min = param->min.integer;
+	if (param->has_max)
+		ret->max = param->max.integer;
+}
+
 void model_read_params(struct model *model, struct model_function *function)
 {
 	const struct yaml_node *node = yaml_get(function->body, "params");
@@ -180,7 +198,8 @@ void model_read_params(struct model *model, struct model_function *function)
 
 		snprintf(result->name, sizeof(result->name), "%s", param->name);
 		result->type = param->type;
-		result->changeable = param->changeable;
+		if (param->changeable)
+			make_changeable(param, result);
 		if (given)
 			read_param(model, param, given, result);
 		else if (param->required)

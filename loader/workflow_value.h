@@ -30,6 +30,10 @@ const char *value_example(enum bundle_param_type type);
 /* What @p error of value_parse() means: "is not ...", to follow the value. */
 void value_explain(enum bundle_param_type type, int error, char *ret, size_t bytes);
 
+/* The value as people write it, such that value_parse() reads the same. Of types
+ * without value_parse(), the number. */
+void value_print(enum bundle_param_type type, const struct value *value, char *ret, size_t bytes);
+
 /* Below 0, 0 or above 0, as a is smaller than, equal to or larger than b. */
 int value_compare(enum bundle_param_type type, const struct value *a, const struct value *b);
 

@@ -3,7 +3,7 @@
 _ebpf_faas()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
-	local verbs='build validate load unload list status state functions version help'
+	local verbs='build validate load unload list status state set functions version help'
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -40,7 +40,7 @@ _ebpf_faas()
 	state)
 		[ "$COMP_CWORD" = 2 ] || return
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
-	unload | status)
+	unload | status | set)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
 	help)
 		mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word") ;;

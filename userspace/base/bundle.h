@@ -76,6 +76,8 @@ struct bundle_param {
 	/* Kernel functions: may be changed while the workflow runs (`ebpf-faas set`). The
 	 * value is the first one then. */
 	bool changeable;
+	/* With changeable only: what `set` may give. As integer. */
+	int64_t min, max;
 };
 
 struct bundle_field {

@@ -249,6 +249,9 @@ static void check_function(struct check *check, const struct bundle_function *fu
 		require(check, kernel || !param->changeable,
 			"%s: parameter %s of a user function cannot be changed while it runs", name,
 			param->name);
+		require(check, !param->changeable || param->type < PARAM_F64,
+			"%s: parameter %s is no number, and cannot be changed while it runs", name,
+			param->name);
 	}
 	for (from.output = 0; from.output < function->output_count; from.output++)
 		check_output(check, function, &from, kernel, index);

@@ -65,6 +65,11 @@ static json_t *print_param(const struct bundle_param *param)
 		return json_pack("{s:s, s:s, s:f, s:s, s:b}", "name", param->name, "type", type,
 				 "real", param->real, "text", param->text, "changeable",
 				 param->changeable);
+	if (param->changeable)
+		return json_pack("{s:s, s:s, s:I, s:s, s:b, s:I, s:I}", "name", param->name, "type",
+				 type, "integer", (json_int_t)param->integer, "text", param->text,
+				 "changeable", param->changeable, "min", (json_int_t)param->min,
+				 "max", (json_int_t)param->max);
 	return json_pack("{s:s, s:s, s:I, s:s, s:b}", "name", param->name, "type", type, "integer",
 			 (json_int_t)param->integer, "text", param->text, "changeable",
 			 param->changeable);

@@ -83,6 +83,13 @@ static void read_param(struct manifest_at at, struct bundle_param *ret)
 	manifest_text(&at, "text", ret->text, sizeof(ret->text));
 	ret->type = (enum bundle_param_type)manifest_word(&at, "type", bundle_param_type_words);
 	ret->changeable = manifest_bool(&at, "changeable");
+	if (ret->changeable && ret->type != PARAM_F64) {
+		MANIFEST_OBJECT(&at, "name", "type", "integer", "text", "changeable", "min", "max");
+		ret->integer = manifest_integer(&at, "integer", INT64_MIN, INT64_MAX);
+		ret->min = manifest_integer(&at, "min", INT64_MIN, INT64_MAX);
+		ret->max = manifest_integer(&at, "max", INT64_MIN, INT64_MAX);
+		return;
+	}
 	if (ret->type != PARAM_F64) {
 		MANIFEST_OBJECT(&at, "name", "type", "integer", "text", "changeable");
 		ret->integer = manifest_integer(&at, "integer", INT64_MIN, INT64_MAX);

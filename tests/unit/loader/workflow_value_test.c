@@ -145,13 +145,48 @@ static void test_explain(void **state)
 	assert_string_equal(text, "is finer than a decimal can tell");
 }
 
+static void test_print(void **state)
+{
+	static const struct {
+		enum bundle_param_type type;
+		int64_t integer;
+		const char *text;
+	} rows[] = {
+		{PARAM_U32, 4294967295, "4294967295"},
+		{PARAM_U64, -1, "18446744073709551615"},
+		{PARAM_S64, INT64_MIN, "-9223372036854775808"},
+		{PARAM_BOOL, 1, "true"},
+		{PARAM_DURATION, 0, "0ns"},
+		{PARAM_DURATION, 1500000000, "1500ms"},
+		{PARAM_DURATION, 7200000000000, "2h"},
+		{PARAM_DURATION, 1000000001, "1000000001ns"},
+		{PARAM_BYTES, 65536, "64Ki"},
+		{PARAM_BYTES, 1000, "1000"},
+		{PARAM_DECIMAL, -500000, "-0.5"},
+		{PARAM_DECIMAL, 3000000, "3"},
+		{PARAM_DECIMAL, 100, "0.0001"},
+		{PARAM_DECIMAL, 10000000, "10"},
+		{PARAM_DECIMAL, INT64_MIN, "-9223372036854.775808"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct value value = {.integer = rows[i].integer}, back;
+		char text[64];
+
+		value_print(rows[i].type, &value, text, sizeof(text));
+		assert_string_equal(text, rows[i].text);
+		assert_int_equal(value_parse(rows[i].type, text, &back), 0);
+		assert_int_equal(back.integer, rows[i].integer);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_integers),
-		cmocka_unit_test(test_reals),
-		cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_integers), cmocka_unit_test(test_reals),
+		cmocka_unit_test(test_compare),	 cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_print),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
