@@ -61,6 +61,14 @@ static int build_parts(const struct workflow *workflow, const struct build_scrat
 		if (copy_file(workflow->user_objects[i], path, diags))
 			return -1;
 	}
+	snprintf(path, sizeof(path), "%s/data", directory);
+	if (workflow->data_count && mkdir(path, 0755))
+		return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path, strerror(errno));
+	for (uint32_t i = 0; i < workflow->data_count; i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, workflow->data[i].path);
+		if (copy_file(workflow->data[i].source, path, diags))
+			return -1;
+	}
 	return bundle_seal(directory, bundle, diags);
 }
 

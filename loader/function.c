@@ -442,6 +442,14 @@ static void on_text(struct reader *reader, const char *text)
 
 /* Names that are used twice; and in the kernel tier a field is one field, in
  * whichever outputs it stands. */
+static bool fills_map(const struct function *function, uint32_t param)
+{
+	for (uint32_t i = 0; i < function->map_count; i++)
+		if (function->maps[i].is_filled && function->maps[i].file_param == param)
+			return true;
+	return false;
+}
+
 static void check_names(struct reader *reader)
 {
 	const struct function *function = reader->function;
@@ -454,6 +462,10 @@ static void check_names(struct reader *reader)
 		for (uint32_t k = 0; k < i; k++)
 			if (!strcmp(function->inputs[i].name, function->inputs[k].name))
 				complain(reader, "two inputs %s", function->inputs[i].name);
+	for (uint32_t i = 0; i < function->param_count; i++)
+		if (function->params[i].type == PARAM_FILE && !fills_map(function, i))
+			complain(reader, "parameter %s is a file that fills no map",
+				 function->params[i].name);
 	for (uint32_t i = 0; i < function->output_count; i++)
 		for (uint32_t k = 0; k < i; k++)
 			if (!strcmp(function->outputs[i].name, function->outputs[k].name))

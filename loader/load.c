@@ -92,14 +92,17 @@ static int copy_one(const char *from, const char *to, const char *name)
 /* The host keeps its own copy: the runtime restarts from it. */
 static int store_bundle(const struct load *load, struct diags *diags)
 {
-	char path[FAAS_PATH_BYTES], user[FAAS_PATH_BYTES + 8];
+	char path[FAAS_PATH_BYTES], below[FAAS_PATH_BYTES + 8];
 	int error;
 
 	snprintf(path, sizeof(path), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, load->bundle->name);
 	host_remove_tree(path);
 	error = host_make_directory(path);
-	snprintf(user, sizeof(user), "%s/user", path);
-	if (!error && load->bundle->user_count && mkdir(user, 0700))
+	snprintf(below, sizeof(below), "%s/user", path);
+	if (!error && load->bundle->user_count && mkdir(below, 0700))
+		error = -errno;
+	snprintf(below, sizeof(below), "%s/data", path);
+	if (!error && bundle_has_data(load->bundle) && mkdir(below, 0700))
 		error = -errno;
 	for (uint32_t i = 0; !error && i < load->bundle->file_count; i++)
 		error = copy_one(load->directory, path, load->bundle->files[i].path);

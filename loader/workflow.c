@@ -240,8 +240,11 @@ static int finish(struct yaml_document *document, struct yaml_node *root, bool p
 		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 		goto cleanup;
 	}
-	*model = (struct model){
-		.document = document, .options = options, .diags = diags, .failed = !parsed};
+	*model = (struct model){.document = document,
+				.options = options,
+				.diags = diags,
+				.place = place,
+				.failed = !parsed};
 	check(model, root, workflow);
 	if (model->failed)
 		goto cleanup;

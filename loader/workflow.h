@@ -36,11 +36,19 @@ struct workflow_options {
 	struct workflow_functions functions;
 };
 
+/* A file of the author's that goes into the bundle. */
+struct workflow_data {
+	char source[FAAS_PATH_BYTES];
+	char path[BUNDLE_DATA_PATH_BYTES]; /* below the bundle's directory */
+};
+
 struct workflow {
 	struct bundle bundle; /* without digests and names of maps: see bundle_seal() */
 	/* Object of each function, in the order of the bundle. */
 	char kernel_objects[FAAS_KERNEL_FUNCTIONS_MAX][FAAS_PATH_BYTES];
 	char user_objects[FAAS_USER_FUNCTIONS_MAX][FAAS_PATH_BYTES];
+	struct workflow_data data[FAAS_DATA_FILES_MAX];
+	uint32_t data_count;
 };
 
 /**

@@ -80,11 +80,14 @@ struct model {
 	struct yaml_document *document;
 	const struct workflow_options *options;
 	struct diags *diags;
+	const char *place;  /* the workflow file; paths in it begin at its directory */
 	struct bundle head; /* what stands in no list: name, version, ... */
 	struct model_trigger triggers[FAAS_TRIGGERS_MAX];
 	uint32_t trigger_count;
 	struct model_function functions[MODEL_FUNCTIONS_MAX];
 	uint32_t function_count;
+	struct workflow_data data[FAAS_DATA_FILES_MAX];
+	uint32_t data_count;
 	struct model_sink sinks[FAAS_SINKS_MAX];
 	uint32_t sink_count;
 	const struct yaml_node *functions_key;

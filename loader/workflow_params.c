@@ -2,7 +2,10 @@
 /* params: values for the parameters that a function declares. */
 #include "workflow_model.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "suggest.h"
 
@@ -100,8 +103,66 @@ static void read_number(struct model *model, const struct function_param *declar
 	snprintf(ret->text, sizeof(ret->text), "%s", text);
 }
 
-static void read_param(struct model *model, const struct function_param *declared,
-		       const struct yaml_node *node, struct bundle_param *ret)
+static bool is_readable(struct model *model, const struct yaml_node *node, const char *what,
+			const char *path)
+{
+	struct stat status;
+	const char *why = NULL;
+
+	if (stat(path, &status))
+		why = strerror(errno);
+	else if (!S_ISREG(status.st_mode))
+		why = "it is not a regular file";
+	else if (status.st_size > FAAS_DATA_FILE_BYTES_MAX)
+		why = "it has more than 16 MiB";
+	else if (access(path, R_OK))
+		why = strerror(errno);
+	if (why)
+		model_complain(model, node, "paths begin at the directory of the workflow file",
+			       "%s: cannot use %s: %s", what, path, why);
+	return !why;
+}
+
+/* The file goes into the bundle under a name that is made from whose it is. */
+static void read_file(struct model *model, const struct model_function *function,
+		      const struct function_param *declared, const struct yaml_node *node,
+		      struct bundle_param *ret)
+{
+	char what[FAAS_IDENTIFIER_BYTES + 16];
+	const char *text, *slash = strrchr(model->place, '/');
+	struct workflow_data *data = &model->data[model->data_count];
+	int chars;
+
+	snprintf(what, sizeof(what), "parameter `%s`", declared->name);
+	text = model_text(model, node, what);
+	if (!text)
+		return;
+	if (model->data_count == FAAS_DATA_FILES_MAX) {
+		model_complain(model, node, "put what belongs together into one file",
+			       "%s: one file more than a workflow may have, %d", what,
+			       FAAS_DATA_FILES_MAX);
+		return;
+	}
+	if (text[0] == '/' || !slash)
+		chars = snprintf(data->source, sizeof(data->source), "%s", text);
+	else
+		chars = snprintf(data->source, sizeof(data->source), "%.*s/%s",
+				 (int)(slash - model->place), model->place, text);
+	if (chars >= (int)sizeof(data->source) || strlen(text) >= sizeof(ret->text)) {
+		model_complain(model, node, "move the file", "%s: the path is too long", what);
+		return;
+	}
+	if (!is_readable(model, node, what, data->source))
+		return;
+	snprintf(data->path, sizeof(data->path), BUNDLE_DATA_PREFIX "%.*s.%s", FAAS_NAME_BYTES,
+		 function->key->text, declared->name);
+	snprintf(ret->text, sizeof(ret->text), "%s", text);
+	model->data_count++;
+}
+
+static void read_param(struct model *model, const struct model_function *function,
+		       const struct function_param *declared, const struct yaml_node *node,
+		       struct bundle_param *ret)
 {
 	int word;
 
@@ -116,7 +177,7 @@ static void read_param(struct model *model, const struct function_param *declare
 		read_set(model, declared, node, ret);
 		return;
 	case PARAM_FILE:
-		model_later(model, node, NULL, "filling a map from a file is");
+		read_file(model, function, declared, node, ret);
 		return;
 	case PARAM_U32:
 	case PARAM_U64:
@@ -201,7 +262,7 @@ void model_read_params(struct model *model, struct model_function *function)
 		if (param->changeable)
 			make_changeable(param, result);
 		if (given)
-			read_param(model, param, given, result);
+			read_param(model, function, param, given, result);
 		else if (param->required)
 			complain_missing(model, function, param);
 		else

@@ -157,6 +157,10 @@ static void add_kernel(struct result *result, const struct model_function *funct
 		if (declared->maps[i].is_sized)
 			ret->maps[i].entries =
 				(uint32_t)function->params[declared->maps[i].size_param].integer;
+		if (declared->maps[i].is_filled)
+			snprintf(ret->maps[i].contents, sizeof(ret->maps[i].contents),
+				 BUNDLE_DATA_PREFIX "%s.%s", ret->instance,
+				 declared->params[declared->maps[i].file_param].name);
 	}
 	add_kernel_fields(result, function);
 }
@@ -208,6 +212,8 @@ void model_result(struct model *model, struct workflow *ret)
 
 	*bundle = model->head;
 	number_functions(&result);
+	ret->data_count = model->data_count;
+	memcpy(ret->data, model->data, sizeof(ret->data));
 	bundle->sink_count = model->sink_count;
 	for (uint32_t i = 0; i < model->sink_count; i++)
 		bundle->sinks[i] = model->sinks[i].result;

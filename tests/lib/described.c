@@ -54,6 +54,13 @@ static const struct {
 		 TEXT("7\toutput\tg\t") TEXT("8\toutput\th\t")
 		 TEXT("9\tfield\ta\tf0\tu64\t\t") TEXT("10\tfield\ta\tf1\tu64\t\t")
 		 TEXT("11\tfield\ta\tf2\ts64\t\t") TEXT("12\tfield\tb\tf3\tdecimal\t\t")),
+	FUNCTION("guard", TIER_KERNEL,
+		 TEXT("0\tfunction\tkernel\tLets through what is listed")
+		 TEXT("1\tparam\tfile\tlist\t\t\t\tAddresses, one a line\t")
+		 TEXT("2\tparam\tu32\tlimit\t5\t1\t9\tHow many a second\t")
+		 TEXT("3\tchangeable\tlimit")
+		 TEXT("4\toutput\tlisted\t") TEXT("5\toutput\tother\t")
+		 TEXT("6\tcontents\tallowed\tlist")),
 	FUNCTION("broken", TIER_KERNEL, TEXT("0\tnonsense")),
 	FUNCTION("watch", TIER_USER,
 		 TEXT("0\tfunction\tuser\tFinds what is unusual")

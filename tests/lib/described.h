@@ -11,7 +11,8 @@
 /*
  * kernel: filter (min, max required; outputs inside, outside with field value,
  * too_short), dedup (by, window, entries; first, repeat; map seen), wide (8 outputs,
- * fields f0..f3), broken (declares nonsense).
+ * fields f0..f3), guard (file list, changeable limit; listed, other; map allowed),
+ * broken (declares nonsense).
  * user: watch (input value, state, output anomaly with field score), tally
  * (state, output total), relay (no state, output out with field value), dedup.
  */

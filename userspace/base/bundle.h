@@ -288,6 +288,9 @@ static inline bool bundle_needs_runtime(const struct bundle *bundle)
 	return bundle->entry_count > 0;
 }
 
+/* Whether there are files below data/. */
+bool bundle_has_data(const struct bundle *bundle);
+
 /* Bytes that a key part takes. */
 uint32_t bundle_key_part_bytes(enum bundle_key_part part);
 

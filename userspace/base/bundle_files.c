@@ -85,7 +85,7 @@ static bool belongs(const struct bundle *bundle, const char *path)
 	return false;
 }
 
-static bool has_data(const struct bundle *bundle)
+bool bundle_has_data(const struct bundle *bundle)
 {
 	for (uint32_t i = 0; i < bundle->kernel_count; i++)
 		for (uint32_t k = 0; k < bundle->kernel[i].map_count; k++)
@@ -117,7 +117,7 @@ static int refuse_strangers(const struct bundle *bundle, int directory_fd, const
 			continue;
 		if (!under[0] && bundle->user_count && !strcmp(entry->d_name, USER_DIRECTORY))
 			continue;
-		if (!under[0] && has_data(bundle) && !strcmp(entry->d_name, DATA_DIRECTORY))
+		if (!under[0] && bundle_has_data(bundle) && !strcmp(entry->d_name, DATA_DIRECTORY))
 			continue;
 		snprintf(path, sizeof(path), "%s%s%s", under, under[0] ? "/" : "", entry->d_name);
 		if (belongs(bundle, path))
@@ -137,7 +137,7 @@ static int refuse_all_strangers(const struct bundle *bundle, int directory_fd,
 
 	if (bundle->user_count)
 		err |= refuse_strangers(bundle, directory_fd, directory, USER_DIRECTORY, diags);
-	if (has_data(bundle))
+	if (bundle_has_data(bundle))
 		err |= refuse_strangers(bundle, directory_fd, directory, DATA_DIRECTORY, diags);
 	return err ? -1 : 0;
 }

@@ -18,8 +18,10 @@
 
 static const char workflow_text[] =
 	"workflow: plant\n"
-	"triggers: {a: {packet: {interfaces: e, match: {protocol: udp, port: 5}}, to: u}}\n"
-	"functions: {u: {user: tally, key: source_port}}\n";
+	"triggers: {a: {packet: {interfaces: e, match: {protocol: udp, port: 5}}, to: k}}\n"
+	"functions:\n"
+	"  k: {kernel: guard, params: {list: " TEST_SOURCE "/Makefile}, outputs: {listed: u}}\n"
+	"  u: {user: tally, key: source_port}\n";
 
 struct fixture {
 	char directory[32];
@@ -58,8 +60,10 @@ static int set_up(void **state)
 		return -1;
 	*state = fixture;
 	strcpy(fixture->directory, "/tmp/bundle_test.XXXXXX");
-	if (!mkdtemp(fixture->directory) || mkdir(path_of(fixture, "user"), 0755))
+	if (!mkdtemp(fixture->directory) || mkdir(path_of(fixture, "user"), 0755) ||
+	    mkdir(path_of(fixture, "data"), 0755))
 		return -1;
+	write_file(fixture, "data/k.list", "10.0.0.1\n");
 	write_file(fixture, "kernel.bpf.o", "abc");
 	write_file(fixture, "user/u.so", "");
 	if (workflow_parse(workflow_text, strlen(workflow_text), "w.yaml", &options,
@@ -87,7 +91,8 @@ static void test_open(void **state)
 		diags_print(&fixture->diags, stderr);
 	assert_int_equal(fixture->diags.count, 0);
 	assert_memory_equal(&fixture->read, &fixture->workflow.bundle, sizeof(fixture->read));
-	assert_int_equal(fixture->read.file_count, 2);
+	assert_int_equal(fixture->read.file_count, 3);
+	assert_string_equal(fixture->read.files[2].path, "data/k.list");
 	/* FIPS 180-4 examples: "abc" and the empty message. */
 	assert_string_equal(fixture->read.files[0].sha256,
 			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -114,6 +119,30 @@ static void test_changed(void **state)
 
 	write_file(fixture, "user/u.so", "x");
 	assert_refused(fixture, "the file was changed");
+}
+
+static void test_data_changed(void **state)
+{
+	struct fixture *fixture = *state;
+
+	write_file(fixture, "data/k.list", "10.0.0.2\n");
+	assert_refused(fixture, "the file was changed");
+}
+
+static void test_data_missing(void **state)
+{
+	struct fixture *fixture = *state;
+
+	unlink(path_of(fixture, "data/k.list"));
+	assert_refused(fixture, "cannot be opened");
+}
+
+static void test_data_additional(void **state)
+{
+	struct fixture *fixture = *state;
+
+	write_file(fixture, "data/more", "");
+	assert_refused(fixture, "\"data/more\" that does not belong");
 }
 
 static void test_missing(void **state)
@@ -231,6 +260,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_open, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_changed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_data_changed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_data_missing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_data_additional, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_missing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_additional, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_additional_at_top, set_up, tear_down),

@@ -126,6 +126,7 @@ static const struct {
 	    K "1\tparam\tset\ta\tb\t\t\tx\tb\0"
 	      "2\tchangeable\ta",
 	    "cannot be changeable: it is a set"),
+	BAD(TIER_KERNEL, K "1\tparam\tfile\ta\t\t\t\tx\t", "a file that fills no map"),
 	BAD(TIER_KERNEL, K "1\tparam\tfile\ta\tb\t\t\tx\t", "a file has no default"),
 	BAD(TIER_KERNEL,
 	    K "1\tparam\tu32\ta\t1\t\t\tx\t\0"

@@ -410,6 +410,45 @@ static void test_limits(void **state)
 	free(text);
 }
 
+/* Paths begin at the workflow file; what is changed live is known to be. */
+static void test_file(void **state)
+{
+	static const char text[] =
+		HEAD "a}}\nfunctions:\n"
+		     "  a: {kernel: guard, params: {list: ./Makefile}, outputs: {listed: b}}\n"
+		     "  b: {kernel: guard, mode: observe, params: {list: Makefile, limit: 7}}\n";
+	const struct workflow_options options = {.functions = described_functions()};
+	struct fixture *fixture = *state;
+	const struct workflow *workflow = &fixture->workflow;
+	const struct bundle *bundle = &workflow->bundle;
+
+	if (workflow_parse(text, strlen(text), TEST_SOURCE "/tests/w.yaml", &options,
+			   &fixture->workflow, &fixture->diags) != -1)
+		fail_msg("tests/Makefile is there");
+	assert_int_equal(fixture->diags.count, 2);
+	assert_non_null(strstr(fixture->diags.list[0].cause, "/tests/./Makefile"));
+	assert_non_null(strstr(fixture->diags.list[0].cause, "No such file"));
+	assert_int_equal(fixture->diags.list[0].line, 4);
+	memset(&fixture->diags, 0, sizeof(fixture->diags));
+	if (workflow_parse(text, strlen(text), TEST_SOURCE "/tests/../w.yaml", &options,
+			   &fixture->workflow, &fixture->diags)) {
+		diags_print(&fixture->diags, stderr);
+		fail_msg("a sound workflow is refused");
+	}
+	assert_int_equal(workflow->data_count, 2);
+	assert_string_equal(workflow->data[0].path, "data/a.list");
+	assert_string_equal(workflow->data[1].source, TEST_SOURCE "/tests/../Makefile");
+	assert_string_equal(bundle->kernel[0].maps[0].contents, "data/a.list");
+	assert_string_equal(bundle->kernel[1].maps[0].contents, "data/b.list");
+	assert_string_equal(bundle->kernel[1].params[0].text, "Makefile");
+	assert_int_equal(bundle->kernel[0].maps[0].entries, 0);
+	assert_true(bundle->kernel[0].params[1].changeable);
+	assert_int_equal(bundle->kernel[0].params[1].integer, 5);
+	assert_int_equal(bundle->kernel[1].params[1].integer, 7);
+	assert_false(bundle->kernel[0].observe);
+	assert_true(bundle->kernel[1].observe);
+}
+
 /* A function that does not compile is blamed once, not once per instance. */
 static void test_broken_function(void **state)
 {
@@ -468,6 +507,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wrong_sets, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_all_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_broken_function, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_demonstration, set_up, tear_down),
 	};
