@@ -12,6 +12,7 @@
 
 #define COMMAND_SETS_MAX 32
 #define COMMAND_DIRECTORIES_MAX 16
+#define COMMAND_RESETS_MAX 32
 
 /* What the options said; NULL, false and 0 where they were not given. */
 struct options {
@@ -24,6 +25,8 @@ struct options {
 	unsigned int set_count;
 	const char *directories[COMMAND_DIRECTORIES_MAX]; /* --funcs */
 	unsigned int directory_count;
+	const char *resets[COMMAND_RESETS_MAX]; /* --reset-state */
+	unsigned int reset_count;
 	/* What stands after the options. */
 	const char *const *arguments;
 	unsigned int argument_count;
@@ -39,5 +42,6 @@ typedef int verb_function(const struct options *options, struct diags *diags);
 
 verb_function verb_build, verb_validate, verb_load, verb_unload, verb_list, verb_status, verb_state,
 	verb_functions, verb_version, verb_set;
+verb_function verb_update, verb_history;
 
 #endif

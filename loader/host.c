@@ -20,7 +20,11 @@
 
 #include "attach.h"
 #include "control_client.h"
+#include "fault.h"
+#include "generation.h"
+#include "history.h"
 #include "paths.h"
+#include "settle.h"
 
 #define REGISTRY_BYTES (FAAS_SLOTS_MAX * sizeof(struct faas_registry_entry))
 #define REMOVE_DEPTH_MAX 8
@@ -231,13 +235,36 @@ static int create_maps(struct host *host, struct diags *diags)
 	return 0;
 }
 
+/* An update that was cut short: the registry says which generation it is to be. */
+static void finish_update(struct host *host, uint32_t slot)
+{
+	const struct faas_registry_entry *entry = &host->registry[slot];
+	struct diags *diags = calloc(1, sizeof(*diags));
+
+	fprintf(stderr,
+		"ebpf-faas: a killed command left an update of workflow %s half done; it goes on "
+		"with generation %u\n",
+		entry->name, entry->generation);
+	if (diags && settle(host, slot, diags)) {
+		diags_print(diags, stderr);
+		fprintf(stderr, "ebpf-faas: workflow %s stays half updated; unload it\n",
+			entry->name);
+	} else {
+		history_add(entry->name, "repaired", entry->generation, "",
+			    "an update was cut short");
+	}
+	free(diags);
+}
+
 /* What a command left that was killed half way: under the lock nobody else is
- * loading or unloading. */
+ * changing anything. */
 static void repair(struct host *host)
 {
 	for (uint32_t slot = 1; host->registry && slot < FAAS_SLOTS_MAX; slot++) {
 		struct faas_registry_entry *entry = &host->registry[slot];
 
+		if (entry->state == FAAS_REGISTRY_UPDATING)
+			finish_update(host, slot);
 		if (entry->state != FAAS_REGISTRY_LOADING &&
 		    entry->state != FAAS_REGISTRY_UNLOADING)
 			continue;
@@ -371,26 +398,32 @@ void host_remove_workflow(struct host *host, uint32_t slot, const char *name)
 	struct diags *ignored;
 
 	host->registry[slot].state = FAAS_REGISTRY_UNLOADING;
+	fault_point("unload.begun");
 	attach_clear_slot(slot);
+	fault_point("unload.rules_out");
 	/* The program must not go before the last packet that was led to it. */
 	if (host_barrier(host) == 0) {
 		bpf_map_delete_elem(host->slots_fd, &slot);
 		bpf_map_delete_elem(host->tc_slots_fd, &slot);
 	}
+	fault_point("unload.program_out");
 	ignored = calloc(1, sizeof(*ignored));
 	if (ignored) /* a runtime that is not there has nothing to stop */
 		control_stop(name, ignored);
 	free(ignored);
+	fault_point("unload.user_tier");
 	attach_remove_unused();
-	snprintf(path, sizeof(path), "%s/%s", FAAS_PIN_WORKFLOWS, name);
-	host_remove_tree(path);
-	snprintf(path, sizeof(path), "%s/%s", FAAS_RUN_WORKFLOWS, name);
-	host_remove_tree(path);
-	snprintf(path, sizeof(path), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, name);
-	host_remove_tree(path);
+	fault_point("unload.roots_out");
+	generation_remove_all(name);
+	fault_point("unload.files_out");
+	snprintf(path, sizeof(path), "%s/%s/history.jsonl", FAAS_STATE_WORKFLOWS, name);
+	unlink(path);
 	/* Stays if there are dead letters in it. */
 	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
 	rmdir(path);
 	clear_slot_counters(host, slot);
-	memset(&host->registry[slot], 0, sizeof(host->registry[slot]));
+	fault_point("unload.counters_out");
+	/* The state first: what is left of an entry that is free says nothing. */
+	__atomic_store_n(&host->registry[slot].state, FAAS_REGISTRY_FREE, __ATOMIC_RELEASE);
+	fault_point("unload.done");
 }

@@ -14,6 +14,7 @@
 
 #include "contents.h"
 #include "driver.h"
+#include "generation.h"
 #include "paths.h"
 #include "verifier_log.h"
 
@@ -96,8 +97,7 @@ static int prepare(const struct host *host, const struct bundle *bundle, uint32_
 	struct bpf_map *map;
 	int error = 0;
 
-	if (set_map_sizes(object, bundle, diags) ||
-	    (host && find_redirects(bundle, &settings, diags)))
+	if (host && find_redirects(bundle, &settings, diags))
 		return -1;
 	map = bpf_object__find_map_by_name(object, FAAS_PIN_RING0);
 	if (map)
@@ -116,14 +116,11 @@ static int prepare(const struct host *host, const struct bundle *bundle, uint32_
 	return 0;
 }
 
-int kernel_object_load(const struct host *host, const struct bundle *bundle, const char *directory,
-		       uint32_t generation, struct bpf_object **ret, struct diags *diags)
+int kernel_object_open(const struct bundle *bundle, const char *directory, struct bpf_object **ret,
+		       struct diags *diags)
 {
-	struct bpf_object *object = NULL;
-	struct bpf_program *program;
+	struct bpf_object *object;
 	char path[FAAS_PATH_BYTES];
-	char *log = NULL;
-	int error = -1;
 
 	libbpf_set_print(silent);
 	snprintf(path, sizeof(path), "%s/%s", directory, BUNDLE_KERNEL_OBJECT);
@@ -131,6 +128,35 @@ int kernel_object_load(const struct host *host, const struct bundle *bundle, con
 	if (!object)
 		return diag_fail(diags, DIAG_INVALID, "build the bundle again",
 				 "%s is not a BPF object: %s", path, strerror(errno));
+	if (set_map_sizes(object, bundle, diags)) {
+		bpf_object__close(object);
+		return -1;
+	}
+	*ret = object;
+	return 0;
+}
+
+int kernel_object_load(const struct host *host, const struct bundle *bundle, const char *directory,
+		       uint32_t generation, struct bpf_object **ret, struct diags *diags)
+{
+	return kernel_object_load_over(host, bundle, directory, generation, NULL, ret, diags);
+}
+
+int kernel_object_load_over(const struct host *host, const struct bundle *bundle,
+			    const char *directory, uint32_t generation, struct takeover *takeover,
+			    struct bpf_object **ret, struct diags *diags)
+{
+	struct bpf_object *object = NULL;
+	struct bpf_program *program;
+	char path[FAAS_PATH_BYTES];
+	char *log = NULL;
+	int error = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, BUNDLE_KERNEL_OBJECT);
+	if (kernel_object_open(bundle, directory, &object, diags))
+		return -1;
+	if (takeover && takeover_apply(takeover, bundle, object, diags))
+		goto cleanup;
 	if (prepare(host, bundle, generation, object, diags))
 		goto cleanup;
 	log = calloc(1, VERIFIER_LOG_BYTES);
@@ -182,17 +208,20 @@ int kernel_object_program(struct bpf_object *object, const struct bundle *bundle
 	return program ? bpf_program__fd(program) : -ENOENT;
 }
 
-/* The name of a map in bpffs; NULL: it is not pinned. Constants and variables of
- * functions need no name to be read by bpftool, and a dot is not allowed there. */
-static const char *pin_of(const struct bpf_map *map)
+/* The name of a map in bpffs; false: it is not pinned. */
+static bool map_pin(const struct bpf_map *map, char *ret, size_t bytes)
 {
 	const char *name = bpf_map__name(map);
 
-	if (!strcmp(name, DRIVER_PARAMS_SECTION))
-		return FAAS_PIN_PARAMS;
-	if (bpf_map__is_internal(map) || !strcmp(name, FAAS_PIN_PACKET))
-		return NULL;
-	return name;
+	snprintf(ret, bytes, "%s", name);
+	if (!strcmp(name, DRIVER_PARAMS_SECTION)) {
+		snprintf(ret, bytes, "%s", FAAS_PIN_PARAMS);
+		return true;
+	}
+	/* Constants need no name to be read by bpftool; a dot is not allowed in bpffs. */
+	if (bpf_map__is_internal(map))
+		return takeover_variables_pin(name, ret, bytes);
+	return strcmp(name, FAAS_PIN_PACKET) != 0;
 }
 
 static int pin_programs(struct bpf_object *object, const struct bundle *bundle,
@@ -213,22 +242,25 @@ static int pin_programs(struct bpf_object *object, const struct bundle *bundle,
 	return 0;
 }
 
-int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, struct diags *diags)
+int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, uint32_t generation,
+		      struct diags *diags)
 {
-	char directory[FAAS_PATH_BYTES - 64], path[FAAS_PATH_BYTES];
+	char directory[FAAS_PATH_BYTES - 80], path[FAAS_PATH_BYTES], name[64];
 	struct bpf_map *map;
 	int error;
 
-	snprintf(directory, sizeof(directory), "%s/%s", FAAS_PIN_WORKFLOWS, bundle->name);
+	generation_pins(bundle->name, generation, directory, sizeof(directory));
 	host_remove_tree(directory);
 	error = host_make_directory(directory);
 	snprintf(path, sizeof(path), "%s", directory);
 	bpf_object__for_each_map(map, object)
 	{
-		if (error || !pin_of(map))
+		if (error || !map_pin(map, name, sizeof(name)))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", directory, pin_of(map));
-		error = bpf_map__pin(map, path);
+		snprintf(path, sizeof(path), "%s/%s", directory, name);
+		/* Not bpf_map__pin(): that knows one place for a map, and one that
+		 * is taken over has two. */
+		error = bpf_obj_pin(bpf_map__fd(map), path) ? -errno : 0;
 	}
 	if (!error)
 		error = pin_programs(object, bundle, directory, path);

@@ -11,6 +11,7 @@
 #include "bundle.h"
 #include "diag.h"
 #include "host.h"
+#include "takeover.h"
 
 struct bpf_object;
 
@@ -34,9 +35,20 @@ int kernel_object_load(const struct host *host, const struct bundle *bundle, con
 		       uint32_t generation, struct bpf_object **ret, struct diags *diags)
 	__attribute__((warn_unused_result));
 
-/* Pin program and maps below FAAS_PIN_WORKFLOWS/NAME. */
-int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, struct diags *diags)
+/* The same for a workflow that another version of is loaded: its state is taken over.
+ * @p takeover says from what, and then what became of it. */
+int kernel_object_load_over(const struct host *host, const struct bundle *bundle,
+			    const char *directory, uint32_t generation, struct takeover *takeover,
+			    struct bpf_object **ret, struct diags *diags)
 	__attribute__((warn_unused_result));
+
+/* Open the object and give its maps their sizes, without loading it. */
+int kernel_object_open(const struct bundle *bundle, const char *directory, struct bpf_object **ret,
+		       struct diags *diags) __attribute__((warn_unused_result));
+
+/* Pin program and maps as those of @p generation. */
+int kernel_object_pin(struct bpf_object *object, const struct bundle *bundle, uint32_t generation,
+		      struct diags *diags) __attribute__((warn_unused_result));
 
 /* File descriptor of the workflow's program for a hook, borrowed from @p object, or
  * -ENOENT: no trigger of the workflow is of that hook. */

@@ -8,41 +8,53 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "carried.h"
+#include "generation.h"
 #include "ringview.h"
 
 #define READ_TRIES 100
+/* How long an update may take until the figures of its middle are shown. */
+#define CHANGE_TRIES 10
+#define CHANGE_PAUSE_MS 10
 
-static int open_workflow_pin(const struct bundle *bundle, const char *pin)
+static int open_workflow_pin(const struct bundle *bundle, uint32_t generation, const char *pin)
 {
-	char path[FAAS_PATH_BYTES];
+	char directory[FAAS_PATH_BYTES - 32], path[FAAS_PATH_BYTES];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s/%s", FAAS_PIN_WORKFLOWS, bundle->name, pin);
+	generation_pins(bundle->name, generation, directory, sizeof(directory));
+	snprintf(path, sizeof(path), "%s/%s", directory, pin);
 	fd = bpf_obj_get(path);
 	return fd < 0 ? -errno : fd;
 }
 
 /* Sum of the meters over all CPUs. */
-static int read_meters(const struct bundle *bundle, struct faas_meters *ret,
+static int read_meters(const struct bundle *bundle, uint32_t generation, struct faas_meters *ret,
 		       struct faas_function_meters *ret_functions)
 {
 	size_t words = (sizeof(struct faas_meters) +
 			bundle->kernel_count * sizeof(struct faas_function_meters)) /
 		       8;
 	int cpus = libbpf_num_possible_cpus(), fd, error = 0;
+	struct bpf_map_info info = {0};
+	uint32_t zero = 0, bytes = sizeof(info);
 	uint64_t *each, *sum;
-	uint32_t zero = 0;
 
 	if (cpus < 0)
 		return cpus;
-	fd = open_workflow_pin(bundle, FAAS_PIN_METERS);
+	fd = open_workflow_pin(bundle, generation, FAAS_PIN_METERS);
 	if (fd < 0)
 		return fd;
+	if (bpf_obj_get_info_by_fd(fd, &info, &bytes) || info.value_size != words * 8) {
+		close(fd);
+		return -ESTALE; /* the bundle is of another version */
+	}
 	each = calloc((size_t)cpus + 1, words * 8);
 	if (!each) {
 		close(fd);
@@ -155,18 +167,19 @@ static int read_courier(const struct bundle *bundle, struct ledger *ret)
 			 sizeof(ret->runtime));
 }
 
-int ledger_read(const struct host *host, const struct bundle *bundle, uint32_t slot,
-		struct ledger *ret)
+/* As of one generation. */
+static int read_generation(const struct host *host, const struct bundle *bundle, uint32_t slot,
+			   uint32_t generation, struct ledger *ret)
 {
 	struct faas_slot_counters counters;
-	struct faas_meters meters;
+	struct faas_meters meters, carried;
 	struct ringview ring;
 	int error, fd;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->has_user_tier = bundle_needs_runtime(bundle);
 	if (ret->has_user_tier) {
-		fd = open_workflow_pin(bundle, FAAS_PIN_RING0);
+		fd = open_workflow_pin(bundle, generation, FAAS_PIN_RING0);
 		if (fd < 0)
 			return fd;
 		error = ringview_open(fd, &ring);
@@ -181,7 +194,9 @@ int ledger_read(const struct host *host, const struct bundle *bundle, uint32_t s
 	}
 	/* Outcomes before what they are outcomes of: a packet that is between
 	 * the two shows as in the kernel, never as a negative. */
-	error = read_meters(bundle, &meters, ret->kernel);
+	error = read_meters(bundle, generation, &meters, ret->kernel);
+	if (!error)
+		error = carried_read(bundle->name, generation, &carried);
 	if (error)
 		return error;
 	error = host_slot_counters(host, slot, &counters);
@@ -190,18 +205,41 @@ int ledger_read(const struct host *host, const struct bundle *bundle, uint32_t s
 	ret->matched = counters.matched;
 	ret->matched_bytes = counters.matched_bytes;
 	ret->lost_no_program = counters.no_program;
-	ret->dropped = meters.dropped;
-	ret->passed = meters.passed;
-	ret->replied = meters.replied;
-	ret->redirected = meters.redirected;
-	ret->emitted = meters.emitted;
-	ret->lost_ring_full = meters.lost_ring_full;
-	ret->lost_no_route = meters.lost_no_route;
-	ret->lost_error = meters.lost_error;
-	ret->lost_stale_trigger = meters.lost_stale_trigger;
+	ret->dropped = meters.dropped + carried.dropped;
+	ret->passed = meters.passed + carried.passed;
+	ret->replied = meters.replied + carried.replied;
+	ret->redirected = meters.redirected + carried.redirected;
+	ret->emitted = meters.emitted + carried.emitted;
+	ret->lost_ring_full = meters.lost_ring_full + carried.lost_ring_full;
+	ret->lost_no_route = meters.lost_no_route + carried.lost_no_route;
+	ret->lost_error = meters.lost_error + carried.lost_error;
+	ret->lost_stale_trigger = meters.lost_stale_trigger + carried.lost_stale_trigger;
 	ret->in_kernel = ret->matched - ret->dropped - ret->passed - ret->replied -
 			 ret->redirected - ret->lost_no_program;
 	return 0;
+}
+
+/* Counters of two generations are added up and links lead to the new one while a
+ * version changes: what is read then belongs to neither. */
+int ledger_read(const struct host *host, const struct bundle *bundle, uint32_t slot,
+		struct ledger *ret)
+{
+	const struct faas_registry_entry *entry = &host->registry[slot];
+	const struct timespec pause = {0, CHANGE_PAUSE_MS * 1000000L};
+	int error = 0;
+
+	for (int i = 0; i < CHANGE_TRIES; i++) {
+		uint32_t generation = __atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE);
+		bool changing =
+			__atomic_load_n(&entry->state, __ATOMIC_ACQUIRE) == FAAS_REGISTRY_UPDATING;
+
+		error = read_generation(host, bundle, slot, generation, ret);
+		if (!changing &&
+		    generation == __atomic_load_n(&entry->generation, __ATOMIC_ACQUIRE))
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return error;
 }
 
 bool ledger_at_rest(const struct ledger *ledger)

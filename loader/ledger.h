@@ -47,7 +47,8 @@ struct ledger {
 	struct runtime_page runtime;
 };
 
-/* 0 or -errno: the workflow's maps are not there. */
+/* 0 or -errno: the workflow's maps are not there; -ESTALE: they are of another version
+ * than the bundle. */
 int ledger_read(const struct host *host, const struct bundle *bundle, uint32_t slot,
 		struct ledger *ret) __attribute__((warn_unused_result));
 

@@ -17,6 +17,8 @@ static const char *state_name(uint32_t state)
 		return "loaded";
 	case FAAS_REGISTRY_UNLOADING:
 		return "unloading";
+	case FAAS_REGISTRY_UPDATING:
+		return "updating";
 	default:
 		return "unknown";
 	}

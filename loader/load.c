@@ -16,16 +16,18 @@
 #include <jansson.h>
 
 #include "attach.h"
-#include "build.h"
 #include "command.h"
 #include "control_client.h"
-#include "files.h"
+#include "fault.h"
+#include "generation.h"
+#include "history.h"
 #include "host.h"
 #include "kernel_object.h"
+#include "load.h"
 #include "output.h"
 #include "record.h"
-
-#define GENERATION_FIRST 1
+#include "settle.h"
+#include "source.h"
 
 struct load {
 	const struct options *options;
@@ -38,24 +40,24 @@ struct load {
 	uint32_t slot; /* 0 until one is taken: then a failure must clean it */
 };
 
-/* The interfaces of all triggers, and whether they can be had. */
-static int check_interfaces(struct load *load, struct diags *diags)
+int load_interfaces(const struct host *host, uint32_t own_slot, const struct bundle *bundle,
+		    const struct netns *netns, struct record *record, struct diags *diags)
 {
-	struct record *record = load->record;
 	int error = 0;
 
-	snprintf(record->netns_path, sizeof(record->netns_path), "%s", load->netns.path);
-	for (uint32_t i = 0; i < load->bundle->trigger_count; i++) {
-		const struct bundle_trigger *trigger = &load->bundle->triggers[i];
+	snprintf(record->netns_path, sizeof(record->netns_path), "%s", netns->path);
+	for (uint32_t i = 0; i < bundle->trigger_count; i++) {
+		const struct bundle_trigger *trigger = &bundle->triggers[i];
 
 		for (uint32_t k = 0; k < trigger->interface_count; k++) {
 			struct attachment *attachment =
 				&record->attachments[record->attachment_count];
 
 			attachment->trigger = i;
-			if (interface_find(trigger->interfaces[k], &load->netns,
-					   &attachment->interface, diags) ||
-			    attach_check(&load->host, trigger, &attachment->interface, diags)) {
+			if (interface_find(trigger->interfaces[k], netns, &attachment->interface,
+					   diags) ||
+			    (!own_slot &&
+			     attach_check(host, trigger, &attachment->interface, diags))) {
 				error = -1;
 				continue;
 			}
@@ -74,44 +76,11 @@ static void claim_slot(struct load *load, uint32_t slot)
 	memset(entry, 0, sizeof(*entry));
 	snprintf(entry->name, sizeof(entry->name), "%s", load->bundle->name);
 	entry->generation = GENERATION_FIRST;
+	entry->next_generation = GENERATION_FIRST + 1;
 	entry->loaded_time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	/* From here on a killed load is found and taken back. */
 	__atomic_store_n(&entry->state, FAAS_REGISTRY_LOADING, __ATOMIC_RELEASE);
 	load->slot = slot;
-}
-
-static int copy_one(const char *from, const char *to, const char *name)
-{
-	char source[FAAS_PATH_BYTES], target[FAAS_PATH_BYTES];
-
-	snprintf(source, sizeof(source), "%s/%s", from, name);
-	snprintf(target, sizeof(target), "%s/%s", to, name);
-	return files_copy(source, target);
-}
-
-/* The host keeps its own copy: the runtime restarts from it. */
-static int store_bundle(const struct load *load, struct diags *diags)
-{
-	char path[FAAS_PATH_BYTES], below[FAAS_PATH_BYTES + 8];
-	int error;
-
-	snprintf(path, sizeof(path), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, load->bundle->name);
-	host_remove_tree(path);
-	error = host_make_directory(path);
-	snprintf(below, sizeof(below), "%s/user", path);
-	if (!error && load->bundle->user_count && mkdir(below, 0700))
-		error = -errno;
-	snprintf(below, sizeof(below), "%s/data", path);
-	if (!error && bundle_has_data(load->bundle) && mkdir(below, 0700))
-		error = -errno;
-	for (uint32_t i = 0; !error && i < load->bundle->file_count; i++)
-		error = copy_one(load->directory, path, load->bundle->files[i].path);
-	if (!error)
-		error = copy_one(load->directory, path, BUNDLE_MANIFEST);
-	if (error)
-		return diag_fail(diags, DIAG_FAILED, "is the disk full or read-only?", "%s: %s",
-				 path, strerror(-error));
-	return 0;
 }
 
 /* The runtime belongs to the host, not to a workflow's network namespace. */
@@ -135,13 +104,13 @@ static int start_user_tier(struct load *load, struct diags *diags)
 
 static int lead_packets(struct load *load, struct diags *diags)
 {
-	int program = kernel_object_program(load->object, load->bundle, HOOK_XDP);
+	int error = settle_programs(&load->host, load->slot, load->bundle->name, GENERATION_FIRST);
 
 	/* The program is in its slot before any trigger leads there. */
-	if (program >= 0 &&
-	    bpf_map_update_elem(load->host.slots_fd, &load->slot, &program, BPF_ANY))
+	if (error)
 		return diag_fail(diags, DIAG_FAILED, NULL, "putting the program into slot %u: %s",
-				 load->slot, strerror(errno));
+				 load->slot, strerror(-error));
+	fault_point("load.program_in");
 	for (uint32_t i = 0; i < load->record->attachment_count; i++) {
 		const struct attachment *attachment = &load->record->attachments[i];
 		const struct bundle_trigger *trigger = &load->bundle->triggers[attachment->trigger];
@@ -149,6 +118,7 @@ static int lead_packets(struct load *load, struct diags *diags)
 		if (attach_root(&load->host, &attachment->interface, trigger->hook, diags) ||
 		    attach_trigger(trigger, &attachment->interface, load->slot, diags))
 			return -1;
+		fault_point("load.rules_in");
 	}
 	return 0;
 }
@@ -166,20 +136,30 @@ static int load_under_lock(struct load *load, struct diags *diags)
 	if (!slot)
 		return diag_fail(diags, DIAG_FAILED, "unload some", "%d workflows are loaded",
 				 FAAS_SLOTS_MAX - 1);
-	if (check_interfaces(load, diags))
+	if (load_interfaces(&load->host, 0, bundle, &load->netns, load->record, diags))
 		return -1;
 	if (bundle_needs_runtime(bundle) && kernel_check_rings(diags))
 		return -1;
 	claim_slot(load, slot);
+	fault_point("load.claimed");
 	if (kernel_object_load(&load->host, bundle, load->directory, GENERATION_FIRST,
 			       &load->object, diags) ||
-	    kernel_object_pin(load->object, bundle, diags) || store_bundle(load, diags) ||
-	    record_write(bundle->name, load->record, diags))
+	    kernel_object_pin(load->object, bundle, GENERATION_FIRST, diags))
 		return -1;
+	fault_point("load.pinned");
+	if (generation_store(bundle, load->directory, GENERATION_FIRST, load->record, diags))
+		return -1;
+	fault_point("load.stored");
+	if (generation_publish(bundle->name, GENERATION_FIRST, diags))
+		return -1;
+	fault_point("load.published");
 	if (bundle_needs_runtime(bundle) && start_user_tier(load, diags))
 		return -1;
+	fault_point("load.user_tier");
 	if (lead_packets(load, diags))
 		return -1;
+	history_add(bundle->name, "loaded", GENERATION_FIRST, bundle->version, NULL);
+	fault_point("load.done");
 	__atomic_store_n(&load->host.registry[slot].state, FAAS_REGISTRY_LOADED, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -238,51 +218,20 @@ static int load_bundle(struct load *load, struct diags *diags)
 
 int verb_load(const struct options *options, struct diags *diags)
 {
-	struct bundle *bundle = calloc(1, sizeof(*bundle));
 	struct record *record = calloc(1, sizeof(*record));
-	struct load load = {.options = options, .bundle = bundle, .record = record};
-	struct build_scratch scratch = {""};
-	char directory[FAAS_PATH_BYTES];
-	struct stat info;
+	struct load load = {.options = options, .record = record};
+	struct source source;
 	int status = DIAG_FAILED;
 
-	if (!bundle || !record) {
-		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
-		goto cleanup;
+	if (!source_open(options, options->arguments[0], &source, diags)) {
+		load.bundle = source.bundle;
+		load.directory = source.directory;
+		if (record)
+			status = load_bundle(&load, diags);
+		else
+			diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 	}
-	if (stat(options->arguments[0], &info)) {
-		diag_fail(diags, DIAG_NOT_FOUND, NULL, "%s: %s", options->arguments[0],
-			  strerror(errno));
-		goto cleanup;
-	}
-	if (S_ISDIR(info.st_mode)) {
-		snprintf(directory, sizeof(directory), "%s", options->arguments[0]);
-		if (options->set_count || options->directory_count) {
-			diag_fail(diags, DIAG_USAGE, "give them to `ebpf-faas build`",
-				  "--set and --funcs change a workflow before it is built; %s is "
-				  "built",
-				  directory);
-			goto cleanup;
-		}
-		if (bundle_open(directory, bundle, diags))
-			goto cleanup;
-	} else {
-		if (build_scratch_make(&scratch, diags))
-			goto cleanup;
-		snprintf(directory, sizeof(directory), "%s/bundle", scratch.path);
-		if (mkdir(directory, 0700)) {
-			diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", directory, strerror(errno));
-			goto cleanup;
-		}
-		if (build_workflow(options->arguments[0], options, &scratch, directory, bundle,
-				   diags))
-			goto cleanup;
-	}
-	load.directory = directory;
-	status = load_bundle(&load, diags);
-cleanup:
-	build_scratch_remove(&scratch);
+	source_close(&source);
 	free(record);
-	free(bundle);
 	return status;
 }

@@ -21,6 +21,7 @@ enum option_id {
 	OPTION_SET = 1 << 4,
 	OPTION_FUNCS = 1 << 5,
 	OPTION_ALL = 1 << 6,
+	OPTION_RESET = 1 << 7,
 };
 
 static const struct {
@@ -37,6 +38,8 @@ static const struct {
 	{OPTION_NETNS, "--netns", "NAME",
 	 "interfaces and sinks are those of this network namespace (ip netns)"},
 	{OPTION_OUTPUT, "--output", "DIR", "directory of the bundle to make"},
+	{OPTION_RESET, "--reset-state", "FUNCTION",
+	 "let the state of this function of the workflow begin anew; may be repeated"},
 	{OPTION_NOW, "--now", NULL, "do not drain: what is in flight is counted and given up"},
 	{OPTION_ALL, "--all", NULL,
 	 "state: every entry, also those of arrays that are all zero, and beyond the first 1000"},
@@ -61,6 +64,11 @@ static const struct {
 	 "check a workflow and report every mistake"},
 	{"load", verb_load, "FILE|BUNDLE", OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_NETNS,
 	 1, 1, "verify a workflow and attach it to its interfaces"},
+	{"update", verb_update, "FILE|BUNDLE",
+	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_RESET, 1, 1,
+	 "replace the version of a loaded workflow; its state stays"},
+	{"history", verb_history, "WORKFLOW", OPTION_JSON, 1, 1,
+	 "what became of a loaded workflow: versions, when, why"},
 	{"unload", verb_unload, "WORKFLOW", OPTION_JSON | OPTION_NOW, 1, 1,
 	 "drain a workflow, detach it and remove all of it"},
 	{"list", verb_list, "", OPTION_JSON, 0, 0, "the loaded workflows"},
@@ -164,6 +172,16 @@ static int verb_help(const struct options *options, struct diags *diags)
 	return 0;
 }
 
+/* One more value of an option that may be repeated. */
+static int append(const char **list, unsigned int *count, unsigned int max, const char *option,
+		  const char *value, struct diags *diags)
+{
+	if (*count == max)
+		return diag_fail(diags, DIAG_USAGE, NULL, "more than %u %s options", max, option);
+	list[(*count)++] = value;
+	return 0;
+}
+
 /* Store one option's value. 0, or -1 with a diagnostic. */
 static int take_option(enum option_id id, const char *value, struct options *options,
 		       struct diags *diags)
@@ -185,17 +203,14 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 		options->output = value;
 		return 0;
 	case OPTION_SET:
-		if (options->set_count == COMMAND_SETS_MAX)
-			return diag_fail(diags, DIAG_USAGE, NULL, "more than %d --set options",
-					 COMMAND_SETS_MAX);
-		options->sets[options->set_count++] = value;
-		return 0;
+		return append(options->sets, &options->set_count, COMMAND_SETS_MAX, "--set", value,
+			      diags);
 	case OPTION_FUNCS:
-		if (options->directory_count == COMMAND_DIRECTORIES_MAX)
-			return diag_fail(diags, DIAG_USAGE, NULL, "more than %d --funcs options",
-					 COMMAND_DIRECTORIES_MAX);
-		options->directories[options->directory_count++] = value;
-		return 0;
+		return append(options->directories, &options->directory_count,
+			      COMMAND_DIRECTORIES_MAX, "--funcs", value, diags);
+	case OPTION_RESET:
+		return append(options->resets, &options->reset_count, COMMAND_RESETS_MAX,
+			      "--reset-state", value, diags);
 	}
 	return -1;
 }

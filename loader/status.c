@@ -202,16 +202,21 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 	struct ledger *ledger = calloc(1, sizeof(*ledger));
 	char directory[FAAS_PATH_BYTES];
 	json_t *value = NULL;
-	int error;
+	int error = 0;
 
 	if (!bundle || !ledger) {
 		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 		goto cleanup;
 	}
 	snprintf(directory, sizeof(directory), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, entry->name);
-	if (bundle_open(directory, bundle, diags))
-		goto cleanup;
-	error = ledger_read(host, bundle, slot, ledger);
+	/* An update may come between the two. */
+	for (int i = 0; i < 3; i++) {
+		if (bundle_open(directory, bundle, diags))
+			goto cleanup;
+		error = ledger_read(host, bundle, slot, ledger);
+		if (error != -ESTALE)
+			break;
+	}
 	if (error) {
 		diag_fail(diags, DIAG_FAILED, "is a command unloading it at this moment?",
 			  "reading the counters of %s: %s", entry->name, strerror(-error));

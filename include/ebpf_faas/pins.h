@@ -21,17 +21,22 @@
  * use ethertypes             hash: EtherType, __u16 in host byte order -> struct faas_trigger_ref
  *       sources, destinations  LPM tries: struct faas_prefix_key -> struct faas_trigger_ref
  *       counters               per-CPU array, one entry: struct faas_root_counters
- *     workflows/<name>/
- *       program                fused program of the running generation, for XDP
+ *     workflows/<name>         link to the generation that runs
+ *     generations/<name>/<number>/
+ *       program                fused program of the generation, for XDP
  *       tc_program             the same for the TC hooks
  *       params                 array, mmapable: parameters that `ebpf-faas set` changes
  *       meters                 per-CPU array, one entry: struct faas_meters, then one
  *                              struct faas_function_meters for each kernel function
+ *       carried                array, one entry: struct faas_carried; only where versions
+ *                              before counted in meters of another layout
  *       route                  array, mmapable: shard -> instance
  *       rings                  array of maps: instance -> ring
  *       wake                   array, mmapable: instance -> worker sleeps
  *       ring0                  BPF ring buffer of instance 0
- *       <instance>_<map>       state of kernel functions
+ *       <instance>_<map>       state of kernel functions; a map that outlives an update
+ *                              is pinned in both generations
+ *       data-<instance>, bss-<instance>  variables of kernel functions
  */
 #ifndef EBPF_FAAS_PINS_H
 #define EBPF_FAAS_PINS_H
@@ -43,6 +48,7 @@
 #define FAAS_BPFFS "/sys/fs/bpf"
 #define FAAS_PIN_ROOT FAAS_BPFFS "/ebpf-faas"
 #define FAAS_PIN_WORKFLOWS FAAS_PIN_ROOT "/workflows"
+#define FAAS_PIN_GENERATIONS FAAS_PIN_ROOT "/generations"
 #define FAAS_PIN_SLOTS "slots"
 #define FAAS_PIN_TC_SLOTS "tc_slots"
 #define FAAS_PIN_SLOT_COUNTERS "slot_counters"
@@ -63,6 +69,7 @@
 #define FAAS_PIN_TC_PROGRAM "tc_program"
 #define FAAS_PIN_PARAMS "params"
 #define FAAS_PIN_METERS "meters"
+#define FAAS_PIN_CARRIED "carried"
 #define FAAS_PIN_ROUTE "route"
 #define FAAS_PIN_RINGS "rings"
 #define FAAS_PIN_WAKE "wake"
@@ -239,6 +246,13 @@ struct faas_meters {
 	 * dropping them, or from replying or redirecting. */
 	__u64 observed_dropped;
 	__u64 observed_turned;
+};
+
+/* Value of carried[0]: what versions before counted, to be added to meters. */
+struct faas_carried {
+	__u32 from; /* generation whose meters were added last: none is added twice */
+	__u32 reserved;
+	struct faas_meters total;
 };
 
 /* One for each kernel function, in the order of the manifest. */

@@ -3,7 +3,7 @@
 _ebpf_faas()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
-	local verbs='build validate load unload list status state set functions version help'
+	local verbs='build validate load update history unload list status state set functions version help'
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -17,7 +17,7 @@ _ebpf_faas()
 	--netns)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$word")
 		return ;;
-	--set)
+	--set | --reset-state)
 		return ;;
 	esac
 	local options=--json
@@ -25,6 +25,7 @@ _ebpf_faas()
 	build) options='--json --funcs --set --output' ;;
 	validate) options='--json --funcs --set' ;;
 	load) options='--json --funcs --set --netns' ;;
+	update) options='--json --funcs --set --reset-state' ;;
 	unload) options='--json --now' ;;
 	state) options='--json --all' ;;
 	functions) options='--json --funcs' ;;
@@ -35,12 +36,12 @@ _ebpf_faas()
 		return ;;
 	esac
 	case $verb in
-	build | validate | load)
+	build | validate | load | update)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	state)
 		[ "$COMP_CWORD" = 2 ] || return
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
-	unload | status | set)
+	unload | status | set | history)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
 	help)
 		mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word") ;;

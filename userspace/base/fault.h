@@ -15,6 +15,9 @@
  *   counters.after_flip    they are, and the ring has not advanced
  *   recover.inside         behind a record that was redone
  *   recover.new_ring       the log names a new ring, the counters not yet
+ *
+ * Those of the command are called after it and what was done last, e.g.
+ * settle.switched; tests/crash/loader_kill_test.sh goes through all it finds in loader/.
  */
 #ifndef FAAS_BASE_FAULT_H
 #define FAAS_BASE_FAULT_H

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "settle.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "attach.h"
+#include "carried.h"
+#include "fault.h"
+#include "generation.h"
+
+/* No version comes with other triggers than the one before: see update.c. */
+static int attach_retain(const struct host *host, uint32_t slot, const struct bundle *keep,
+			 const struct record *record)
+{
+	(void)host;
+	(void)slot;
+	(void)keep;
+	(void)record;
+	return 0;
+}
+
+static int attach_put(const struct host *host, uint32_t slot, const struct bundle *bundle,
+		      const struct record *record, struct diags *diags)
+{
+	for (uint32_t i = 0; i < record->attachment_count; i++) {
+		const struct attachment *attachment = &record->attachments[i];
+		const struct bundle_trigger *trigger = &bundle->triggers[attachment->trigger];
+
+		if (attach_root(host, &attachment->interface, trigger->hook, diags) ||
+		    attach_trigger(trigger, &attachment->interface, slot, diags))
+			return -1;
+	}
+	return 0;
+}
+
+struct settling {
+	const struct host *host;
+	struct faas_registry_entry *entry;
+	uint32_t slot;
+	uint32_t generation;
+	struct bundle *bundle;
+	struct record *record;
+	struct diags *diags;
+};
+
+static int fail(const struct settling *settling, const char *what, int error)
+{
+	return diag_fail(settling->diags, DIAG_FAILED, NULL, "%s of workflow %s: %s", what,
+			 settling->bundle->name, strerror(-error));
+}
+
+/* The program that is pinned there into the slot; none: nothing is in it any more, for
+ * no rule of its hook leads there. */
+static int put_program(int slots_fd, uint32_t slot, const char *directory, const char *pin)
+{
+	char path[FAAS_PATH_BYTES];
+	int program, error = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, pin);
+	program = bpf_obj_get(path);
+	if (program < 0 && errno != ENOENT)
+		return -errno;
+	if (program < 0) {
+		if (bpf_map_delete_elem(slots_fd, &slot) && errno != ENOENT)
+			error = -errno;
+		return error;
+	}
+	if (bpf_map_update_elem(slots_fd, &slot, &program, BPF_ANY))
+		error = -errno;
+	close(program);
+	return error;
+}
+
+int settle_programs(const struct host *host, uint32_t slot, const char *name, uint32_t generation)
+{
+	char directory[FAAS_PATH_BYTES - 32];
+	int error;
+
+	generation_pins(name, generation, directory, sizeof(directory));
+	error = put_program(host->slots_fd, slot, directory, FAAS_PIN_PROGRAM);
+	return error ? error : put_program(host->tc_slots_fd, slot, directory, FAAS_PIN_TC_PROGRAM);
+}
+
+/* The rules of the generation, and no other. Its namespace may be gone, and its
+ * interfaces with it: then there is nothing to lead. */
+static int put_rules(const struct settling *settling)
+{
+	struct netns netns;
+	int error = 0;
+
+	if (netns_enter_path(&netns, settling->record->netns_path))
+		return 0;
+	error = attach_put(settling->host, settling->slot, settling->bundle, settling->record,
+			   settling->diags);
+	netns_leave(&netns);
+	return error;
+}
+
+static int switch_over(const struct settling *settling)
+{
+	const char *name = settling->bundle->name;
+	int error;
+
+	error = attach_retain(settling->host, settling->slot, settling->bundle, settling->record);
+	if (error)
+		return fail(settling, "taking rules out", error);
+	fault_point("settle.rules_out");
+	error = host_barrier(settling->host);
+	if (error)
+		return fail(settling, "waiting for programs", error);
+	error = settle_programs(settling->host, settling->slot, name, settling->generation);
+	if (error)
+		return fail(settling, "switching the programs", error);
+	fault_point("settle.switched");
+	error = host_barrier(settling->host);
+	if (error)
+		return fail(settling, "waiting for programs", error);
+	if (put_rules(settling))
+		return -1;
+	fault_point("settle.rules_in");
+	return 0;
+}
+
+/* The other generation that has run: the one before, or one that it came back from. */
+static int add_up(const struct settling *settling)
+{
+	const char *name = settling->bundle->name;
+	uint32_t generation = settling->generation;
+	uint32_t before = generation_pinned_before(name, generation);
+	uint32_t last = generation_pinned_before(name, UINT32_MAX);
+	int error = 0;
+
+	if (before)
+		error = carried_add(name, before, generation);
+	if (!error && last > generation)
+		error = carried_add(name, last, generation);
+	if (error)
+		return fail(settling, "adding up the counters", error);
+	fault_point("settle.counted");
+	return 0;
+}
+
+static void prune(const struct settling *settling)
+{
+	const char *name = settling->bundle->name;
+	uint32_t generation = settling->generation;
+	uint32_t pinned = generation_pinned_before(name, generation);
+	uint32_t stored = generation_stored_before(name, generation);
+	struct faas_registry_entry *entry = settling->entry;
+
+	/* It was the trial of one that did not come, or went again. */
+	if (generation_pinned_before(name, UINT32_MAX) > generation)
+		entry->flags &= ~(uint32_t)FAAS_REGISTRY_TRIAL;
+	if (entry->flags & FAAS_REGISTRY_TRIAL)
+		generation_prune(name, generation, pinned, pinned);
+	else
+		generation_prune(name, generation, generation, stored);
+}
+
+static int run(struct settling *settling)
+{
+	const char *name = settling->entry->name;
+	int error;
+
+	if (generation_bundle(name, settling->generation, settling->bundle, settling->diags))
+		return -1;
+	error = generation_record(name, settling->generation, settling->record);
+	if (error)
+		return fail(settling, "reading what was written down", error);
+	if (switch_over(settling) || add_up(settling))
+		return -1;
+	if (generation_publish(name, settling->generation, settling->diags))
+		return -1;
+	fault_point("settle.published");
+	attach_remove_unused();
+	prune(settling);
+	fault_point("settle.pruned");
+	__atomic_store_n(&settling->entry->state, FAAS_REGISTRY_LOADED, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int settle(const struct host *host, uint32_t slot, struct diags *diags)
+{
+	struct settling settling = {.host = host,
+				    .entry = &host->registry[slot],
+				    .slot = slot,
+				    .generation = host->registry[slot].generation,
+				    .bundle = calloc(1, sizeof(*settling.bundle)),
+				    .record = calloc(1, sizeof(*settling.record)),
+				    .diags = diags};
+	int error = -1;
+
+	if (!settling.bundle || !settling.record)
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	else
+		error = run(&settling);
+	free(settling.record);
+	free(settling.bundle);
+	return error;
+}
+
+int settle_to(const struct host *host, uint32_t slot, uint32_t generation, struct diags *diags)
+{
+	struct faas_registry_entry *entry = &host->registry[slot];
+
+	__atomic_store_n(&entry->state, FAAS_REGISTRY_UPDATING, __ATOMIC_RELEASE);
+	fault_point("settle.begun");
+	__atomic_store_n(&entry->generation, generation, __ATOMIC_RELEASE);
+	fault_point("settle.decided");
+	return settle(host, slot, diags);
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * ebpf-faas update. Everything that may fail is done beside what runs; then the
+ * registry names the new generation, and settle() leads packets to it.
+ */
+#include "update.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/libbpf.h>
+#include <jansson.h>
+
+#include "attach.h"
+#include "carried.h"
+#include "fault.h"
+#include "generation.h"
+#include "history.h"
+#include "kernel_object.h"
+#include "load.h"
+#include "output.h"
+#include "settle.h"
+#include "source.h"
+#include "takeover.h"
+
+struct update {
+	struct host *host;
+	struct faas_registry_entry *entry;
+	uint32_t slot;
+	const struct bundle *to;
+	const char *directory;
+	const struct options *options;
+	struct bundle *from;
+	struct record *record;
+	struct takeover *takeover;
+	uint32_t generation;
+	struct netns netns;
+};
+
+uint32_t update_find(const struct host *host, const char *name, struct diags *diags)
+{
+	uint32_t slot = host_find(host, name);
+	const struct faas_registry_entry *entry;
+
+	if (!slot) {
+		diag_fail(diags, DIAG_NOT_FOUND,
+			  "`ebpf-faas load` loads it; `ebpf-faas list` shows those that are",
+			  "workflow %s is not loaded", name);
+		return 0;
+	}
+	entry = &host->registry[slot];
+	if (entry->state != FAAS_REGISTRY_LOADED) {
+		diag_fail(diags, DIAG_FAILED, "unload it", "workflow %s is half changed", name);
+		return 0;
+	}
+	if (entry->flags & FAAS_REGISTRY_TRIAL) {
+		diag_fail(diags, DIAG_FAILED,
+			  "wait for the end of its trial, or end it with `ebpf-faas confirm` or "
+			  "`ebpf-faas rollback`",
+			  "generation %u of workflow %s is on trial", entry->generation, name);
+		return 0;
+	}
+	return slot;
+}
+
+/* What runs, and where the new version is to be attached. Enters the namespace of the
+ * workflow: names of interfaces mean something only there. */
+static int look(struct update *update, struct diags *diags)
+{
+	const char *name = update->entry->name;
+	char path[sizeof(update->record->netns_path)];
+	int error;
+
+	if (generation_bundle(name, update->entry->generation, update->from, diags))
+		return -1;
+	error = generation_record(name, update->entry->generation, update->record);
+	if (error)
+		return diag_fail(diags, DIAG_FAILED, "unload the workflow and load it",
+				 "what was written down of workflow %s cannot be read: %s", name,
+				 strerror(-error));
+	memcpy(path, update->record->netns_path, sizeof(path));
+	error = netns_enter_path(&update->netns, path);
+	if (error)
+		return diag_fail(diags, DIAG_FAILED, "unload the workflow",
+				 "network namespace %s: %s", path, strerror(-error));
+	memset(update->record, 0, sizeof(*update->record));
+	return load_interfaces(update->host, update->slot, update->to, &update->netns,
+			       update->record, diags);
+}
+
+/* Whether both versions watch the same packets on the same interfaces. */
+static bool same_triggers(const struct bundle *a, const struct bundle *b)
+{
+	if (a->trigger_count != b->trigger_count)
+		return false;
+	for (uint32_t i = 0; i < a->trigger_count; i++)
+		if (strcmp(a->triggers[i].name, b->triggers[i].name) ||
+		    a->triggers[i].id != b->triggers[i].id ||
+		    a->triggers[i].hook != b->triggers[i].hook ||
+		    memcmp(&a->triggers[i].match, &b->triggers[i].match,
+			   sizeof(a->triggers[i].match)) ||
+		    memcmp(a->triggers[i].interfaces, b->triggers[i].interfaces,
+			   sizeof(a->triggers[i].interfaces)))
+			return false;
+	return true;
+}
+
+/* Make all that the new generation needs, beside what runs. */
+static int prepare(struct update *update, struct diags *diags)
+{
+	const char *name = update->entry->name;
+	uint32_t before = update->entry->generation;
+	struct bpf_object *object = NULL;
+	int error = -1;
+
+	if (kernel_object_load_over(update->host, update->to, update->directory, update->generation,
+				    update->takeover, &object, diags))
+		return -1;
+	fault_point("update.loaded");
+	if (kernel_object_pin(object, update->to, update->generation, diags))
+		goto cleanup;
+	fault_point("update.pinned");
+	if (carried_prepare(name, before, update->generation, update->takeover->meters_kept, diags))
+		goto cleanup;
+	fault_point("update.carried");
+	if (generation_store(update->to, update->directory, update->generation, update->record,
+			     diags))
+		goto cleanup;
+	fault_point("update.stored");
+	error = 0;
+cleanup:
+	bpf_object__close(object);
+	return error;
+}
+
+/* The new generation, or the old one as it was. */
+static int change(struct update *update, struct diags *diags)
+{
+	struct faas_registry_entry *entry = update->entry;
+	uint32_t before = entry->generation;
+	struct diags *again;
+	struct timespec now;
+	int error;
+
+	update->generation = entry->next_generation > before ? entry->next_generation : before + 1;
+	entry->next_generation = update->generation + 1;
+	__atomic_store_n(&entry->state, FAAS_REGISTRY_UPDATING, __ATOMIC_RELEASE);
+	fault_point("update.claimed");
+	error = prepare(update, diags);
+	netns_leave(&update->netns);
+	if (!error) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		entry->loaded_time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+		if (!settle_to(update->host, update->slot, update->generation, diags))
+			return 0;
+	}
+	again = calloc(1, sizeof(*again));
+	if (!again || settle_to(update->host, update->slot, before, again))
+		diag_fail(diags, DIAG_FAILED, "unload the workflow",
+			  "and generation %u could not be put back", before);
+	free(again);
+	return -1;
+}
+
+int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, const char *directory,
+	       const struct options *options, const char *event, struct update_result *ret,
+	       struct diags *diags)
+{
+	struct update update = {.host = host,
+				.entry = &host->registry[slot],
+				.slot = slot,
+				.to = bundle,
+				.directory = directory,
+				.options = options,
+				.netns = {.from_fd = -1},
+				.from = calloc(1, sizeof(*update.from)),
+				.record = calloc(1, sizeof(*update.record)),
+				.takeover = calloc(1, sizeof(*update.takeover))};
+	int error = -1;
+
+	if (!update.from || !update.record || !update.takeover) {
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+		goto cleanup;
+	}
+	update.takeover->from = update.from;
+	update.takeover->generation = update.entry->generation;
+	update.takeover->resets = options->resets;
+	update.takeover->reset_count = options->reset_count;
+	*ret = (struct update_result){.slot = slot, .before = update.entry->generation};
+	if (look(&update, diags))
+		goto cleanup;
+	if (bundle_needs_runtime(bundle) || bundle_needs_runtime(update.from)) {
+		diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
+			  "workflow %s has functions or sinks outside the kernel: such a workflow "
+			  "is not updated in place yet",
+			  bundle->name);
+		goto cleanup;
+	}
+	if (!same_triggers(update.from, bundle)) {
+		diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
+			  "the triggers of workflow %s changed: such a workflow is not updated in "
+			  "place yet",
+			  bundle->name);
+		goto cleanup;
+	}
+	error = change(&update, diags);
+	if (error)
+		goto cleanup;
+	history_add(bundle->name, event, update.generation, bundle->version, NULL);
+	ret->generation = update.generation;
+	ret->takeover = update.takeover;
+	update.takeover = NULL;
+cleanup:
+	netns_leave(&update.netns);
+	free(update.takeover);
+	free(update.record);
+	free(update.from);
+	return error;
+}
+
+static const char *kind_name(enum takeover_kind kind)
+{
+	static const char *const names[] = {
+		[TAKEOVER_KEPT] = "kept",	 [TAKEOVER_RESET] = "begun anew",
+		[TAKEOVER_DIFFERS] = "not kept", [TAKEOVER_NEW] = "new",
+		[TAKEOVER_GONE] = "removed",
+	};
+
+	return names[kind];
+}
+
+void update_print(const struct options *options, const struct bundle *bundle, const char *event,
+		  const struct update_result *result)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < result->takeover->item_count; i++) {
+		const struct takeover_item *item = &result->takeover->items[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "instance", item->instance,
+						      "state", item->state, "became",
+						      kind_name(item->kind)));
+		if (!options->json)
+			printf("state of %s (%s): %s\n", item->instance, item->state,
+			       kind_name(item->kind));
+	}
+	if (options->json) {
+		output_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "workflow", bundle->name,
+				      "version", bundle->version, "slot", (json_int_t)result->slot,
+				      "before", (json_int_t)result->before, "generation",
+				      (json_int_t)result->generation, "state", list));
+		return;
+	}
+	json_decref(list);
+	printf("%s %s: generation %u (version \"%s\") runs in the place of %u\n", event,
+	       bundle->name, result->generation, bundle->version, result->before);
+}
+
+int verb_update(const struct options *options, struct diags *diags)
+{
+	struct update_result result = {0};
+	struct source source;
+	struct host host;
+	uint32_t slot = 0;
+	int error = -1;
+
+	if (source_open(options, options->arguments[0], &source, diags)) {
+		source_close(&source);
+		return DIAG_FAILED;
+	}
+	if (!host_open(&host, HOST_CHANGE, diags))
+		slot = update_find(&host, source.bundle->name, diags);
+	if (slot)
+		error = update_run(&host, slot, source.bundle, source.directory, options, "updated",
+				   &result, diags);
+	host_close(&host);
+	if (!error)
+		update_print(options, source.bundle, "updated", &result);
+	free(result.takeover);
+	source_close(&source);
+	return error ? DIAG_FAILED : 0;
+}
