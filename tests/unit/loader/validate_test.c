@@ -120,6 +120,32 @@ static void test_set(void **state)
 	assert_int_equal(RUN("validate", "--set", "triggers.coap.mode=steal", SOUND), 3);
 }
 
+/* What each trigger comes to, for people and for programs. */
+static void test_triggers(void **state)
+{
+	const json_t *trigger;
+	json_t *value;
+
+	(void)state;
+	assert_int_equal(RUN("validate", "--set", "triggers.coap.packet.interfaces=[eth*, br0]",
+			     "--set", "triggers.coap.packet.hook=tc-ingress", "--set",
+			     "triggers.coap.packet.match={protocol: udp, port: [5683, 6000-6010], "
+			     "source: 10.20.0.0/16}",
+			     "--set", "triggers.coap.priority=3", SOUND),
+			 0);
+	assert_non_null(strstr(out, "\ntrigger coap: on eth*, br0 (tc-ingress, copy, priority 3): "
+				    "protocol udp, port 5683 or 6000-6010, from 10.20.0.0/16 -> "));
+	assert_non_null(strstr(out, " (rules 4)\n"));
+	assert_int_equal(RUN("validate", "--json", SOUND), 0);
+	value = parse_out();
+	trigger = json_array_get(json_object_get(value, "triggers"), 0);
+	assert_string_equal(json_string_value(json_object_get(trigger, "trigger")), "coap");
+	assert_string_equal(json_string_value(json_object_get(trigger, "hook")), "xdp");
+	assert_int_equal(json_integer_value(json_object_get(trigger, "rules")), 4);
+	assert_int_equal(json_array_size(json_object_get(trigger, "to")), 1);
+	json_decref(value);
+}
+
 static void test_bundle(void **state)
 {
 	char directory[] = "/tmp/validate_test.XXXXXX", bundle[64], path[96], command[64];
@@ -186,6 +212,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_valid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_invalid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_set, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_triggers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bundle, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_functions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_broken_function, set_up, tear_down),
