@@ -149,11 +149,8 @@ static bool read_prefix(struct match_reader *reader, const char *what, const str
 			       "%s: %s has no such number of bits", what, text);
 		return false;
 	case -EXDEV:
-		model_complain(reader->model, item,
-			       "write IPv4 addresses as 192.0.2.0/24; `ethertype: ipv6` matches "
-			       "all of IPv6",
-			       "%s: %s holds IPv4 addresses, which are ::ffff:a.b.c.d inside", what,
-			       text);
+		model_complain(reader->model, item, "write them as 192.0.2.0/24",
+			       "%s: %s is of IPv4 addresses", what, text);
 		return false;
 	default:
 		model_complain(reader->model, item,

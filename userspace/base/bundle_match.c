@@ -232,7 +232,16 @@ static bool check_family(const struct families *families, const char *key, uint3
 	return true;
 }
 
-static bool check_prefixes(const char *key, const struct bundle_prefix *prefixes, uint32_t count,
+static bool names_ipv4(const struct bundle_match *match)
+{
+	for (uint32_t i = 0; i < match->ethertype_count; i++)
+		if (match->ethertypes[i] == ETHERTYPE_IPV4)
+			return true;
+	return false;
+}
+
+static bool check_prefixes(const struct bundle_match *match, const char *key,
+			   const struct bundle_prefix *prefixes, uint32_t count,
 			   const struct families *families, struct bundle_fault *ret)
 {
 	char text[BUNDLE_PREFIX_TEXT_BYTES];
@@ -253,6 +262,10 @@ static bool check_prefixes(const char *key, const struct bundle_prefix *prefixes
 					     key, text);
 		if (!check_family(families, key, i, text, family_of(&prefixes[i]), ret))
 			return false;
+		if (bundle_prefix_is_wide(&prefixes[i]) && names_ipv4(match))
+			return fault(ret, key, i, "make two triggers, or remove `ethertype`",
+				     "`%s`: %s is all of IPv6, beside `ethertype: ipv4`", key,
+				     text);
 	}
 	return true;
 }
@@ -275,9 +288,9 @@ static bool check_families(const struct bundle_match *match, struct bundle_fault
 									 : FAMILY_IPV6,
 				  ret))
 			return false;
-	return check_prefixes("destination", match->destinations, match->destination_count,
+	return check_prefixes(match, "destination", match->destinations, match->destination_count,
 			      families, ret) &&
-	       check_prefixes("source", match->sources, match->source_count, families, ret);
+	       check_prefixes(match, "source", match->sources, match->source_count, families, ret);
 }
 
 /* ---- the number of rules ---- */

@@ -37,8 +37,8 @@ void bundle_number_text(const struct bundle_number *numbers, uint16_t value, boo
 /**
  * Read ADDRESS or ADDRESS/BITS. 0, or a mistake: -EINVAL (no address), -ERANGE
  * (no such number of bits), -EDOM (bits are set behind the prefix; *ret is without
- * them), -EXDEV (an IPv6 prefix that holds IPv4 addresses, which are
- * ::ffff:a.b.c.d here). *ret is touched by 0 and -EDOM only.
+ * them), -EXDEV (IPv4 addresses written as ::ffff:a.b.c.d). *ret is touched by 0 and
+ * -EDOM only.
  */
 int bundle_prefix_parse(const char *text, struct bundle_prefix *ret)
 	__attribute__((warn_unused_result));
@@ -47,6 +47,10 @@ int bundle_prefix_parse(const char *text, struct bundle_prefix *ret)
 void bundle_prefix_print(const struct bundle_prefix *prefix, char ret[BUNDLE_PREFIX_TEXT_BYTES]);
 
 bool bundle_prefix_is_ipv4(const struct bundle_prefix *prefix);
+
+/* An IPv6 prefix as short as ::/0, within which ::ffff:a.b.c.d lies. IPv4 is not meant,
+ * so its rules name EtherType ipv6. */
+bool bundle_prefix_is_wide(const struct bundle_prefix *prefix);
 
 /* Rules that the match becomes, on one interface: combinations of its lists. */
 uint64_t bundle_match_rules(const struct bundle_match *match);

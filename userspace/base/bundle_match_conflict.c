@@ -9,14 +9,21 @@
 
 #include <string.h>
 
-/* A match with its ports in one direction, as one of its rules has them. */
+/*
+ * A part of a match: with its ports in one direction, and of its prefixes only the
+ * wide ones or only the others, for wide ones make rules that name an EtherType.
+ */
 struct view {
 	const struct bundle_match *match;
 	const struct bundle_range *destination_ranges, *source_ranges;
 	uint32_t destination_range_count, source_range_count;
+	const uint16_t *ethertypes;
+	uint32_t ethertype_count;
 };
 
-static struct view view_of(const struct bundle_match *match, bool turned)
+static const uint16_t ipv6_only[] = {0x86dd};
+
+static struct view view_of(const struct bundle_match *match, bool turned, bool wide)
 {
 	struct view view = {
 		.match = match,
@@ -24,7 +31,14 @@ static struct view view_of(const struct bundle_match *match, bool turned)
 		.destination_range_count = match->destination_range_count,
 		.source_ranges = match->source_ranges,
 		.source_range_count = match->source_range_count,
+		.ethertypes = match->ethertypes,
+		.ethertype_count = match->ethertype_count,
 	};
+
+	if (wide && !match->ethertype_count) {
+		view.ethertypes = ipv6_only;
+		view.ethertype_count = 1;
+	}
 
 	if (turned) {
 		view.source_ranges = match->destination_ranges;
@@ -61,20 +75,21 @@ static bool ranges_meet(const struct bundle_range *a, uint32_t a_count,
 
 /* Prefixes of equal length meet when they are the same. */
 static bool prefixes_meet(const struct bundle_prefix *a, uint32_t a_count,
-			  const struct bundle_prefix *b, uint32_t b_count, const char *what,
-			  char *ret)
+			  const struct bundle_prefix *b, uint32_t b_count, bool wide,
+			  const char *what, char *ret)
 {
 	char text[BUNDLE_PREFIX_TEXT_BYTES];
 
 	for (uint32_t i = 0; i < a_count; i++)
 		for (uint32_t k = 0; k < b_count; k++)
-			if (!memcmp(&a[i], &b[k], sizeof(a[i]))) {
+			if (bundle_prefix_is_wide(&a[i]) == wide &&
+			    !memcmp(&a[i], &b[k], sizeof(a[i]))) {
 				bundle_prefix_print(&a[i], text);
 				if (!ret[0])
 					snprintf(ret, BUNDLE_CONFLICT_BYTES, "%s %s", what, text);
 				return true;
 			}
-	return !a_count && !b_count;
+	return !wide && !a_count && !b_count;
 }
 
 static bool values_meet(const uint16_t *a, uint32_t a_count, const uint16_t *b, uint32_t b_count,
@@ -114,7 +129,8 @@ static bool protocols_meet(const struct bundle_match *a, const struct bundle_mat
 	return a->ip_protocol == b->ip_protocol;
 }
 
-static bool views_meet(const struct view *first, const struct view *second, char *ret)
+static bool views_meet(const struct view *first, const struct view *second, bool wide_destination,
+		       bool wide_source, char *ret)
 {
 	const struct bundle_match *a = first->match, *b = second->match;
 
@@ -125,12 +141,12 @@ static bool views_meet(const struct view *first, const struct view *second, char
 	    !ranges_meet(first->source_ranges, first->source_range_count, second->source_ranges,
 			 second->source_range_count, "source port %u", ret) ||
 	    !prefixes_meet(a->destinations, a->destination_count, b->destinations,
-			   b->destination_count, "destination", ret) ||
-	    !prefixes_meet(a->sources, a->source_count, b->sources, b->source_count, "source",
-			   ret) ||
+			   b->destination_count, wide_destination, "destination", ret) ||
+	    !prefixes_meet(a->sources, a->source_count, b->sources, b->source_count, wide_source,
+			   "source", ret) ||
 	    !icmp_types_meet(a, b, ret) ||
-	    !values_meet(a->ethertypes, a->ethertype_count, b->ethertypes, b->ethertype_count,
-			 "EtherType 0x%04x", ret) ||
+	    !values_meet(first->ethertypes, first->ethertype_count, second->ethertypes,
+			 second->ethertype_count, "EtherType 0x%04x", ret) ||
 	    !values_meet(a->vlans, a->vlan_count, b->vlans, b->vlan_count, "VLAN %u", ret) ||
 	    !protocols_meet(a, b, ret))
 		return false;
@@ -141,12 +157,18 @@ static bool views_meet(const struct view *first, const struct view *second, char
 bool bundle_match_conflict(const struct bundle_match *a, const struct bundle_match *b,
 			   char ret[BUNDLE_CONFLICT_BYTES])
 {
-	for (int turned_a = 0; turned_a <= a->either_port; turned_a++)
-		for (int turned_b = 0; turned_b <= b->either_port; turned_b++) {
-			struct view first = view_of(a, turned_a), second = view_of(b, turned_b);
+	/* Bits: the ports of a are turned, those of b, destinations are wide, sources. */
+	for (unsigned int choice = 0; choice < 16; choice++) {
+		bool turned_a = choice & 1, turned_b = choice & 2;
+		bool wide_destination = choice & 4, wide_source = choice & 8;
+		bool wide = wide_destination || wide_source;
+		struct view first = view_of(a, turned_a, wide);
+		struct view second = view_of(b, turned_b, wide);
 
-			if (views_meet(&first, &second, ret))
-				return true;
-		}
+		if ((turned_a && !a->either_port) || (turned_b && !b->either_port))
+			continue;
+		if (views_meet(&first, &second, wide_destination, wide_source, ret))
+			return true;
+	}
 	return false;
 }

@@ -96,8 +96,7 @@ bool bundle_prefix_is_ipv4(const struct bundle_prefix *prefix)
 	return prefix->bits >= MAPPED_BITS && !memcmp(prefix->address, mapped, sizeof(mapped));
 }
 
-/* Whether it is shorter than ::ffff:0:0/96 and holds it. */
-static bool holds_ipv4(const struct bundle_prefix *prefix)
+bool bundle_prefix_is_wide(const struct bundle_prefix *prefix)
 {
 	struct bundle_prefix cut = {.bits = prefix->bits};
 
@@ -149,7 +148,7 @@ int bundle_prefix_parse(const char *text, struct bundle_prefix *ret)
 		return -ERANGE;
 	prefix.bits = (uint8_t)(max == 32 ? bits + MAPPED_BITS : bits);
 	behind = clear_behind(&prefix);
-	if (max == 128 && (bundle_prefix_is_ipv4(&prefix) || holds_ipv4(&prefix)))
+	if (max == 128 && bundle_prefix_is_ipv4(&prefix))
 		return -EXDEV;
 	*ret = prefix;
 	return behind ? -EDOM : 0;
