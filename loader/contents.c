@@ -13,7 +13,6 @@
 
 #include <ebpf_faas/limits.h>
 
-#define FILE_BYTES_MAX (64u << 20)
 #define LINE_BYTES 256
 #define COMPLAINTS_MAX 10
 #define ADDRESS4_BITS 32
@@ -306,7 +305,7 @@ static char *read_file(const char *path, size_t *ret_bytes, struct diags *diags)
 
 	if (stream && !fseek(stream, 0, SEEK_END))
 		bytes = ftell(stream);
-	if (bytes < 0 || (unsigned long)bytes > FILE_BYTES_MAX) {
+	if (bytes < 0 || (unsigned long)bytes > FAAS_DATA_FILE_BYTES_MAX) {
 		diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
 			  bytes < 0 ? strerror(errno) : "more than 64 MiB");
 		goto cleanup;

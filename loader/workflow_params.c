@@ -114,7 +114,7 @@ static bool is_readable(struct model *model, const struct yaml_node *node, const
 	else if (!S_ISREG(status.st_mode))
 		why = "it is not a regular file";
 	else if (status.st_size > FAAS_DATA_FILE_BYTES_MAX)
-		why = "it has more than 16 MiB";
+		why = "it has more than 64 MiB";
 	else if (access(path, R_OK))
 		why = strerror(errno);
 	if (why)

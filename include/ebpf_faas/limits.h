@@ -36,7 +36,7 @@
 #define FAAS_TRIGGER_TARGETS_MAX 8
 #define FAAS_REDIRECTS_MAX 8 /* interfaces that outputs of a workflow redirect to */
 #define FAAS_DATA_FILES_MAX 32 /* files that fill maps of a workflow's kernel functions */
-#define FAAS_DATA_FILE_BYTES_MAX (16 << 20)
+#define FAAS_DATA_FILE_BYTES_MAX (64 << 20)
 #define FAAS_KERNEL_FUNCTIONS_MAX 32
 #define FAAS_USER_FUNCTIONS_MAX 16
 #define FAAS_SINKS_MAX 16

@@ -166,6 +166,54 @@ static void test_bundle(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static const char guard_source[] =
+	"#include <ebpf_faas/kernel.h>\n"
+	"FAAS_KERNEL_FUNCTION(\"Lets through who is listed\");\n"
+	"FAAS_PARAM_FILE(list, \"Addresses, one a line\");\n"
+	"FAAS_OUTPUT(listed, \"It is\");\nFAAS_OUTPUT(other, \"It is not\");\n"
+	"struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 1024);\n"
+	"\t__type(key, union faas_address); __type(value, __u32); } known SEC(\".maps\");\n"
+	"FAAS_MAP_CONTENTS(known, list);\n"
+	"FAAS_EVENT(call)\n{\n"
+	"\tunion faas_address address;\n\n\tfaas_source_address(call, &address);\n"
+	"\treturn bpf_map_lookup_elem(&known, &address) ? faas_output(listed) : "
+	"faas_output(other);\n}\n";
+
+/* A file that a workflow names goes into its bundle, and is watched there. */
+static void test_data(void **state)
+{
+	char directory[] = "/tmp/validate_test.XXXXXX", path[96], bundle[64], command[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/funcs", directory);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/funcs/guard", directory);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/funcs/guard/guard.bpf.c", directory);
+	write_file(path, guard_source);
+	snprintf(path, sizeof(path), "%s/known.txt", directory);
+	write_file(path, "10.0.0.1 1\n");
+	snprintf(path, sizeof(path), "%s/w.yaml", directory);
+	write_file(path, "workflow: w\n"
+			 "triggers: {t: {packet: {interfaces: e, match: {any: true}}, to: f}}\n"
+			 "functions: {f: {kernel: guard, params: {list: known.txt}, "
+			 "outputs: {listed: pass}}}\n");
+	snprintf(bundle, sizeof(bundle), "%s/bundle", directory);
+	if (RUN("build", "--output", bundle, path))
+		fail_msg("%s", err);
+	assert_int_equal(RUN("validate", bundle), 0);
+	snprintf(path, sizeof(path), "%s/bundle/data/f.list", directory);
+	write_file(path, "10.0.0.2 1\n");
+	assert_int_equal(RUN("validate", bundle), 3);
+	assert_non_null(strstr(err, "data/f.list: error: the file was changed"));
+	snprintf(path, sizeof(path), "%s/w.yaml", directory);
+	assert_int_equal(RUN("validate", "--set", "functions.f.params.list=none.txt", path), 3);
+	assert_non_null(strstr(err, "none.txt: No such file"));
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	assert_int_equal(system(command), 0);
+}
+
 static void test_functions(void **state)
 {
 	json_t *value, *list, *first;
@@ -214,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_triggers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bundle, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_data, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_functions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_broken_function, set_up, tear_down),
 	};
