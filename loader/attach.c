@@ -1,578 +1,398 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "attach.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/if_link.h>
 
-#include "paths.h"
+#include "attach_refusal.h"
+#include "attach_root.h"
+#include "dispatch_maps.h"
+#include "preflight.h"
+#include "record.h"
 
-#define SELF_NETNS "/proc/self/ns/net"
-#define PORTS_BATCH 4096
+/* Stands for a workflow that has no slot yet: no real one is so high. */
+#define SLOT_TO_BE (FAAS_REF_CHAIN - 1)
+_Static_assert(FAAS_SLOTS_MAX <= SLOT_TO_BE, "no workflow has this slot");
 
-/* ---- network namespaces --------------------------------------------------- */
-
-int netns_enter_path(struct netns *netns, const char *path)
+enum attach_hook attach_hook_of(enum bundle_hook hook)
 {
-	struct stat info;
-	int fd;
-
-	*netns = (struct netns){.from_fd = -1};
-	if (path[0]) {
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		netns->from_fd = open(SELF_NETNS, O_RDONLY | O_CLOEXEC);
-		if (netns->from_fd < 0 || setns(fd, CLONE_NEWNET)) {
-			int error = -errno;
-
-			close(fd);
-			if (netns->from_fd >= 0)
-				close(netns->from_fd);
-			netns->from_fd = -1;
-			return error;
-		}
-		close(fd);
-		snprintf(netns->path, sizeof(netns->path), "%s", path);
+	switch (hook) {
+	case HOOK_TC_INGRESS:
+		return ATTACH_TC_INGRESS;
+	case HOOK_TC_EGRESS:
+		return ATTACH_TC_EGRESS;
+	default:
+		return ATTACH_XDP;
 	}
-	if (stat(SELF_NETNS, &info)) {
-		int error = -errno;
-
-		netns_leave(netns);
-		return error;
-	}
-	netns->inode = info.st_ino;
-	return 0;
 }
 
-int netns_enter(struct netns *netns, const char *name, struct diags *diags)
-{
-	char path[256] = "";
-	int error;
+/* ---- the rules of a workflow at one root ------------------------------------------ */
 
-	if (name && (!name[0] || strchr(name, '/') || strlen(name) > 128))
-		return diag_fail(diags, DIAG_USAGE, "`ip netns list` shows the names",
-				 "`%s` is not a name of a network namespace", name);
-	if (name)
-		snprintf(path, sizeof(path), "/run/netns/%s", name);
-	error = netns_enter_path(netns, path);
-	if (error)
-		return diag_fail(
-			diags, error == -ENOENT ? DIAG_NOT_FOUND : DIAG_PLATFORM,
-			error == -ENOENT ? "`ip netns list` shows those there are" : "run as root",
-			"network namespace %s: %s", name ? name : "(own)", strerror(-error));
-	return 0;
-}
-
-void netns_leave(struct netns *netns)
-{
-	if (netns->from_fd < 0)
-		return;
-	/* Cannot fail: the descriptor is of a namespace this process was in. */
-	if (setns(netns->from_fd, CLONE_NEWNET))
-		abort();
-	close(netns->from_fd);
-	netns->from_fd = -1;
-}
-
-/* ---- interfaces ------------------------------------------------------------ */
-
-int interface_find(const char *name, const struct netns *netns, struct interface *ret,
-		   struct diags *diags)
-{
-	unsigned int index = if_nametoindex(name);
-
-	if (!index)
-		return diag_fail(
-			diags, DIAG_NOT_FOUND,
-			netns->path[0] ? "`ip -n NAMESPACE link` lists those of the namespace"
-				       : "`ip link` lists those there are; --netns looks "
-					 "into another network namespace",
-			"no interface `%s`%s%s", name, netns->path[0] ? " in " : "", netns->path);
-	*ret = (struct interface){.netns_inode = netns->inode, .index = index};
-	snprintf(ret->name, sizeof(ret->name), "%s", name);
-	return 0;
-}
-
-static void interface_pin(const struct interface *interface, const char *pin, char *path,
-			  size_t bytes)
-{
-	snprintf(path, bytes, "%s/%llu/%u%s%s", FAAS_PIN_ROOT,
-		 (unsigned long long)interface->netns_inode, interface->index, pin ? "/" : "",
-		 pin ? pin : "");
-}
-
-static int open_pin(const struct interface *interface, const char *pin)
-{
-	char path[FAAS_PATH_BYTES];
-
-	interface_pin(interface, pin, path, sizeof(path));
-	return bpf_obj_get(path);
-}
-
-/* The program that our pinned link holds there; 0 if the link is not there or
- * its interface went away (indexes are used again). */
-static uint32_t root_program(const struct interface *interface)
-{
-	struct bpf_link_info info = {0};
-	uint32_t bytes = sizeof(info), program = 0;
-	int fd = open_pin(interface, FAAS_PIN_LINK);
-
-	if (fd < 0)
-		return 0;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &bytes) && info.xdp.ifindex == interface->index)
-		program = info.prog_id;
-	close(fd);
-	return program;
-}
-
-enum attach_mode attach_query(const struct interface *interface)
-{
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	uint32_t program = root_program(interface);
-
-	if (!program || bpf_xdp_query((int)interface->index, 0, &query))
-		return ATTACH_GONE;
-	if (query.drv_prog_id == program)
-		return ATTACH_NATIVE;
-	if (query.skb_prog_id == program)
-		return ATTACH_GENERIC;
-	if (query.hw_prog_id == program)
-		return ATTACH_HARDWARE;
-	return ATTACH_GONE;
-}
-
-const char *attach_mode_name(enum attach_mode mode)
-{
-	static const char *const names[] = {"gone", "native", "generic", "hardware"};
-
-	return names[mode];
-}
-
-static int report_holder(const char *interface, uint32_t program, struct diags *diags)
-{
-	struct bpf_prog_info info = {0};
-	uint32_t bytes = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(program);
-
-	if (fd >= 0) {
-		if (bpf_obj_get_info_by_fd(fd, &info, &bytes))
-			info.name[0] = '\0';
-		close(fd);
-	}
-	return diag_fail(diags, DIAG_FAILED,
-			 "it is left alone; detach it with the tool that attached it "
-			 "(`bpftool net show` names it), or choose another interface",
-			 "interface %s is held by another XDP program: id %u, name %s", interface,
-			 program, info.name[0] ? info.name : "(none)");
-}
-
-static const char *protocol_name(uint8_t protocol)
-{
-	return protocol == IPPROTO_UDP ? "udp" : "tcp";
-}
-
-static struct faas_trigger_ref *port_ref(struct faas_port_entry *entry, uint8_t protocol,
-					 bool destination)
-{
-	if (protocol == IPPROTO_UDP)
-		return destination ? &entry->udp_destination : &entry->udp_source;
-	return destination ? &entry->tcp_destination : &entry->tcp_source;
-}
-
-/* Call @p each for every port of the trigger. Stops at the first that is not 0. */
-static int each_port(const struct bundle_trigger *trigger,
-		     int (*each)(uint16_t port, bool destination, void *context), void *context)
-{
-	const struct bundle_match *match = &trigger->match;
-	int result = 0;
-
-	for (uint32_t i = 0; !result && i < match->destination_range_count; i++)
-		for (uint32_t port = match->destination_ranges[i].first;
-		     !result && port <= match->destination_ranges[i].last; port++) {
-			result = each((uint16_t)port, true, context);
-			if (!result && match->either_port)
-				result = each((uint16_t)port, false, context);
-		}
-	for (uint32_t i = 0; !result && i < match->source_range_count; i++)
-		for (uint32_t port = match->source_ranges[i].first;
-		     !result && port <= match->source_ranges[i].last; port++)
-			result = each((uint16_t)port, false, context);
-	return result;
-}
-
-/* The tables have a place for ports alone. */
-static int check_trigger(const struct bundle_trigger *trigger, struct diags *diags)
-{
-	const struct bundle_match *match = &trigger->match;
-	bool ports = match->destination_range_count || match->source_range_count;
-	bool both = match->destination_range_count && match->source_range_count;
-
-	if (trigger->hook != HOOK_XDP && trigger->hook != HOOK_XDP_GENERIC)
-		return diag_fail(diags, DIAG_INVALID, "write `hook: xdp`",
-				 "trigger %s: its hook is not supported by this version",
-				 trigger->name);
-	if (!ports || both || match->destination_count || match->source_count ||
-	    match->ethertype_count || match->vlan_count)
-		return diag_fail(diags, DIAG_INVALID, "match by a port in one direction",
-				 "trigger %s: matching by other than ports is not supported by "
-				 "this version",
-				 trigger->name);
-	return 0;
-}
-
-struct check {
-	const struct host *host;
-	const struct bundle_trigger *trigger;
-	const struct interface *interface;
-	struct diags *diags;
-	int ports_fd;
+struct rules {
+	struct faas_rule *list;
+	uint32_t count;
 };
 
-static int check_port(uint16_t port, bool destination, void *context)
+static bool is_at(const struct attachment *attachment, const struct root *root)
 {
-	const struct check *check = context;
-	struct faas_port_entry entry;
-	struct faas_trigger_ref *ref;
-	uint32_t key = port;
-
-	if (bpf_map_lookup_elem(check->ports_fd, &key, &entry))
-		return diag_fail(check->diags, DIAG_FAILED, NULL,
-				 "reading the trigger table of %s: %s", check->interface->name,
-				 strerror(errno));
-	ref = port_ref(&entry, check->trigger->match.ip_protocol, destination);
-	if (!ref->slot)
-		return 0;
-	return diag_fail(check->diags, DIAG_FAILED,
-			 "unload that workflow, or choose another port or interface",
-			 "trigger %s: %s %s port %u on %s belongs to workflow %s",
-			 check->trigger->name, protocol_name(check->trigger->match.ip_protocol),
-			 destination ? "destination" : "source", port, check->interface->name,
-			 ref->slot < FAAS_SLOTS_MAX ? check->host->registry[ref->slot].name : "?");
+	return attachment->hook == root->hook &&
+	       attachment->interface.index == root->interface.index &&
+	       attachment->interface.netns_inode == root->interface.netns_inode;
 }
 
-int attach_check(const struct host *host, const struct bundle_trigger *trigger,
-		 const struct interface *interface, struct diags *diags)
+static struct root root_of(const struct attachment *attachment)
 {
-	struct check check = {host, trigger, interface, diags, -1};
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	uint32_t ours = root_program(interface), holder;
-	enum attach_mode mode;
-	int result;
-
-	if (check_trigger(trigger, diags))
-		return -1;
-	if (bpf_xdp_query((int)interface->index, 0, &query) == 0) {
-		holder = query.drv_prog_id   ? query.drv_prog_id
-			 : query.skb_prog_id ? query.skb_prog_id
-					     : query.hw_prog_id;
-		if (holder && holder != ours)
-			return report_holder(interface->name, holder, diags);
-	}
-	if (!ours)
-		return 0;
-	mode = attach_query(interface);
-	if (trigger->hook == HOOK_XDP && mode == ATTACH_GENERIC)
-		return diag_fail(
-			diags, DIAG_FAILED,
-			"write `hook: xdp-generic`, or unload the other workflows of this "
-			"interface",
-			"interface %s is used in generic mode by a workflow that is loaded, "
-			"trigger %s asks for native",
-			interface->name, trigger->name);
-	check.ports_fd = open_pin(interface, FAAS_PIN_PORTS);
-	if (check.ports_fd < 0)
-		return diag_fail(diags, DIAG_FAILED, NULL,
-				 "the trigger table of %s is not pinned: %s", interface->name,
-				 strerror(errno));
-	result = each_port(trigger, check_port, &check);
-	close(check.ports_fd);
-	return result;
+	return (struct root){.interface = attachment->interface, .hook = attachment->hook};
 }
 
-/* Say in words what the kernel meant when it refused the link. */
-static int report_attach(int error, const struct interface *interface, enum bundle_hook hook,
-			 struct diags *diags)
+/* Whether no attachment before this one is at the same root. */
+static bool is_first(const struct record *record, uint32_t index)
 {
-	if (error == EOPNOTSUPP || (error == EINVAL && hook == HOOK_XDP))
-		return diag_fail(
-			diags, DIAG_PLATFORM,
-			"write `hook: xdp-generic` to run in the network stack instead "
-			"(several times slower), or use an interface whose driver has native XDP",
-			"the driver of %s has no native XDP, or not in its present "
-			"configuration (LRO, number of queues): %s",
-			interface->name, strerror(error));
-	if (error == ERANGE || error == EMSGSIZE)
-		return diag_fail(diags, DIAG_PLATFORM,
-				 "lower the MTU (usually to 3498 or less) on both ends",
-				 "the MTU of %s is larger than XDP on this driver can hold",
-				 interface->name);
-	if (error == EPERM)
-		return diag_fail(diags, DIAG_PLATFORM, "run as root",
-				 "attaching to %s is not permitted", interface->name);
-	if (error == EBUSY)
-		return diag_fail(diags, DIAG_FAILED, "`bpftool net show` names the program",
-				 "interface %s was taken by another XDP program", interface->name);
-	return diag_fail(diags, DIAG_FAILED, "`dmesg` may say more", "attaching to %s: %s",
-			 interface->name, strerror(error));
+	struct root root = root_of(&record->attachments[index]);
+
+	for (uint32_t i = 0; i < index; i++)
+		if (is_at(&record->attachments[i], &root))
+			return false;
+	return true;
 }
 
-/* Make the maps, program and link of one interface; pin what @p directory
- * lacks. The link is pinned last: with it everything is there. */
-static int make_root(const struct host *host, const struct interface *interface,
-		     enum bundle_hook hook, struct bpf_object *object, struct diags *diags)
+/* All rules that @p bundle has at @p root; rules->list is owned then. 0 or -errno. */
+static int collect(const struct bundle *bundle, const struct record *record, uint32_t slot,
+		   const struct root *root, struct rules *rules)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options,
-		    .flags = hook == HOOK_XDP ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
-	static const struct {
-		const char *map;
-		size_t fd;
-	} shared[] = {{FAAS_PIN_SLOTS, offsetof(struct host, slots_fd)},
-		      {FAAS_PIN_SLOT_COUNTERS, offsetof(struct host, slot_counters_fd)},
-		      {FAAS_PIN_PACKET, offsetof(struct host, packet_fd)}};
-	static const char *const own[] = {FAAS_PIN_PORTS,	 FAAS_PIN_RULES,
-					  FAAS_PIN_CLASSES,	 FAAS_PIN_STAGES,
-					  FAAS_PIN_ETHERTYPES,	 FAAS_PIN_SOURCES,
-					  FAAS_PIN_DESTINATIONS, FAAS_PIN_ROOT_COUNTERS};
-	struct bpf_program *program = bpf_object__find_program_by_name(object, "root");
-	char path[FAAS_PATH_BYTES];
-	int error = 0, link;
+	uint32_t count = 0;
+	int error = 0;
 
-	for (size_t i = 0; !error && i < sizeof(shared) / sizeof(shared[0]); i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, shared[i].map);
-		const int *fd = (const int *)(const void *)((const char *)host + shared[i].fd);
+	*rules = (struct rules){NULL, 0};
+	for (uint32_t i = 0; bundle && !error && i < record->attachment_count; i++) {
+		const struct attachment *attachment = &record->attachments[i];
+		struct faas_rule *list;
 
-		error = map ? bpf_map__reuse_fd(map, *fd) : -ENOENT;
-	}
-	if (!error)
-		error = bpf_object__load(object);
-	if (error || !program)
-		return diag_fail(diags, DIAG_PLATFORM, "Linux 6.1 or newer is needed",
-				 "the kernel refused the root program: %s", strerror(-error));
-	link = bpf_link_create(bpf_program__fd(program), (int)interface->index, BPF_XDP, &options);
-	if (link < 0)
-		return report_attach(errno, interface, hook, diags);
-	for (size_t i = 0; !error && i < sizeof(own) / sizeof(own[0]); i++) {
-		interface_pin(interface, own[i], path, sizeof(path));
-		error = bpf_map__pin(bpf_object__find_map_by_name(object, own[i]), path);
-	}
-	interface_pin(interface, FAAS_PIN_ROOT_PROGRAM, path, sizeof(path));
-	if (!error && bpf_obj_pin(bpf_program__fd(program), path))
-		error = -errno;
-	interface_pin(interface, FAAS_PIN_LINK, path, sizeof(path));
-	if (!error && bpf_obj_pin(link, path))
-		error = -errno;
-	close(link);
-	if (error)
-		return diag_fail(diags, DIAG_FAILED, NULL, "pinning %s: %s", path,
-				 strerror(-error));
-	return 0;
-}
-
-int attach_root(const struct host *host, const struct interface *interface, enum bundle_hook hook,
-		struct diags *diags)
-{
-	char path[FAAS_PATH_BYTES];
-	struct bpf_object *object;
-	int error;
-
-	if (root_program(interface))
-		return 0;
-	/* What stands there without a living link is of an interface that is
-	 * gone, or of a command that was killed. */
-	interface_pin(interface, NULL, path, sizeof(path));
-	host_remove_tree(path);
-	error = host_make_directory(path);
-	if (error)
-		return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path, strerror(-error));
-	snprintf(path, sizeof(path), "%s/root.bpf.o", paths_libexec());
-	object = bpf_object__open_file(path, NULL);
-	if (!object)
-		return diag_fail(diags, DIAG_FAILED, "is the installation complete?", "%s: %s",
-				 path, strerror(errno));
-	error = make_root(host, interface, hook, object, diags);
-	bpf_object__close(object);
-	if (error) {
-		interface_pin(interface, NULL, path, sizeof(path));
-		host_remove_tree(path);
+		if (!is_at(attachment, root) || attachment->trigger >= bundle->trigger_count)
+			continue;
+		list = realloc(rules->list,
+			       (rules->count + FAAS_TRIGGER_RULES_MAX) * sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		rules->list = list;
+		error = dispatch_rules_expand(&bundle->triggers[attachment->trigger], slot,
+					      &list[rules->count], &count);
+		if (!error)
+			rules->count += count;
 	}
 	return error;
 }
 
-/* ---- trigger table ---------------------------------------------------------- */
-
-struct put {
-	const struct bundle_trigger *trigger;
-	uint32_t slot;
-	int ports_fd;
-};
-
-static int put_port(uint16_t port, bool destination, void *context)
+/* Open the tables of a root. */
+static int open_tables(const struct host *host, const struct root *root, struct dispatch_maps *maps,
+		       struct dispatch **ret)
 {
-	const struct put *put = context;
-	struct faas_port_entry entry;
-	struct faas_trigger_ref *ref;
-	uint32_t key = port;
+	char path[FAAS_PATH_BYTES];
+	int error;
 
-	if (bpf_map_lookup_elem(put->ports_fd, &key, &entry))
-		return -errno;
-	ref = port_ref(&entry, put->trigger->match.ip_protocol, destination);
-	*ref = (struct faas_trigger_ref){(uint16_t)put->slot, (uint16_t)put->trigger->id};
-	return bpf_map_update_elem(put->ports_fd, &key, &entry, BPF_EXIST) ? -errno : 0;
+	root_path(root, NULL, path, sizeof(path));
+	error = dispatch_maps_open(host, path, maps);
+	return error ? error : dispatch_open(&maps->storage, ret);
 }
 
-int attach_trigger(const struct bundle_trigger *trigger, const struct interface *interface,
-		   uint32_t slot, struct diags *diags)
-{
-	struct put put = {trigger, slot, open_pin(interface, FAAS_PIN_PORTS)};
-	int error = put.ports_fd < 0 ? -errno : each_port(trigger, put_port, &put);
+/* ---- checking ------------------------------------------------------------------------ */
 
-	if (put.ports_fd >= 0)
-		close(put.ports_fd);
-	if (error)
-		return diag_fail(diags, DIAG_FAILED, NULL, "writing the trigger table of %s: %s",
-				 interface->name, strerror(-error));
+struct check {
+	const struct host *host;
+	uint32_t own_slot;
+	const struct bundle *bundle;
+	const struct record *record;
+	struct diags *diags;
+};
+
+/* Try the change in memory. */
+static int check_rules(const struct check *check, const struct root *root, bool exists)
+{
+	uint32_t slot = check->own_slot ? check->own_slot : SLOT_TO_BE;
+	struct dispatch_refusal refusal = {.kind = REFUSED_NOT};
+	struct dispatch_maps maps = {.fds = {-1, -1, -1}};
+	struct dispatch *dispatch = NULL;
+	struct rules rules;
+	int error;
+
+	error = collect(check->bundle, check->record, slot, root, &rules);
+	if (!error)
+		error = exists ? open_tables(check->host, root, &maps, &dispatch)
+			       : dispatch_open(NULL, &dispatch);
+	if (!error && check->own_slot)
+		error = dispatch_remove(dispatch, slot, rules.list, rules.count);
+	if (!error)
+		error = dispatch_insert(dispatch, rules.list, rules.count, &refusal);
+	if (!error)
+		error = dispatch_fits(dispatch, &refusal);
+	dispatch_close(dispatch);
+	dispatch_maps_close(&maps);
+	free(rules.list);
+	return error ? refusal_report(check->host, check->bundle, root, error, &refusal,
+				      check->diags)
+		     : 0;
+}
+
+/* One root is native or generic, for all workflows. */
+static int check_xdp_mode(const struct check *check, const struct root *root, bool exists)
+{
+	const char *native = NULL, *generic = NULL;
+
+	for (uint32_t i = 0; i < check->record->attachment_count; i++) {
+		const struct attachment *attachment = &check->record->attachments[i];
+		const struct bundle_trigger *trigger =
+			&check->bundle->triggers[attachment->trigger];
+
+		if (is_at(attachment, root))
+			*(trigger->hook == HOOK_XDP ? &native : &generic) = trigger->name;
+	}
+	if (native && generic)
+		return diag_fail(check->diags, DIAG_INVALID,
+				 "an interface is in one of the two modes: write the same hook "
+				 "in both",
+				 "trigger %s asks for `hook: xdp` on %s, trigger %s for "
+				 "`hook: xdp-generic`",
+				 native, root->interface.name, generic);
+	if (native && exists && xdp_mode(root) == ATTACH_GENERIC)
+		return diag_fail(
+			check->diags, DIAG_FAILED,
+			"write `hook: xdp-generic`, or unload the other workflows of this "
+			"interface",
+			"interface %s is used in generic mode by a workflow that is loaded, "
+			"trigger %s asks for native",
+			root->interface.name, native);
 	return 0;
 }
 
-static bool clear_ref(struct faas_trigger_ref *ref, uint32_t slot)
+/* A match by VLAN needs to see tags. */
+static int check_vlan(const struct check *check, const struct root *root)
 {
-	if (ref->slot != slot)
+	char cause[PREFLIGHT_TEXT_BYTES], advice[PREFLIGHT_TEXT_BYTES];
+	const char *trigger = NULL;
+	struct preflight_facts facts;
+
+	for (uint32_t i = 0; i < check->record->attachment_count; i++) {
+		const struct attachment *attachment = &check->record->attachments[i];
+
+		if (is_at(attachment, root) &&
+		    check->bundle->triggers[attachment->trigger].match.vlan_count)
+			trigger = check->bundle->triggers[attachment->trigger].name;
+	}
+	if (!trigger)
+		return 0;
+	preflight_read(root->interface.name, &facts);
+	if (!preflight_hides_vlan(&facts, cause, advice))
+		return 0;
+	return diag_fail(check->diags, DIAG_PLATFORM, advice, "trigger %s: %s", trigger, cause);
+}
+
+static int check_kind(const struct check *check, const struct attachment *attachment,
+		      const struct interface_list *list)
+{
+	const struct bundle_trigger *trigger = &check->bundle->triggers[attachment->trigger];
+	const struct interface_link *link = interface_by_index(list, attachment->interface.index);
+	char cause[INTERFACE_TEXT_BYTES], advice[INTERFACE_TEXT_BYTES];
+
+	if (!link)
+		return diag_fail(check->diags, DIAG_NOT_FOUND, "`ip link` shows those there are",
+				 "interface %s went away", attachment->interface.name);
+	if (!interface_check_kind(link, list, trigger->hook, cause, advice))
+		return 0;
+	return diag_fail(check->diags, DIAG_PLATFORM, advice, "trigger %s: %s", trigger->name,
+			 cause);
+}
+
+static int check_root(const struct check *check, const struct root *root)
+{
+	bool exists = root_program(root) != 0;
+
+	if (root->hook == ATTACH_XDP &&
+	    (xdp_check(root, check->diags) || check_xdp_mode(check, root, exists) ||
+	     check_vlan(check, root)))
+		return -1;
+	return check_rules(check, root, exists);
+}
+
+int attach_check(const struct host *host, uint32_t own_slot, const struct bundle *bundle,
+		 const struct record *record, struct diags *diags)
+{
+	struct check check = {host, own_slot, bundle, record, diags};
+	struct interface_list list;
+	int error = interface_list_read(&list), result = 0;
+
+	if (error)
+		return diag_fail(diags, DIAG_FAILED, NULL, "listing the interfaces: %s",
+				 strerror(-error));
+	for (uint32_t i = 0; i < record->attachment_count; i++)
+		if (check_kind(&check, &record->attachments[i], &list))
+			result = -1;
+	for (uint32_t i = 0; !result && i < record->attachment_count; i++) {
+		struct root root = root_of(&record->attachments[i]);
+
+		if (is_first(record, i) && check_root(&check, &root))
+			result = -1;
+	}
+	interface_list_free(&list);
+	return result;
+}
+
+bool attach_resets(const struct attachment *attachment, const struct bundle *bundle,
+		   char ret_driver[ATTACH_DRIVER_BYTES])
+{
+	struct root root = root_of(attachment);
+	struct preflight_facts facts;
+
+	if (bundle->triggers[attachment->trigger].hook != HOOK_XDP || root_program(&root))
 		return false;
-	*ref = (struct faas_trigger_ref){0, 0};
-	return true;
+	preflight_read(attachment->interface.name, &facts);
+	_Static_assert(sizeof(facts.driver) == ATTACH_DRIVER_BYTES, "a driver's name fits");
+	memcpy(ret_driver, facts.driver, sizeof(facts.driver));
+	return preflight_resets(&facts);
 }
 
-/* Clear the slot's entries in one table (none for slot 0). Returns whether any
- * entry of any workflow is left. */
-static bool clear_table(int ports_fd, uint32_t slot)
+/* ---- changing ------------------------------------------------------------------------- */
+
+static int put_root(const struct host *host, uint32_t slot, const struct bundle *bundle,
+		    const struct record *record, const struct root *root, struct diags *diags)
 {
-	static struct faas_port_entry entries[PORTS_BATCH];
-	static uint32_t keys[PORTS_BATCH];
-	uint32_t cursor = 0, next;
-	void *in = NULL;
-	bool used = false;
-	int error = 0;
+	struct dispatch_refusal refusal = {.kind = REFUSED_NOT};
+	struct dispatch_maps maps = {.fds = {-1, -1, -1}};
+	struct dispatch *dispatch = NULL;
+	struct rules rules;
+	int error;
 
-	while (!error) {
-		uint32_t count = PORTS_BATCH;
-
-		error = bpf_map_lookup_batch(ports_fd, in, &next, keys, entries, &count, NULL);
-		if (error && errno != ENOENT)
-			return true; /* unknown: leave it */
-		for (uint32_t i = 0; i < count; i++) {
-			struct faas_port_entry *entry = &entries[i];
-			bool changed = false;
-
-			if (slot) {
-				changed |= clear_ref(&entry->udp_destination, slot);
-				changed |= clear_ref(&entry->udp_source, slot);
-				changed |= clear_ref(&entry->tcp_destination, slot);
-				changed |= clear_ref(&entry->tcp_source, slot);
-			}
-			if (changed)
-				bpf_map_update_elem(ports_fd, &keys[i], entry, BPF_EXIST);
-			used |= entry->udp_destination.slot || entry->udp_source.slot ||
-				entry->tcp_destination.slot || entry->tcp_source.slot;
-		}
-		cursor = next;
-		in = &cursor;
-	}
-	return used;
+	error = collect(bundle, record, slot, root, &rules);
+	if (!error)
+		error = open_tables(host, root, &maps, &dispatch);
+	if (!error)
+		error = dispatch_insert(dispatch, rules.list, rules.count, &refusal);
+	if (!error)
+		error = dispatch_commit(dispatch, &refusal);
+	dispatch_close(dispatch);
+	dispatch_maps_close(&maps);
+	free(rules.list);
+	return error ? refusal_report(host, bundle, root, error, &refusal, diags) : 0;
 }
 
-/* Call @p each with the directory of every interface that has one. */
-static void each_interface(void (*each)(const char *directory, uint32_t slot), uint32_t slot)
+int attach_put(const struct host *host, uint32_t slot, const struct bundle *bundle,
+	       const struct record *record, struct diags *diags)
 {
-	DIR *root = opendir(FAAS_PIN_ROOT);
-	struct dirent *netns, *interface;
+	for (uint32_t i = 0; i < record->attachment_count; i++) {
+		const struct attachment *attachment = &record->attachments[i];
+		struct root root = root_of(attachment);
 
-	while (root && (netns = readdir(root))) {
-		char path[FAAS_PATH_BYTES];
-		DIR *directory;
+		char name[IF_NAMESIZE];
 
-		if (netns->d_name[0] < '0' || netns->d_name[0] > '9')
+		if (!is_first(record, i) || !if_indextoname(root.interface.index, name))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", FAAS_PIN_ROOT, netns->d_name);
-		directory = opendir(path);
-		while (directory && (interface = readdir(directory))) {
-			char inner[FAAS_PATH_BYTES + 256];
-
-			if (interface->d_name[0] == '.')
-				continue;
-			snprintf(inner, sizeof(inner), "%s/%s", path, interface->d_name);
-			each(inner, slot);
-		}
-		if (directory)
-			closedir(directory);
-		rmdir(path); /* succeeds when it is empty */
+		if (!root_program(&root) &&
+		    root_make(host, &root, bundle->triggers[attachment->trigger].hook, diags))
+			return -1;
+		if (put_root(host, slot, bundle, record, &root, diags))
+			return -1;
 	}
-	if (root)
-		closedir(root);
+	return 0;
 }
 
-static int open_table(const char *directory)
-{
-	char path[FAAS_PATH_BYTES + 512];
+struct retaining {
+	const struct host *host;
+	uint32_t slot;
+	const struct bundle *keep;
+	const struct record *record;
+	int error;
+};
 
-	snprintf(path, sizeof(path), "%s/%s", directory, FAAS_PIN_PORTS);
-	return bpf_obj_get(path);
+static void retain_root(const struct root *root, void *context)
+{
+	struct retaining *retaining = context;
+	struct dispatch_maps maps = {.fds = {-1, -1, -1}};
+	struct dispatch_refusal refusal;
+	struct dispatch *dispatch = NULL;
+	struct rules keep;
+	int error;
+
+	error = collect(retaining->keep, retaining->record, retaining->slot, root, &keep);
+	if (!error)
+		error = open_tables(retaining->host, root, &maps, &dispatch);
+	if (!error)
+		error = dispatch_remove(dispatch, retaining->slot, keep.list, keep.count);
+	if (!error)
+		error = dispatch_commit(dispatch, &refusal);
+	dispatch_close(dispatch);
+	dispatch_maps_close(&maps);
+	free(keep.list);
+	/* A killed command may have left a directory without tables. */
+	if (error && error != -ENOENT && !retaining->error)
+		retaining->error = error;
 }
 
-static void clear_one(const char *directory, uint32_t slot)
+int attach_retain(const struct host *host, uint32_t slot, const struct bundle *keep,
+		  const struct record *keep_record)
 {
-	int fd = open_table(directory);
+	struct retaining retaining = {host, slot, keep, keep_record, 0};
 
-	if (fd < 0)
-		return;
-	clear_table(fd, slot);
-	close(fd);
+	root_each(retain_root, &retaining);
+	return retaining.error;
 }
 
-static void remove_one_unused(const char *directory, uint32_t slot)
+static void remove_unused(const struct root *root, void *context)
 {
-	int fd = open_table(directory);
-	bool used = fd >= 0 && clear_table(fd, 0);
+	struct dispatch_maps maps = {.fds = {-1, -1, -1}};
+	struct dispatch *dispatch = NULL;
+	bool used = false;
+	int error;
 
-	(void)slot;
-	if (fd >= 0)
-		close(fd);
+	error = open_tables(context, root, &maps, &dispatch);
+	if (!error)
+		used = !dispatch_empty(dispatch);
+	else
+		used = error != -ENOENT; /* unknown: leave it */
+	dispatch_close(dispatch);
+	dispatch_maps_close(&maps);
 	if (!used)
-		host_remove_tree(directory);
-}
-
-void attach_clear_slot(uint32_t slot)
-{
-	each_interface(clear_one, slot);
+		root_remove(root);
 }
 
 void attach_remove_unused(void)
 {
-	each_interface(remove_one_unused, 0);
+	root_each(remove_unused, NULL);
 }
 
-int attach_counters(const struct interface *interface, struct faas_root_counters *ret)
+/* ---- looking ---------------------------------------------------------------------------- */
+
+enum attach_mode attach_query(const struct interface *interface, enum attach_hook hook)
 {
+	struct root root = {*interface, hook};
+
+	return hook == ATTACH_XDP ? xdp_mode(&root) : tc_mode(&root);
+}
+
+const char *attach_mode_name(enum attach_mode mode)
+{
+	static const char *const names[] = {"gone",	"native", "generic",
+					    "hardware", "tcx",	  "clsact"};
+
+	return names[mode];
+}
+
+int attach_counters(const struct interface *interface, enum attach_hook hook,
+		    struct faas_root_counters *ret)
+{
+	struct root root = {*interface, hook};
 	int cpus = libbpf_num_possible_cpus(), fd, error = 0;
 	struct faas_root_counters *each, sum = {0};
 	uint32_t zero = 0;
 
 	if (cpus < 0)
 		return cpus;
-	fd = open_pin(interface, FAAS_PIN_ROOT_COUNTERS);
+	fd = root_open_pin(&root, FAAS_PIN_ROOT_COUNTERS);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	each = calloc((size_t)cpus, sizeof(*each));
 	if (!each || bpf_map_lookup_elem(fd, &zero, each))
 		error = each ? -errno : -ENOMEM;

@@ -1,73 +1,88 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Interfaces: the root program of each, and the trigger table in front of it.
+ * Interfaces of a workflow: the root program of each interface and hook, and the
+ * rules of the workflow's triggers in its tables.
+ *
+ *   load:    attach_resolve -> attach_check -> attach_put
+ *   update:  attach_resolve -> attach_check -> attach_retain(new) -> ... -> attach_put
+ *   unload:  attach_retain(nothing) -> host_barrier -> ... -> attach_remove_unused
+ *
+ * All but attach_retain() and attach_remove_unused() expect to be in the network
+ * namespace of the interfaces.
  */
 #ifndef FAAS_LOADER_ATTACH_H
 #define FAAS_LOADER_ATTACH_H
 
-#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "bundle.h"
 #include "diag.h"
 #include "host.h"
+#include "interface.h"
+#include "netns.h"
 
-/* An interface in a network namespace. */
-struct interface {
-	char name[IF_NAMESIZE];
-	uint64_t netns_inode;
-	unsigned int index;
-};
+struct attachment;
+struct record;
+
+#define ATTACH_DRIVER_BYTES 32
+
+/* Where a root program can be; each has tables of its own. Native and generic XDP
+ * are one. */
+enum attach_hook { ATTACH_XDP, ATTACH_TC_INGRESS, ATTACH_TC_EGRESS, ATTACH_HOOKS };
 
 /* How a root program is attached, as the kernel says. */
-enum attach_mode { ATTACH_GONE, ATTACH_NATIVE, ATTACH_GENERIC, ATTACH_HARDWARE };
-
-/* A network namespace that this process has entered, and the one it came from. */
-struct netns {
-	int from_fd; /* -1: none was entered */
-	uint64_t inode;
-	char path[256]; /* "" for the one it is in */
+enum attach_mode {
+	ATTACH_GONE,
+	ATTACH_NATIVE,
+	ATTACH_GENERIC,
+	ATTACH_HARDWARE,
+	ATTACH_TCX,
+	ATTACH_CLSACT,
 };
 
-/* Enter namespace @p name of `ip netns` (NULL: stay). */
-int netns_enter(struct netns *netns, const char *name, struct diags *diags)
-	__attribute__((warn_unused_result));
-/* The same by path; used for namespaces that were recorded. */
-int netns_enter_path(struct netns *netns, const char *path) __attribute__((warn_unused_result));
-/* Back to where it came from. */
-void netns_leave(struct netns *netns);
+enum attach_hook attach_hook_of(enum bundle_hook hook);
+const char *attach_hook_name(enum attach_hook hook); /* as in bpffs */
 
-/* Look an interface of the current namespace up. */
-int interface_find(const char *name, const struct netns *netns, struct interface *ret,
+/* Find the interfaces that the triggers name, and fill @p ret but for its netns_path.
+ * Changes nothing. */
+int attach_resolve(const struct bundle *bundle, const struct netns *netns, struct record *ret,
 		   struct diags *diags) __attribute__((warn_unused_result));
 
-/* See that the trigger's ports are free there and no foreign program holds the
- * interface. Changes nothing. */
-int attach_check(const struct host *host, const struct bundle_trigger *trigger,
-		 const struct interface *interface, struct diags *diags)
+/* Whether attach_put() would succeed after what the workflow in @p own_slot (0: none)
+ * no longer wants is taken out. Changes nothing. */
+int attach_check(const struct host *host, uint32_t own_slot, const struct bundle *bundle,
+		 const struct record *record, struct diags *diags)
 	__attribute__((warn_unused_result));
 
-/* Put the root program on the interface, if it is not there. */
-int attach_root(const struct host *host, const struct interface *interface, enum bundle_hook hook,
-		struct diags *diags) __attribute__((warn_unused_result));
+/* Whether attaching there stops and starts the rings of the driver, so that the link
+ * may be down for a moment; then says which driver. */
+bool attach_resets(const struct attachment *attachment, const struct bundle *bundle,
+		   char ret_driver[ATTACH_DRIVER_BYTES]);
 
-/* Lead the trigger's ports to a slot: packets flow from here on. */
-int attach_trigger(const struct bundle_trigger *trigger, const struct interface *interface,
-		   uint32_t slot, struct diags *diags) __attribute__((warn_unused_result));
+/* Make the root programs that are missing, and put in every rule that is missing:
+ * packets flow from here on. What is there stays. An interface that has gone since it
+ * was written down is passed over. */
+int attach_put(const struct host *host, uint32_t slot, const struct bundle *bundle,
+	       const struct record *record, struct diags *diags)
+	__attribute__((warn_unused_result));
 
-/* Clear every entry that leads to @p slot, on all interfaces. */
-void attach_clear_slot(uint32_t slot);
+/* Take the rules of a slot out of every table of the host, in all namespaces, except
+ * those that @p keep (NULL: none) still wants where @p keep_record says. Programs may
+ * be running by the old rules until a barrier. 0 or the first -errno; what can be
+ * taken out is. */
+int attach_retain(const struct host *host, uint32_t slot, const struct bundle *keep,
+		  const struct record *keep_record) __attribute__((warn_unused_result));
 
-/* Take root programs off that no entry needs. */
+/* Take root programs off that no rule needs. */
 void attach_remove_unused(void);
 
 /* The mode of the root program; ATTACH_GONE if interface or program are gone. */
-enum attach_mode attach_query(const struct interface *interface);
+enum attach_mode attach_query(const struct interface *interface, enum attach_hook hook);
 const char *attach_mode_name(enum attach_mode mode);
 
 /* Counters of packets that no workflow took, over all CPUs. 0 or -errno. */
-int attach_counters(const struct interface *interface, struct faas_root_counters *ret)
-	__attribute__((warn_unused_result));
+int attach_counters(const struct interface *interface, enum attach_hook hook,
+		    struct faas_root_counters *ret) __attribute__((warn_unused_result));
 
 #endif

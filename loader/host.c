@@ -399,7 +399,8 @@ void host_remove_workflow(struct host *host, uint32_t slot, const char *name)
 
 	host->registry[slot].state = FAAS_REGISTRY_UNLOADING;
 	fault_point("unload.begun");
-	attach_clear_slot(slot);
+	/* What cannot be read cannot be mended here either; the slot is empty next. */
+	(void)!attach_retain(host, slot, NULL, NULL);
 	fault_point("unload.rules_out");
 	/* The program must not go before the last packet that was led to it. */
 	if (host_barrier(host) == 0) {

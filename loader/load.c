@@ -43,28 +43,26 @@ struct load {
 int load_interfaces(const struct host *host, uint32_t own_slot, const struct bundle *bundle,
 		    const struct netns *netns, struct record *record, struct diags *diags)
 {
-	int error = 0;
-
 	snprintf(record->netns_path, sizeof(record->netns_path), "%s", netns->path);
-	for (uint32_t i = 0; i < bundle->trigger_count; i++) {
-		const struct bundle_trigger *trigger = &bundle->triggers[i];
+	if (attach_resolve(bundle, netns, record, diags))
+		return -1;
+	return attach_check(host, own_slot, bundle, record, diags);
+}
 
-		for (uint32_t k = 0; k < trigger->interface_count; k++) {
-			struct attachment *attachment =
-				&record->attachments[record->attachment_count];
+/* Who works over the network wants to know before. */
+static void warn_of_resets(const struct load *load)
+{
+	char driver[ATTACH_DRIVER_BYTES];
 
-			attachment->trigger = i;
-			if (interface_find(trigger->interfaces[k], netns, &attachment->interface,
-					   diags) ||
-			    (!own_slot &&
-			     attach_check(host, trigger, &attachment->interface, diags))) {
-				error = -1;
-				continue;
-			}
-			record->attachment_count++;
-		}
+	for (uint32_t i = 0; i < load->record->attachment_count; i++) {
+		const struct attachment *attachment = &load->record->attachments[i];
+
+		if (attach_resets(attachment, load->bundle, driver))
+			fprintf(stderr,
+				"ebpf-faas: warning: attaching XDP to %s (driver %s) restarts its "
+				"queues; the link may be down for some seconds\n",
+				attachment->interface.name, driver);
 	}
-	return error;
 }
 
 static void claim_slot(struct load *load, uint32_t slot)
@@ -111,15 +109,10 @@ static int lead_packets(struct load *load, struct diags *diags)
 		return diag_fail(diags, DIAG_FAILED, NULL, "putting the program into slot %u: %s",
 				 load->slot, strerror(-error));
 	fault_point("load.program_in");
-	for (uint32_t i = 0; i < load->record->attachment_count; i++) {
-		const struct attachment *attachment = &load->record->attachments[i];
-		const struct bundle_trigger *trigger = &load->bundle->triggers[attachment->trigger];
-
-		if (attach_root(&load->host, &attachment->interface, trigger->hook, diags) ||
-		    attach_trigger(trigger, &attachment->interface, load->slot, diags))
-			return -1;
-		fault_point("load.rules_in");
-	}
+	warn_of_resets(load);
+	if (attach_put(&load->host, load->slot, load->bundle, load->record, diags))
+		return -1;
+	fault_point("load.rules_in");
 	return 0;
 }
 
@@ -170,15 +163,18 @@ static void print_loaded(const struct load *load)
 
 	for (uint32_t i = 0; i < load->record->attachment_count; i++) {
 		const struct attachment *attachment = &load->record->attachments[i];
-		const char *mode = attach_mode_name(attach_query(&attachment->interface));
+		enum attach_mode mode = attach_query(&attachment->interface, attachment->hook);
 		const char *trigger = load->bundle->triggers[attachment->trigger].name;
 
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s}", "trigger", trigger, "interface",
-						attachment->interface.name, "mode", mode));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "trigger", trigger,
+						      "interface", attachment->interface.name,
+						      "hook", attach_hook_name(attachment->hook),
+						      "mode", attach_mode_name(mode)));
 		if (!load->options->json)
-			printf("trigger %s on %s: %s XDP\n", trigger, attachment->interface.name,
-			       mode);
+			printf("trigger %s on %s: %s %s\n", trigger, attachment->interface.name,
+			       attach_mode_name(mode),
+			       attachment->hook == ATTACH_XDP ? "XDP"
+							      : attach_hook_name(attachment->hook));
 	}
 	if (load->options->json) {
 		output_json(json_pack("{s:s, s:s, s:I, s:I, s:o}", "workflow", load->bundle->name,

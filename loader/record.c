@@ -23,9 +23,10 @@ int record_write(const char *workflow, const struct record *record, struct diags
 		const struct attachment *attachment = &record->attachments[i];
 
 		json_array_append_new(
-			list, json_pack("{s:I, s:s, s:I, s:I}", "trigger",
+			list, json_pack("{s:I, s:s, s:s, s:I, s:I}", "trigger",
 					(json_int_t)attachment->trigger, "name",
-					attachment->interface.name, "index",
+					attachment->interface.name, "hook",
+					attach_hook_name(attachment->hook), "index",
 					(json_int_t)attachment->interface.index, "netns_inode",
 					(json_int_t)attachment->interface.netns_inode));
 	}
@@ -43,6 +44,16 @@ int record_write(const char *workflow, const struct record *record, struct diags
 		return diag_fail(diags, DIAG_FAILED, "is /run full?", "writing %s: %s", path,
 				 strerror(-error));
 	return 0;
+}
+
+static int read_hook(const char *name, enum attach_hook *ret)
+{
+	for (enum attach_hook hook = 0; hook < ATTACH_HOOKS; hook++)
+		if (!strcmp(attach_hook_name(hook), name)) {
+			*ret = hook;
+			return 0;
+		}
+	return -EINVAL;
 }
 
 int record_read(const char *workflow, struct record *ret)
@@ -67,10 +78,11 @@ int record_read(const char *workflow, struct record *ret)
 	json_array_foreach (list, index, item) {
 		struct attachment *attachment = &ret->attachments[index];
 		json_int_t trigger, number, inode;
-		const char *name;
+		const char *name, *hook;
 
-		if (json_unpack(item, "{s:I, s:s, s:I, s:I}", "trigger", &trigger, "name", &name,
-				"index", &number, "netns_inode", &inode)) {
+		if (json_unpack(item, "{s:I, s:s, s:s, s:I, s:I}", "trigger", &trigger, "name",
+				&name, "hook", &hook, "index", &number, "netns_inode", &inode) ||
+		    read_hook(hook, &attachment->hook)) {
 			error = -EINVAL;
 			break;
 		}

@@ -13,6 +13,7 @@
 
 struct attachment {
 	uint32_t trigger; /* index in the bundle */
+	enum attach_hook hook;
 	struct interface interface;
 };
 

@@ -14,31 +14,6 @@
 #include "fault.h"
 #include "generation.h"
 
-/* No version comes with other triggers than the one before: see update.c. */
-static int attach_retain(const struct host *host, uint32_t slot, const struct bundle *keep,
-			 const struct record *record)
-{
-	(void)host;
-	(void)slot;
-	(void)keep;
-	(void)record;
-	return 0;
-}
-
-static int attach_put(const struct host *host, uint32_t slot, const struct bundle *bundle,
-		      const struct record *record, struct diags *diags)
-{
-	for (uint32_t i = 0; i < record->attachment_count; i++) {
-		const struct attachment *attachment = &record->attachments[i];
-		const struct bundle_trigger *trigger = &bundle->triggers[attachment->trigger];
-
-		if (attach_root(host, &attachment->interface, trigger->hook, diags) ||
-		    attach_trigger(trigger, &attachment->interface, slot, diags))
-			return -1;
-	}
-	return 0;
-}
-
 struct settling {
 	const struct host *host;
 	struct faas_registry_entry *entry;

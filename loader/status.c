@@ -154,14 +154,15 @@ static json_t *processes_json(const struct ledger *ledger, uint32_t slot)
 static json_t *interface_json(const struct bundle *bundle, const struct attachment *attachment)
 {
 	const struct bundle_trigger *trigger = &bundle->triggers[attachment->trigger];
-	enum attach_mode mode = attach_query(&attachment->interface);
+	enum attach_mode mode = attach_query(&attachment->interface, attachment->hook);
 	struct faas_root_counters counters = {0};
 	json_t *value;
 
-	value = json_pack("{s:s, s:s, s:I, s:s}", "trigger", trigger->name, "interface",
+	value = json_pack("{s:s, s:s, s:I, s:s, s:s}", "trigger", trigger->name, "interface",
 			  attachment->interface.name, "index", INTEGER(attachment->interface.index),
-			  "mode", attach_mode_name(mode));
-	if (!attach_counters(&attachment->interface, &counters))
+			  "hook", attach_hook_name(attachment->hook), "mode",
+			  attach_mode_name(mode));
+	if (!attach_counters(&attachment->interface, attachment->hook, &counters))
 		json_object_set_new(value, "not_taken",
 				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "unmatched",
 					      INTEGER(counters.unmatched), "fragments",
@@ -275,7 +276,8 @@ static void print_workflow(json_t *status)
 	printf("%s  version \"%s\"  generation %llu  slot %llu\n", text(status, "workflow"),
 	       text(status, "version"), number(status, "generation"), number(status, "slot"));
 	json_array_foreach (json_object_get(status, "interfaces"), i, item) {
-		printf("  trigger %s on %s: %s\n", text(item, "trigger"), text(item, "interface"),
+		printf("  trigger %s on %s (%s): %s\n", text(item, "trigger"),
+		       text(item, "interface"), text(item, "hook"),
 		       strcmp(text(item, "mode"), "gone")
 			       ? text(item, "mode")
 			       : "gone (the interface or its program was removed)");

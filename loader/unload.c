@@ -106,10 +106,11 @@ int verb_unload(const struct options *options, struct diags *diags)
 		goto cleanup;
 	}
 	__atomic_store_n(&host.registry[slot].state, FAAS_REGISTRY_UNLOADING, __ATOMIC_RELEASE);
-	attach_clear_slot(slot);
-	error = host_barrier(&host);
+	error = attach_retain(&host, slot, NULL, NULL);
+	if (!error)
+		error = host_barrier(&host);
 	if (error)
-		diag_fail(diags, DIAG_FAILED, NULL, "waiting for running programs: %s",
+		diag_fail(diags, DIAG_FAILED, NULL, "taking its triggers out: %s",
 			  strerror(-error));
 	/* A workflow whose bundle or counters are damaged is removed all the
 	 * same; only its last figures cannot be shown. */

@@ -20,7 +20,7 @@ check_meter() {
 # The interface's own counters agree with the reading, class by class.
 check_classes() {
 	local counters
-	counters=$(bpf_map "$PIN_ROOT"/[0-9]*/[0-9]*/counters | jq -c '.[0].value')
+	counters=$(bpf_map "$PIN_ROOT"/[0-9]*/[0-9]*/xdp/counters | jq -c '.[0].value')
 	same "fragments" "$(sent fragments)" "$(jq .fragments <<<"$counters")"
 	same "other protocols" "$(sent other)" "$(jq .other_protocol <<<"$counters")"
 	same "not IP" "$(sent not_ip)" "$(jq .not_ip <<<"$counters")"
