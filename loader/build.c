@@ -12,8 +12,8 @@
 #include <bpf/libbpf.h>
 #include <jansson.h>
 
+#include "budget.h"
 #include "files.h"
-#include "fuse.h"
 #include "host.h"
 #include "kernel_object.h"
 #include "output.h"
@@ -51,7 +51,7 @@ static int build_parts(const struct workflow *workflow, const struct build_scrat
 	char path[FAAS_PATH_BYTES];
 
 	snprintf(path, sizeof(path), "%s/%s", directory, BUNDLE_KERNEL_OBJECT);
-	if (fuse_object(workflow->kernel_objects, scratch->path, path, bundle, diags))
+	if (budget_build(workflow->kernel_objects, scratch->path, path, bundle, diags))
 		return -1;
 	snprintf(path, sizeof(path), "%s/user", directory);
 	if (bundle->user_count && mkdir(path, 0755))
@@ -96,18 +96,47 @@ int build_workflow(const char *file, const struct options *options,
 	return error;
 }
 
+static json_t *separate_json(const struct bundle *bundle)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		if (bundle->kernel[i].separate)
+			json_array_append_new(list, json_string(bundle->kernel[i].instance));
+	return list;
+}
+
+void build_print_separate(const struct bundle *bundle)
+{
+	const char *before = "not inlined, to keep to the limits of the kernel's verifier:";
+
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		if (bundle->kernel[i].separate) {
+			printf("%s %s", before, bundle->kernel[i].instance);
+			before = ",";
+		}
+	if (before[1] == '\0')
+		putchar('\n');
+}
+
 static int print_built(const struct options *options, const struct bundle *bundle,
 		       const char *directory)
 {
+	bool checked = !geteuid();
+
 	if (options->json) {
-		output_json(json_pack("{s:s, s:s, s:s, s:i, s:i}", "workflow", bundle->name,
-				      "version", bundle->version, "bundle", directory,
+		output_json(json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:o}", "workflow",
+				      bundle->name, "version", bundle->version, "bundle", directory,
 				      "kernel_functions", (int)bundle->kernel_count,
-				      "user_functions", (int)bundle->user_count));
+				      "user_functions", (int)bundle->user_count, "verified",
+				      checked, "separate", separate_json(bundle)));
 		return 0;
 	}
 	printf("built %s: %s (%u kernel, %u user functions)\n", bundle->name, directory,
 	       bundle->kernel_count, bundle->user_count);
+	build_print_separate(bundle);
+	if (!checked)
+		printf("not verified: only root may ask the kernel; load will\n");
 	return 0;
 }
 

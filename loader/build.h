@@ -30,4 +30,7 @@ int build_workflow(const char *file, const struct options *options,
 		   const struct build_scratch *scratch, const char *directory, struct bundle *ret,
 		   struct diags *diags) __attribute__((warn_unused_result));
 
+/* Say in one line which functions are not inlined, if any. */
+void build_print_separate(const struct bundle *bundle);
+
 #endif

@@ -187,16 +187,21 @@ static void write_triggers(FILE *out, const struct bundle *bundle, enum run run)
 		bundle->on_failure_drop);
 }
 
-static void write_call(FILE *out, const struct bundle *bundle, uint32_t index)
+static void write_call(FILE *out, const struct bundle *bundle, enum run run, uint32_t index)
 {
 	const struct bundle_function *function = &bundle->kernel[index];
 	char instance[FAAS_NAME_BYTES];
 
 	driver_identifier(function->instance, instance);
-	fprintf(out,
-		"\ncall_%s: __attribute__((unused));\n\toutput = %s__faas_event(call);\n"
-		"\tDRIVER_TIME(meters_now->f_%s);\n\tswitch (output) {\n",
-		instance, instance, instance);
+	fprintf(out, "\ncall_%s: __attribute__((unused));\n", instance);
+	if (function->separate)
+		fprintf(out,
+			"\toutput = driver_call_apart(call, from, &fields, " DRIVER_APART_PREFIX
+			"%s_%s);\n",
+			runs[run].name, instance);
+	else
+		fprintf(out, "\toutput = %s__faas_event(call);\n", instance);
+	fprintf(out, "\tDRIVER_TIME(meters_now->f_%s);\n\tswitch (output) {\n", instance);
 	for (uint32_t i = 0; i < function->output_count; i++) {
 		const struct bundle_output *output = &function->outputs[i];
 
@@ -236,23 +241,58 @@ static void write_verdicts(FILE *out, const struct bundle *bundle)
 		"\treturn VERDICT_PASS(hook);\n}\n");
 }
 
+static bool has_separate(const struct bundle *bundle)
+{
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		if (bundle->kernel[i].separate)
+			return true;
+	return false;
+}
+
+/* A function of its own, which the verifier looks at by itself: it is given the
+ * packet anew, and the fields that functions before it have set. */
+static void write_apart(FILE *out, const struct bundle *bundle, enum run run)
+{
+	char instance[FAAS_NAME_BYTES];
+
+	for (uint32_t i = 0; i < bundle->kernel_count; i++) {
+		if (!bundle->kernel[i].separate)
+			continue;
+		driver_identifier(bundle->kernel[i].instance, instance);
+		fprintf(out,
+			"\n__attribute__((noinline)) int " DRIVER_APART_PREFIX "%s_%s(struct %s "
+			"*context,\n\t\tstruct faas_packet *from, struct driver_fields "
+			"*fields)\n{\n"
+			"\tstruct faas_call call;\n\tint output;\n\n"
+			"\tif (!from || !fields)\n\t\treturn -1;\n"
+			"\tdriver_begin(&call, context, from, %s);\n"
+			"\tdriver_fields_get(&call, fields);\n"
+			"\toutput = %s__faas_event(&call);\n"
+			"\tdriver_fields_put(&call, fields);\n\treturn output;\n}\n",
+			runs[run].name, instance, run == RUN_XDP ? "xdp_md" : "__sk_buff",
+			runs[run].hook, instance);
+	}
+}
+
 /* The graph, for the packets of one hook. Two copies of it are inlined: one for
  * the packets whose time is taken, and one in which no clock is read nor anything
  * kept for it. */
 static void write_run(FILE *out, const struct bundle *bundle, enum run run)
 {
+	write_apart(out, bundle, run);
 	fprintf(out,
 		"\nfaas_inline int driver_run_%s(void *context, struct meters_value *meters_now,\n"
-		"\t\tconst struct faas_packet *from, const int sampled)\n{\n"
+		"\t\tstruct faas_packet *from, const int sampled)\n{\n"
 		"\tconst __u64 hook = %s;\n"
-		"\tstruct faas_call storage, *call = &storage;\n"
+		"\tstruct faas_call storage, *call = &storage;\n%s"
 		"\t__u64 since_ns = 0;\n\tint output, take = 0, observe = 0;\n\n"
 		"\tDRIVER_APART(context, sampled);\n\tdriver_begin(call, context, from, hook);\n"
 		"\tif (sampled)\n\t\tsince_ns = bpf_ktime_get_ns();\n\n",
-		runs[run].name, runs[run].hook);
+		runs[run].name, runs[run].hook,
+		has_separate(bundle) ? "\tstruct driver_fields fields = {};\n" : "");
 	write_triggers(out, bundle, run);
 	for (uint32_t i = 0; i < bundle->kernel_count; i++)
-		write_call(out, bundle, i);
+		write_call(out, bundle, run, i);
 	write_verdicts(out, bundle);
 }
 
@@ -328,6 +368,10 @@ void driver_write(const struct bundle *bundle, FILE *out)
 	fprintf(out, "/* Generated from workflow %s. */\n#include <driver.h>\n", bundle->name);
 	for (uint32_t i = 0; i < bundle->kernel_count; i++)
 		driver_write_constants(out, bundle, i);
+	fprintf(out,
+		"\n#define DRIVER_FIELDS %u\nstruct driver_fields {\n\t__u64 present;\n"
+		"\t__u64 values[DRIVER_FIELDS + 1];\n};\n#include <driver_apart.h>\n",
+		bundle->kernel_field_count);
 	driver_write_meters(out, bundle);
 	if (bundle->entry_count)
 		driver_write_handoff_maps(out);

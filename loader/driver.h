@@ -29,6 +29,10 @@ void driver_tc_program_name(const struct bundle *bundle, char ret[FAAS_OBJECT_NA
 /* Whether the object has a program for this hook: one of its triggers needs it. */
 bool driver_has_program(const struct bundle *bundle, enum bundle_hook hook);
 
+/* Functions of their own (bundle_function.separate) are called by this, the hook's
+ * name, "_" and the instance's identifier. */
+#define DRIVER_APART_PREFIX "driver_apart_"
+
 /* Write the source. Errors are those of @p stream. */
 void driver_write(const struct bundle *bundle, FILE *stream);
 

@@ -39,6 +39,9 @@
 
 /* Sections whose names keep their meaning in the fused object. */
 #define SECTION_MAPS ".maps"
+/* Functions of the driver that stay functions: loader/driver.h. */
+#define APART "driver_apart_"
+
 #define SECTION_PARAMS ".data.params"
 #define SECTION_LICENSE "license"
 #define SECTION_META ".faas.meta"
@@ -244,7 +247,8 @@ static bool has_attribute(LLVMValueRef function, unsigned int kind)
 	return LLVMGetEnumAttributeAtIndex(function, LLVMAttributeFunctionIndex, kind) != NULL;
 }
 
-/* Inline everything but the entry programs (those that have a section). */
+/* Inline everything but the entry programs (those that have a section), and what the
+ * driver wants to be verified by itself. */
 static void inline_all(LLVMContextRef context, LLVMModuleRef module)
 {
 	unsigned int no_inline = LLVMGetEnumAttributeKindForName("noinline", 8);
@@ -268,6 +272,11 @@ static void inline_all(LLVMContextRef context, LLVMModuleRef module)
 			LLVMRemoveEnumAttributeAtIndex(f, LLVMAttributeFunctionIndex, opt_none);
 		if (section && section[0])
 			continue;
+		if (!strncmp(LLVMGetValueName2(f, &bytes), APART, sizeof(APART) - 1)) {
+			LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
+						LLVMCreateEnumAttribute(context, no_inline, 0));
+			continue;
+		}
 		LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
 					LLVMCreateEnumAttribute(context, always, 0));
 		LLVMSetLinkage(f, LLVMInternalLinkage);

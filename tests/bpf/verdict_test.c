@@ -28,7 +28,7 @@ static const uint32_t loopback = 1;
 
 /* choose: a drops, b passes, c replies, d redirects, e is left to the mode.
  * watch stands before it, and only observes: a drops, b goes on to choose. */
-static int open_rig(void **state)
+static int open_verdicts(void **state, bool separate)
 {
 	struct bundle_function *choose, *watch;
 
@@ -54,8 +54,19 @@ static int open_rig(void **state)
 	bundle_add_trigger(rig, "in-copy", HOOK_TC_INGRESS, MODE_COPY, 1);
 	bundle_add_trigger(rig, "in-observe", HOOK_TC_INGRESS, MODE_OBSERVE, 1);
 	bundle_add_trigger(rig, "out-take", HOOK_TC_EGRESS, MODE_TAKE, 1);
+	watch->separate = choose->separate = separate;
 	bundle_rig_open(rig, &loopback);
 	return 0;
+}
+
+static int open_rig(void **state)
+{
+	return open_verdicts(state, false);
+}
+
+static int open_separate(void **state)
+{
+	return open_verdicts(state, true);
 }
 
 static int close_rig(void **state)
@@ -334,6 +345,8 @@ int main(void)
 	};
 
 	return cmocka_run_group_tests_name("bpf/verdict", verdict_tests, open_rig, close_rig) |
+	       cmocka_run_group_tests_name("bpf/verdict, functions apart", verdict_tests,
+					   open_separate, close_rig) |
 	       cmocka_run_group_tests_name("bpf/verdict, replies", reply_tests, open_replies,
 					   close_rig);
 }
