@@ -195,7 +195,7 @@ static bool read_number(struct match_reader *reader, const char *what, const str
 	}
 	value = bundle_number_find(names, text);
 	if (value < 0) {
-		for (; names[count].name && count < WORDS_MAX; count++)
+		for (; count < WORDS_MAX && names[count].name; count++)
 			words[count] = names[count].name;
 		suggest_advice(text, words, count, "a number, or one of", advice, sizeof(advice));
 		model_complain(reader->model, item, advice, "%s: `%s` is not known", what, text);

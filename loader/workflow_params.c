@@ -109,14 +109,12 @@ static bool is_readable(struct model *model, const struct yaml_node *node, const
 	struct stat status;
 	const char *why = NULL;
 
-	if (stat(path, &status))
+	if (access(path, R_OK) || stat(path, &status))
 		why = strerror(errno);
 	else if (!S_ISREG(status.st_mode))
 		why = "it is not a regular file";
 	else if (status.st_size > FAAS_DATA_FILE_BYTES_MAX)
 		why = "it has more than 64 MiB";
-	else if (access(path, R_OK))
-		why = strerror(errno);
 	if (why)
 		model_complain(model, node, "paths begin at the directory of the workflow file",
 			       "%s: cannot use %s: %s", what, path, why);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAPPED_BITS 96
+#define MAPPED_BITS 96u
 
 /* ::ffff:0:0/96, where IPv4 lives. */
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -162,7 +162,7 @@ void bundle_prefix_print(const struct bundle_prefix *prefix, char ret[BUNDLE_PRE
 	inet_ntop(ipv4 ? AF_INET : AF_INET6, prefix->address + (ipv4 ? sizeof(mapped) : 0), address,
 		  sizeof(address));
 	snprintf(ret, BUNDLE_PREFIX_TEXT_BYTES, "%s/%u", address,
-		 ipv4 ? prefix->bits - MAPPED_BITS : prefix->bits);
+		 prefix->bits - (ipv4 ? MAPPED_BITS : 0u));
 }
 
 /* ---- for people ---- */
