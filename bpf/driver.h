@@ -46,15 +46,23 @@ struct driver_handoff {
 	void *wake;
 };
 
+/* A word of the context, by an instruction of its own. Left to the compiler, several
+ * places of a graph share one load through a pointer into the context, and the ends
+ * of the packet lie on the stack as 32 bits: the verifier refuses both. */
+#define DRIVER_CONTEXT_WORD(context, type, member, ret)                                            \
+	asm volatile("%0 = *(u32 *)(%1 + %2)"                                                      \
+		     : "=r"(ret)                                                                   \
+		     : "r"(context), "i"(__builtin_offsetof(type, member)))
+
 faas_inline void driver_begin(struct faas_call *call, void *context, const struct faas_packet *from,
 			      const __u64 hook)
 {
 	if (hook == FAAS_HOOK_XDP) {
-		call->data = (void *)(long)((struct xdp_md *)context)->data;
-		call->data_end = (void *)(long)((struct xdp_md *)context)->data_end;
+		DRIVER_CONTEXT_WORD(context, struct xdp_md, data, call->data);
+		DRIVER_CONTEXT_WORD(context, struct xdp_md, data_end, call->data_end);
 	} else {
-		call->data = (void *)(long)((struct __sk_buff *)context)->data;
-		call->data_end = (void *)(long)((struct __sk_buff *)context)->data_end;
+		DRIVER_CONTEXT_WORD(context, struct __sk_buff, data, call->data);
+		DRIVER_CONTEXT_WORD(context, struct __sk_buff, data_end, call->data_end);
 	}
 	call->context = context;
 	call->hook = hook;
@@ -123,9 +131,13 @@ faas_inline int driver_copy_small(const struct faas_call *call, __u8 *to, __u32 
 /* The interface that the packet is seen at. */
 faas_inline __u32 driver_interface(const struct faas_call *call)
 {
+	__u64 index;
+
 	if (call->hook == FAAS_HOOK_XDP)
-		return ((struct xdp_md *)call->context)->ingress_ifindex;
-	return ((struct __sk_buff *)call->context)->ifindex;
+		DRIVER_CONTEXT_WORD(call->context, struct xdp_md, ingress_ifindex, index);
+	else
+		DRIVER_CONTEXT_WORD(call->context, struct __sk_buff, ifindex, index);
+	return index;
 }
 
 /* Fill a reserved record. @p payload_max is its class, a constant. 0, or -1:

@@ -20,6 +20,7 @@ struct options {
 	bool now;
 	bool all;
 	const char *netns;
+	const char *packet, *pcap, *interface, *hook;
 	const char *output;
 	const char *sets[COMMAND_SETS_MAX];
 	unsigned int set_count;
@@ -41,7 +42,7 @@ struct options {
 typedef int verb_function(const struct options *options, struct diags *diags);
 
 verb_function verb_build, verb_validate, verb_load, verb_unload, verb_list, verb_status, verb_state,
-	verb_functions, verb_version, verb_set;
+	verb_explain, verb_functions, verb_version, verb_set;
 verb_function verb_update, verb_history;
 
 #endif

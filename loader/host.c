@@ -281,7 +281,7 @@ int host_open(struct host *host, enum host_access access, struct diags *diags)
 {
 	int error;
 
-	*host = (struct host){-1, -1, -1, -1, -1, -1, -1, NULL};
+	*host = (struct host){-1, -1, -1, -1, -1, -1, -1, false, NULL};
 	if (access != HOST_READ && take_lock(host, diags))
 		return -1;
 	error = open_maps(host);

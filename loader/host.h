@@ -21,6 +21,9 @@ struct host {
 	int packet_fd;
 	int registry_fd;
 	int barrier_fd;
+	/* Maps that nobody else sees, for trying packets: interfaces of this machine
+	 * are not looked up. */
+	bool detached;
 	struct faas_registry_entry *registry; /* mapped, FAAS_SLOTS_MAX entries; NULL: none there */
 };
 

@@ -97,7 +97,7 @@ static int prepare(const struct host *host, const struct bundle *bundle, uint32_
 	struct bpf_map *map;
 	int error = 0;
 
-	if (host && find_redirects(bundle, &settings, diags))
+	if (host && !host->detached && find_redirects(bundle, &settings, diags))
 		return -1;
 	map = bpf_object__find_map_by_name(object, FAAS_PIN_RING0);
 	if (map)

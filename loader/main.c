@@ -22,6 +22,10 @@ enum option_id {
 	OPTION_FUNCS = 1 << 5,
 	OPTION_ALL = 1 << 6,
 	OPTION_RESET = 1 << 7,
+	OPTION_PACKET = 1 << 8,
+	OPTION_PCAP = 1 << 9,
+	OPTION_INTERFACE = 1 << 10,
+	OPTION_HOOK = 1 << 11,
 };
 
 static const struct {
@@ -43,6 +47,10 @@ static const struct {
 	{OPTION_NOW, "--now", NULL, "do not drain: what is in flight is counted and given up"},
 	{OPTION_ALL, "--all", NULL,
 	 "state: every entry, also those of arrays that are all zero, and beyond the first 1000"},
+	{OPTION_PACKET, "--packet", "HEX", "a frame in hexadecimal, Ethernet header first"},
+	{OPTION_PCAP, "--pcap", "FILE", "a capture of Ethernet frames, pcap or pcapng"},
+	{OPTION_INTERFACE, "--interface", "NAME", "where the packets come in"},
+	{OPTION_HOOK, "--hook", "HOOK", "xdp, xdp-generic, tc-ingress or tc-egress"},
 };
 
 #define OPTION_COUNT (sizeof(option_table) / sizeof(option_table[0]))
@@ -76,6 +84,10 @@ static const struct {
 	 "ledger, functions, sinks and processes of a workflow, or of all"},
 	{"state", verb_state, "WORKFLOW [INSTANCE [MAP]]", OPTION_JSON | OPTION_ALL, 1, 3,
 	 "what the kernel functions of a workflow remember, by field names"},
+	{"explain", verb_explain, "[FILE|BUNDLE...]",
+	 OPTION_JSON | OPTION_PACKET | OPTION_PCAP | OPTION_INTERFACE | OPTION_HOOK | OPTION_FUNCS |
+		 OPTION_SET | OPTION_NETNS,
+	 0, ~0u, "which workflow takes a packet, what each function answers, and why"},
 	{"set", verb_set, "WORKFLOW [FUNCTION.PARAM=VALUE...]", OPTION_JSON, 1,
 	 1 + COMMAND_SETS_MAX,
 	 "change parameters of a running workflow, all or none; alone: those that can be changed"},
@@ -195,6 +207,18 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 		return 0;
 	case OPTION_ALL:
 		options->all = true;
+		return 0;
+	case OPTION_PACKET:
+		options->packet = value;
+		return 0;
+	case OPTION_PCAP:
+		options->pcap = value;
+		return 0;
+	case OPTION_INTERFACE:
+		options->interface = value;
+		return 0;
+	case OPTION_HOOK:
+		options->hook = value;
 		return 0;
 	case OPTION_NETNS:
 		options->netns = value;

@@ -447,37 +447,25 @@ static int print_state(struct state *state, uint32_t generation)
 	return 0;
 }
 
-static int copy_out(FILE *from, struct diags *diags)
-{
-	char buffer[65536];
-	size_t bytes;
-
-	if (fflush(from) || ferror(from) || fseek(from, 0, SEEK_SET))
-		return diag_fail(diags, DIAG_FAILED, "is /tmp full?", "a temporary file: %s",
-				 strerror(errno));
-	while ((bytes = fread(buffer, 1, sizeof(buffer), from)) > 0)
-		fwrite(buffer, 1, bytes, stdout);
-	return 0;
-}
-
 static int state_of(const struct options *options, const struct faas_registry_entry *entry,
 		    struct diags *diags)
 {
 	struct bundle *bundle = calloc(1, sizeof(*bundle));
 	struct state *state = calloc(1, sizeof(*state));
 	char directory[FAAS_PATH_BYTES];
-	FILE *out = tmpfile();
+	FILE *out = output_spool(diags);
 	int error = -1;
 
 	snprintf(directory, sizeof(directory), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, entry->name);
-	if (!bundle || !state || !out) {
-		diag_fail(diags, DIAG_FAILED, "is /tmp full?", "%s",
-			  out ? "out of memory" : "no temporary file can be made");
+	if (!out)
+		goto cleanup;
+	if (!bundle || !state) {
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 		goto cleanup;
 	}
 	*state = (struct state){.options = options, .bundle = bundle, .out = out, .diags = diags};
 	if (bundle_open(directory, bundle, diags) || print_state(state, entry->generation) ||
-	    copy_out(out, diags))
+	    output_spooled(out, diags))
 		goto cleanup;
 	error = 0;
 cleanup:

@@ -3,7 +3,7 @@
 _ebpf_faas()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
-	local verbs='build validate load update history unload list status state set functions version help'
+	local verbs='build validate load update history unload list status state explain set functions version help'
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -14,10 +14,19 @@ _ebpf_faas()
 	--funcs | --output)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return ;;
+	--pcap)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return ;;
+	--interface)
+		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/class/net 2>/dev/null)" -- "$word")
+		return ;;
+	--hook)
+		mapfile -t COMPREPLY < <(compgen -W "xdp xdp-generic tc-ingress tc-egress" -- "$word")
+		return ;;
 	--netns)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$word")
 		return ;;
-	--set | --reset-state)
+	--set | --reset-state | --packet)
 		return ;;
 	esac
 	local options=--json
@@ -28,6 +37,7 @@ _ebpf_faas()
 	update) options='--json --funcs --set --reset-state' ;;
 	unload) options='--json --now' ;;
 	state) options='--json --all' ;;
+	explain) options='--json --packet --pcap --interface --hook --funcs --set --netns' ;;
 	functions) options='--json --funcs' ;;
 	esac
 	case $word in
@@ -36,7 +46,7 @@ _ebpf_faas()
 		return ;;
 	esac
 	case $verb in
-	build | validate | load | update)
+	build | validate | load | update | explain)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	state)
 		[ "$COMP_CWORD" = 2 ] || return
