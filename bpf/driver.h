@@ -178,9 +178,13 @@ faas_inline int driver_fill(struct faas_event *event, const struct faas_call *ca
 	for (__u32 i = 0; i < FAAS_ALIGN8(entry->key_bytes) / 8; i++)
 		words[i] = key[i];
 	words += FAAS_ALIGN8(entry->key_bytes) / 8;
+	/* As many rounds as there can be fields: a count that is known only after
+	 * inlining unrolls too late for the call to be taken apart into registers,
+	 * and the hook would be no constant. */
 #pragma unroll
-	for (__u32 i = 0; i < entry->field_count; i++)
-		words[i] = (call->fields_present & (1u << i)) ? call->fields[i] : 0;
+	for (__u32 i = 0; i < FAAS_RECORD_FIELDS_MAX; i++)
+		if (i < entry->field_count)
+			words[i] = (call->fields_present & (1u << i)) ? call->fields[i] : 0;
 	body = (__u8 *)(words + entry->field_count);
 
 	if (payload_max == DRIVER_PAYLOAD_SMALL)
