@@ -162,8 +162,6 @@ bool model_apply_sets(struct model *model, struct yaml_node *root);
 void model_declare_functions(struct model *model, const struct yaml_node *key,
 			     const struct yaml_node *node);
 void model_read_functions(struct model *model);
-/* Resolve one target. */
-void model_link(struct model *model, const struct yaml_node *node, struct link *ret);
 
 /* workflow_params.c */
 void model_read_params(struct model *model, struct model_function *function);
@@ -171,8 +169,8 @@ void model_read_params(struct model *model, struct model_function *function);
 /* workflow_sinks.c */
 void model_read_sinks(struct model *model, const struct yaml_node *node);
 
-/* Resolve one more target of a list: @p from names the place it starts from. Says what
- * is wrong, also together with the others. */
+/* workflow_links.c: resolve one more target of a list; @p from names the place it starts from. Says
+ * what is wrong, also together with the others. */
 struct link_list {
 	struct link *links;
 	uint32_t max;
