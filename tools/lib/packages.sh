@@ -11,6 +11,12 @@ PACKAGES_BUILD='gcc make pkg-config|pkgconf libc6-dev clang llvm llvm-14-dev|llv
 PACKAGES_DEMO='iproute2 util-linux bpftool jq tshark tcpreplay libcmocka-dev'
 PACKAGES_CHECK='git ethtool libclang-rt-dev clang-format clang-tidy cppcheck'
 PACKAGES_CLEANROOM='debootstrap slirp4netns'
+# For virtual machines of this machine's architecture, and of others.
+PACKAGES_VM="busybox-static cpio kmod xz-utils zstd debian-archive-keyring
+	$(case $(dpkg --print-architecture 2>/dev/null) in arm64) echo qemu-system-arm ;; *) echo qemu-system-x86 ;; esac)"
+PACKAGES_VM_ARM64='qemu-system-arm gcc-aarch64-linux-gnu'
+PACKAGES_VM_AMD64='qemu-system-x86 gcc-x86-64-linux-gnu'
+PACKAGES_VM_USER_LAND='busybox-static kmod procps ethtool'
 
 package_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
