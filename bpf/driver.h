@@ -91,16 +91,22 @@ faas_inline int driver_load(const struct faas_call *call, __u32 offset, void *to
 	return bpf_skb_load_bytes(call->context, offset, to, bytes) ? -1 : 0;
 }
 
-/* The same for 1 to @p bytes_max bytes, a constant: the last word is zeroed first,
- * so that padding is zeros. The barrier keeps the compiler from turning the shifts
- * into a mask, of which the verifier does not see that it bounds the index too. */
-faas_inline int driver_copy(const struct faas_call *call, __u8 *to, __u32 bytes)
+/* The same for up to @p bytes_max bytes, a constant: the last word is zeroed first,
+ * so that padding is zeros. The bounds are those of the last byte, as Linux 6.1 does
+ * not learn from a comparison that a length is not 0. The second barrier keeps the
+ * compiler from turning the shifts into a mask, of which the verifier does not see
+ * that it bounds the index too. */
+faas_inline int driver_copy(const struct faas_call *call, __u8 *to, __u32 bytes, __u32 bytes_max)
 {
-	__u32 last_word = (bytes - 1) >> 3;
+	__u32 last = bytes - 1, last_word;
 
+	asm volatile("" : "+r"(last));
+	if (last >= bytes_max)
+		return bytes ? -1 : 0;
+	last_word = last >> 3;
 	asm volatile("" : "+r"(last_word));
 	((__u64 *)to)[last_word] = 0;
-	return driver_load(call, 0, to, bytes);
+	return driver_load(call, 0, to, last + 1);
 }
 
 /* Copy a payload of at most DRIVER_PAYLOAD_SMALL bytes: whole words from the
@@ -108,17 +114,18 @@ faas_inline int driver_copy(const struct faas_call *call, __u8 *to, __u32 bytes)
  * lies beyond the linear part, by the helper. */
 faas_inline int driver_copy_small(const struct faas_call *call, __u8 *to, __u32 bytes)
 {
-	__u32 tail = bytes & 7, at = bytes & (DRIVER_PAYLOAD_SMALL - 8);
+	/* Counted from 1: Linux 6.1 does not learn from a comparison that it is not 0. */
+	__u32 tail = ((bytes - 1) & 7) + 1, at = bytes & (DRIVER_PAYLOAD_SMALL - 8);
 
 #pragma unroll
 	for (__u32 i = 0; i < DRIVER_PAYLOAD_SMALL / 8; i++) {
 		if (bytes < 8 * (i + 1))
 			break;
 		if (call->payload + 8 * (i + 1) > call->data_end)
-			return bytes <= DRIVER_PAYLOAD_SMALL ? driver_copy(call, to, bytes) : -1;
+			return driver_copy(call, to, bytes, DRIVER_PAYLOAD_SMALL);
 		((__u64 *)to)[i] = *(const __u64 *)(call->payload + 8 * i);
 	}
-	if (!tail)
+	if (!(bytes & 7))
 		return 0;
 	*(__u64 *)(to + at) = 0; /* padding is zeros */
 	return driver_load(call, at, to + at, tail);
@@ -189,9 +196,7 @@ faas_inline int driver_fill(struct faas_event *event, const struct faas_call *ca
 
 	if (payload_max == DRIVER_PAYLOAD_SMALL)
 		return driver_copy_small(call, body, kept_bytes);
-	if (!kept_bytes)
-		return 0;
-	return driver_copy(call, body, kept_bytes);
+	return driver_copy(call, body, kept_bytes, payload_max);
 }
 
 /* Reserve, fill, decide about waking, submit: one class of record. */

@@ -68,11 +68,11 @@ enum parse_result {
 };
 
 /* A frame that is parsed. That headers end beyond the linear part is said as
- * PARSE_CUT; parse_why() tells the two apart. */
+ * PARSE_CUT; parse_any() tells the two apart. */
 struct parse {
 	struct HOOK_CONTEXT *context;
 	void *data, *data_end; /* the linear part */
-	__u32 frame_bytes;     /* of the linear part, until somebody needs all */
+	__u32 frame_bytes;     /* in all buffers; parse_plain() needs those of the first only */
 };
 
 struct parse_vlan_tag {
@@ -106,15 +106,11 @@ static __always_inline void parse_payload(struct parse *parse, __u32 offset, __u
 {
 	__u32 present = parse->frame_bytes > offset ? parse->frame_bytes - offset : 0;
 
+	if (present > PARSE_PAYLOAD_BYTES_MAX)
+		present = PARSE_PAYLOAD_BYTES_MAX;
 	if (unlikely(announced > present)) {
-		parse->frame_bytes = hook_bytes(parse->context);
-		present = parse->frame_bytes > offset ? parse->frame_bytes - offset : 0;
-		if (present > PARSE_PAYLOAD_BYTES_MAX)
-			present = PARSE_PAYLOAD_BYTES_MAX;
-		if (announced > present) {
-			packet->flags |= FAAS_EVENT_TRUNCATED;
-			announced = present;
-		}
+		packet->flags |= FAAS_EVENT_TRUNCATED;
+		announced = present;
 	}
 	packet->payload_offset = offset;
 	packet->payload_bytes = announced;
@@ -213,12 +209,54 @@ static __always_inline int parse_ipv4(struct parse *parse, __u32 l3_offset,
 	return parse_l4(parse, l3_offset + header_bytes, total_bytes - header_bytes, packet);
 }
 
+#define PARSE_EXTENSION(next, bytes) ((next) | (bytes) << 8)
+
+/* The extension header @p next at @p offset, as PARSE_EXTENSION() of what follows
+ * and its length; 0: it is none, or the packet's last; less: -PARSE_CUT. A global
+ * function, so that the loop around it does not multiply the ways in here. */
+__noinline int parse_extension(struct HOOK_CONTEXT *context, struct faas_packet *packet,
+			       __u32 offset, __u8 next)
+{
+	void *data = (void *)(long)context->data, *data_end = (void *)(long)context->data_end;
+	struct parse_extension *extension = data + (offset & (PARSE_HEADERS_BYTES_MAX - 1));
+	struct parse_fragment *fragment = (void *)extension;
+
+	if (!packet)
+		return 0;
+	switch (next) {
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_DSTOPTS:
+	case PARSE_IPPROTO_MOBILITY:
+	case PARSE_IPPROTO_HIP:
+	case PARSE_IPPROTO_SHIM6:
+		if ((void *)(extension + 1) > data_end)
+			return -PARSE_CUT;
+		return PARSE_EXTENSION(extension->next, (extension->length + 1) * 8);
+	case IPPROTO_AH:
+		if ((void *)(extension + 1) > data_end)
+			return -PARSE_CUT;
+		return PARSE_EXTENSION(extension->next, (extension->length + 2) * 4);
+	case IPPROTO_FRAGMENT:
+		if ((void *)(fragment + 1) > data_end)
+			return -PARSE_CUT;
+		if (bpf_ntohs(fragment->offset) & ~7)
+			packet->flags |= FAAS_EVENT_FRAGMENT;
+		else if (bpf_ntohs(fragment->offset) & 1)
+			packet->flags |= FAAS_EVENT_FIRST_FRAGMENT;
+		return PARSE_EXTENSION(fragment->next, sizeof(*fragment));
+	default:
+		return 0;
+	}
+}
+
 static __always_inline int parse_ipv6(struct parse *parse, __u32 l3_offset,
 				      struct faas_packet *packet)
 {
 	struct ipv6hdr *ip = parse->data + l3_offset;
 	__u32 offset = l3_offset + sizeof(*ip), left;
 	__u8 next;
+	int i;
 
 	if ((void *)(ip + 1) > parse->data_end)
 		return PARSE_CUT;
@@ -227,50 +265,29 @@ static __always_inline int parse_ipv6(struct parse *parse, __u32 l3_offset,
 	packet->ip_version = 6;
 	left = bpf_ntohs(ip->payload_len);
 	next = ip->nexthdr;
-	for (int i = 0; i < PARSE_EXTENSIONS_MAX; i++) {
-		struct parse_extension *extension = parse->data + offset;
-		struct parse_fragment *fragment = parse->data + offset;
+	for (i = 0; i < PARSE_EXTENSIONS_MAX; i++) {
 		__u32 bytes;
+		int extension;
 
-		switch (packet->flags & FAAS_EVENT_FRAGMENT ? IPPROTO_NONE : next) {
-		case IPPROTO_HOPOPTS:
-		case IPPROTO_ROUTING:
-		case IPPROTO_DSTOPTS:
-		case PARSE_IPPROTO_MOBILITY:
-		case PARSE_IPPROTO_HIP:
-		case PARSE_IPPROTO_SHIM6:
-			if ((void *)(extension + 1) > parse->data_end)
-				return PARSE_CUT;
-			bytes = (extension->length + 1) * 8;
-			next = extension->next;
+		/* Behind the header of a later fragment is its part. */
+		if (packet->flags & FAAS_EVENT_FRAGMENT)
 			break;
-		case IPPROTO_AH:
-			if ((void *)(extension + 1) > parse->data_end)
-				return PARSE_CUT;
-			bytes = (extension->length + 2) * 4;
-			next = extension->next;
+		extension = parse_extension(parse->context, packet, offset, next);
+		if (!extension)
 			break;
-		case IPPROTO_FRAGMENT:
-			if ((void *)(fragment + 1) > parse->data_end)
-				return PARSE_CUT;
-			/* Behind the header of a later fragment is its part. */
-			if (bpf_ntohs(fragment->offset) & ~7)
-				packet->flags |= FAAS_EVENT_FRAGMENT;
-			else if (bpf_ntohs(fragment->offset) & 1)
-				packet->flags |= FAAS_EVENT_FIRST_FRAGMENT;
-			bytes = sizeof(*fragment);
-			next = fragment->next;
-			break;
-		default:
-			packet->ip_protocol = next;
-			return parse_l4(parse, offset, left, packet);
-		}
+		if (extension < 0)
+			return PARSE_CUT;
+		next = extension;
+		bytes = (__u32)extension >> 8;
 		offset += bytes;
 		if (bytes > left || offset >= PARSE_HEADERS_BYTES_MAX)
 			return PARSE_MALFORMED;
 		left -= bytes;
 	}
-	return PARSE_MALFORMED; /* more extension headers than anybody sends */
+	if (i == PARSE_EXTENSIONS_MAX)
+		return PARSE_MALFORMED; /* more than anybody sends */
+	packet->ip_protocol = next;
+	return parse_l4(parse, offset, left, packet);
 }
 
 /*
@@ -345,12 +362,18 @@ static __always_inline int parse_frame(struct parse *parse, struct faas_packet *
 	return PARSE_NOT_IP;
 }
 
-static __always_inline enum parse_result parse_why(const struct parse *parse,
-						   enum parse_result result)
+/* Any frame. A global function: the kernel verifies it once, and what follows from
+ * its result once; the product of both would exceed what Linux 6.1 looks at. */
+__noinline int parse_any(struct HOOK_CONTEXT *context, struct faas_packet *packet)
 {
-	__u32 linear_bytes = parse->data_end - parse->data;
+	void *data = (void *)(long)context->data, *data_end = (void *)(long)context->data_end;
+	struct parse parse = {context, data, data_end, hook_bytes(context)};
+	enum parse_result result;
 
-	if (result == PARSE_CUT && hook_bytes(parse->context) > linear_bytes)
+	if (!packet)
+		return PARSE_MALFORMED;
+	result = parse_frame(&parse, packet);
+	if (result == PARSE_CUT && parse.frame_bytes > (__u32)(data_end - data))
 		return PARSE_NONLINEAR;
 	return result;
 }

@@ -39,9 +39,10 @@ static __always_inline void hook_tag(struct xdp_md *context, struct faas_packet 
 
 #include "parse.h"
 
-static __always_inline enum parse_result hook_parse(struct parse *parse, struct faas_packet *packet)
+static __always_inline enum parse_result hook_parse(struct xdp_md *context,
+						    struct faas_packet *packet)
 {
-	return parse_frame(parse, packet);
+	return parse_any(context, packet);
 }
 
 #include "root.h"

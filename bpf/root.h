@@ -198,9 +198,10 @@ static __always_inline int root_run(struct parse *parse)
 		}
 		rest = plain;
 	} else {
-		result = hook_parse(parse, &found);
+		result = hook_parse(parse->context, &found);
 		if (result >= PARSE_MALFORMED)
-			return root_pass(parse_why(parse, result));
+			return root_pass(result);
+		parse->frame_bytes = hook_bytes(parse->context);
 		if (result == PARSE_PORTS)
 			ref = root_find_port(&found);
 		if (ref.slot) {

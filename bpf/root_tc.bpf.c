@@ -45,22 +45,18 @@ static __always_inline void hook_tag(struct __sk_buff *context, struct faas_pack
 #include "parse.h"
 
 /* Pull the headers into the linear part, if they are not there. */
-static __always_inline enum parse_result hook_parse(struct parse *parse, struct faas_packet *packet)
+static __always_inline enum parse_result hook_parse(struct __sk_buff *context,
+						    struct faas_packet *packet)
 {
-	struct __sk_buff *context = parse->context;
-	enum parse_result result;
+	enum parse_result result = parse_any(context, packet);
 
-	result = parse_frame(parse, packet);
-	if (likely(result != PARSE_CUT) || parse_why(parse, result) != PARSE_NONLINEAR)
-		return result;
-	if (bpf_skb_pull_data(context, context->len < PARSE_HEADERS_BYTES_MAX
+	if (likely(result != PARSE_NONLINEAR) ||
+	    bpf_skb_pull_data(context, context->len < PARSE_HEADERS_BYTES_MAX
 					       ? context->len
 					       : PARSE_HEADERS_BYTES_MAX))
 		return result;
-	parse->data = (void *)(long)context->data;
-	parse->data_end = (void *)(long)context->data_end;
 	*packet = (struct faas_packet){};
-	return parse_frame(parse, packet);
+	return parse_any(context, packet);
 }
 
 #include "root.h"
