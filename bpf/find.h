@@ -19,11 +19,19 @@
 #define FIND_NO_ICMP 0x100 /* greater than any type */
 #define FIND_IPV4_BITS 96  /* an IPv4 address has this many bits before it */
 
-/* What rules and tables are compared with, beside the packet's description. */
-struct find_keys {
-	struct faas_prefix_key destination, source;
-	__u32 icmp_type;
+/* An address of the packet as the tables of prefixes have it. The halves are
+ * written and read whole: a read of what two writes made waits for both of them. */
+struct find_key {
+	__u32 unused;
+	__u32 bits;
+	__u64 halves[2];
 };
+#define FIND_PREFIX_KEY(key) ((struct faas_prefix_key *)&(key)->bits)
+_Static_assert(sizeof(struct find_key) == sizeof(__u32) + sizeof(struct faas_prefix_key),
+	       "the end of the one is the other");
+
+/* Beginning and end of the linear part, as two arguments. */
+#define FIND_LINEAR(context) (void *)(long)(context)->data, (void *)(long)(context)->data_end
 
 /* A reference as one number, as global functions return nothing else. */
 #define FIND_RESULT(ref) ((ref).slot | (__u32)(ref).trigger << 16)
@@ -38,30 +46,75 @@ static __always_inline struct faas_trigger_ref find_load_ref(const struct faas_t
 	return FIND_REF(both);
 }
 
-/* Whether an address begins as the network of a rule does. Both are made of words
- * in network order. */
-static __always_inline int find_in_prefix(const struct faas_packet *packet, const __u8 address[16],
-					  const __u8 network[16], __u8 bits)
+/* Read one of the packet's addresses. @p offset4 and @p offset6 say where it is in
+ * its IP header. */
+static __always_inline void find_load_key(void *data, void *data_end,
+					  const struct faas_packet *packet, __u32 offset4,
+					  __u32 offset6, struct find_key *ret)
 {
-	const __u32 *a = (const __u32 *)address, *b = (const __u32 *)network;
+	void *l3 = data + (packet->l3_offset & (PARSE_HEADERS_BYTES_MAX - 1));
+
+	ret->unused = 0;
+	ret->bits = 128;
+	if (packet->ip_version == 6 && l3 + sizeof(struct ipv6hdr) <= data_end) {
+		const __u32 *from = l3 + offset6;
+
+		ret->halves[0] = from[0] | (__u64)from[1] << 32;
+		ret->halves[1] = from[2] | (__u64)from[3] << 32;
+		return;
+	}
+	ret->halves[0] = 0;
+	ret->halves[1] = bpf_htonl(0xffff);
+	if (packet->ip_version == 4 && l3 + sizeof(struct iphdr) <= data_end)
+		ret->halves[1] |= (__u64) * (const __u32 *)(l3 + offset4) << 32;
+}
+
+static __always_inline void find_load_destination(void *data, void *data_end,
+						  const struct faas_packet *packet,
+						  struct find_key *ret)
+{
+	find_load_key(data, data_end, packet, 16, 24, ret);
+}
+
+static __always_inline void find_load_source(void *data, void *data_end,
+					     const struct faas_packet *packet, struct find_key *ret)
+{
+	find_load_key(data, data_end, packet, 12, 8, ret);
+}
+
+/* The type in the ICMP header; FIND_NO_ICMP if the packet has none. */
+static __always_inline __u32 find_icmp_type(struct HOOK_CONTEXT *context,
+					    const struct faas_packet *packet)
+{
+	void *data = (void *)(long)context->data, *data_end = (void *)(long)context->data_end;
+	__u8 *type = data + (packet->l4_offset & (PARSE_HEADERS_BYTES_MAX - 1));
+
+	if (!parse_is_icmp(packet) || (packet->flags & FAAS_EVENT_FRAGMENT) ||
+	    (void *)(type + 1) > data_end)
+		return FIND_NO_ICMP;
+	return *type;
+}
+
+/* Whether an address begins as the network of a rule does. */
+static __always_inline int find_in_prefix(const struct faas_packet *packet,
+					  const struct find_key *key, const __u8 network[16],
+					  __u8 bits)
+{
+	const __u64 *halves = (const __u64 *)network;
+	__u64 first = bpf_be64_to_cpu(key->halves[0] ^ halves[0]);
+	__u64 second = bpf_be64_to_cpu(key->halves[1] ^ halves[1]);
 
 	/* One that is shorter holds all IPv4 addresses by accident only. */
 	if (packet->ip_version != 6 && (bits < FIND_IPV4_BITS || packet->ip_version != 4))
 		return 0;
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		__u32 differ = bpf_ntohl(a[i] ^ b[i]);
-
-		if (bits < 32 * (i + 1))
-			return !(bits & 31) || !(differ >> (32 - (bits & 31)));
-		if (differ)
-			return 0;
-	}
-	return 1;
+	if (bits < 64)
+		return !bits || !(first >> (64 - bits));
+	return !first && (bits == 64 || !(second >> ((128 - bits) & 63)));
 }
 
 static __always_inline int find_fits(const struct faas_rule *rule, const struct faas_packet *packet,
-				     const struct find_keys *keys)
+				     const struct find_key *destination,
+				     const struct find_key *source, __u32 icmp_type)
 {
 	__u16 checks = rule->checks;
 
@@ -72,7 +125,7 @@ static __always_inline int find_fits(const struct faas_rule *rule, const struct 
 	if ((checks & FAAS_RULE_SOURCE_PORT) && (packet->source_port < rule->source_port_first ||
 						 packet->source_port > rule->source_port_last))
 		return 0;
-	if ((checks & FAAS_RULE_ICMP_TYPE) && keys->icmp_type != rule->icmp_type)
+	if ((checks & FAAS_RULE_ICMP_TYPE) && icmp_type != rule->icmp_type)
 		return 0;
 	if ((checks & FAAS_RULE_ETHERTYPE) && packet->ethertype != rule->ethertype)
 		return 0;
@@ -82,28 +135,33 @@ static __always_inline int find_fits(const struct faas_rule *rule, const struct 
 	    (!packet->ip_version || packet->ip_protocol != rule->protocol))
 		return 0;
 	if ((checks & FAAS_RULE_DESTINATION) &&
-	    !find_in_prefix(packet, keys->destination.address, rule->destination,
-			    rule->destination_bits))
+	    !find_in_prefix(packet, destination, rule->destination, rule->destination_bits))
 		return 0;
 	if ((checks & FAAS_RULE_SOURCE) &&
-	    !find_in_prefix(packet, keys->source.address, rule->source, rule->source_bits))
+	    !find_in_prefix(packet, source, rule->source, rule->source_bits))
 		return 0;
 	return 1;
 }
 
 /* Walk the chain that begins with rule @p index. The first rule that fits, as
  * FIND_RESULT(); 0: none does. */
-__noinline __u32 find_in_chain(const struct faas_packet *packet, const struct find_keys *keys,
+__noinline __u32 find_in_chain(struct HOOK_CONTEXT *context, const struct faas_packet *packet,
 			       __u32 index)
 {
-	if (!packet || !keys)
+	struct find_key destination, source;
+	__u32 icmp_type;
+
+	if (!packet)
 		return 0;
+	find_load_destination(FIND_LINEAR(context), packet, &destination);
+	find_load_source(FIND_LINEAR(context), packet, &source);
+	icmp_type = find_icmp_type(context, packet);
 	for (int i = 0; i < FAAS_CANDIDATES_MAX && index; i++) {
 		const struct faas_rule *rule = bpf_map_lookup_elem(&rules, &index);
 
 		if (!rule)
 			return 0;
-		if (find_fits(rule, packet, keys))
+		if (find_fits(rule, packet, &destination, &source, icmp_type))
 			return FIND_RESULT(rule->leads_to);
 		index = rule->next;
 	}
@@ -111,8 +169,8 @@ __noinline __u32 find_in_chain(const struct faas_packet *packet, const struct fi
 }
 
 /* What a place leads to; 0: nothing, or no rule of its chain fits. */
-static __always_inline __u32 find_at(const struct faas_trigger_ref *at,
-				     const struct faas_packet *packet, const struct find_keys *keys)
+static __always_inline __u32 find_at(struct HOOK_CONTEXT *context, const struct faas_packet *packet,
+				     const struct faas_trigger_ref *at)
 {
 	struct faas_trigger_ref ref;
 
@@ -121,111 +179,96 @@ static __always_inline __u32 find_at(const struct faas_trigger_ref *at,
 	ref = find_load_ref(at);
 	if (!faas_ref_is_chain(ref))
 		return ref.slot ? FIND_RESULT(ref) : 0;
-	return find_in_chain(packet, keys, faas_ref_chain(ref));
+	return find_in_chain(context, packet, faas_ref_chain(ref));
 }
 
-static __always_inline __u32 find_class(__u32 class, const struct faas_packet *packet,
-					const struct find_keys *keys)
+static __always_inline __u32 find_class(struct HOOK_CONTEXT *context,
+					const struct faas_packet *packet, __u32 class)
 {
-	return find_at(bpf_map_lookup_elem(&classes, &class), packet, keys);
+	return find_at(context, packet, bpf_map_lookup_elem(&classes, &class));
 }
 
-/* Read the addresses and the ICMP type out of the packet, as parse_frame() saw
- * them there. @p offset4 and @p offset6: of the address in its IP header. */
-static __always_inline void find_load_address(void *l3, void *data_end, __u8 version, __u32 offset4,
-					      __u32 offset6, struct faas_prefix_key *ret)
+/* Where the ports lead, through chains as well. */
+static __always_inline __u32 find_by_port(struct HOOK_CONTEXT *context,
+					  const struct faas_packet *packet)
 {
-	__u32 *to = (__u32 *)ret->address;
+	int udp = packet->ip_protocol == IPPROTO_UDP;
+	struct faas_port_entry *entry;
+	__u32 port = packet->destination_port, ref = 0;
 
-	ret->bits = 128;
-	if (version == 6 && l3 + sizeof(struct ipv6hdr) <= data_end) {
-		const __u32 *from = l3 + offset6;
-
-		to[0] = from[0];
-		to[1] = from[1];
-		to[2] = from[2];
-		to[3] = from[3];
-		return;
-	}
-	to[0] = 0;
-	to[1] = 0;
-	to[2] = bpf_htonl(0xffff);
-	to[3] = 0;
-	if (version == 4 && l3 + sizeof(struct iphdr) <= data_end)
-		to[3] = *(const __u32 *)(l3 + offset4);
+	entry = bpf_map_lookup_elem(&ports, &port);
+	if (entry)
+		ref = find_at(context, packet,
+			      udp ? &entry->udp_destination : &entry->tcp_destination);
+	if (ref)
+		return ref;
+	port = packet->source_port;
+	entry = bpf_map_lookup_elem(&ports, &port);
+	return entry ? find_at(context, packet, udp ? &entry->udp_source : &entry->tcp_source) : 0;
 }
 
-static __always_inline void find_load_keys(struct HOOK_CONTEXT *context,
-					   const struct faas_packet *packet, __u32 result,
-					   struct find_keys *ret)
-{
-	void *data = (void *)(long)context->data, *data_end = (void *)(long)context->data_end;
-	void *l3 = data + (packet->l3_offset & (PARSE_HEADERS_BYTES_MAX - 1));
-	__u8 *type = data + (packet->l4_offset & (PARSE_HEADERS_BYTES_MAX - 1));
-
-	find_load_address(l3, data_end, packet->ip_version, 16, 24, &ret->destination);
-	find_load_address(l3, data_end, packet->ip_version, 12, 8, &ret->source);
-	ret->icmp_type = FIND_NO_ICMP;
-	if (result == PARSE_OTHER_PROTOCOL && parse_is_icmp(packet) &&
-	    (void *)(type + 1) <= data_end)
-		ret->icmp_type = *type;
-}
-
-/* The tables behind the ports, of those that hold something. */
-static __always_inline __u32 find_by_stage(const struct faas_packet *packet,
-					   const struct find_keys *keys, __u32 stage)
+/* Where the tables behind the ports lead, of those that hold something. */
+static __always_inline __u32 find_by_stage(struct HOOK_CONTEXT *context,
+					   const struct faas_packet *packet, __u32 stage)
 {
 	__u16 ethertype = packet->ethertype;
-	__u32 ref = 0;
+	struct find_key key;
+	__u32 ref = 0, icmp_type;
 
-	if ((stage & FAAS_STAGE_DESTINATION) && packet->ip_version)
-		ref = find_at(bpf_map_lookup_elem(&destinations, &keys->destination), packet, keys);
-	if (!ref && (stage & FAAS_STAGE_SOURCE) && packet->ip_version)
-		ref = find_at(bpf_map_lookup_elem(&sources, &keys->source), packet, keys);
-	if (!ref && (stage & FAAS_STAGE_ICMP) && keys->icmp_type < FIND_NO_ICMP)
-		ref = find_class((packet->ip_version == 4 ? FAAS_CLASS_ICMP : FAAS_CLASS_ICMPV6) +
-					 keys->icmp_type,
-				 packet, keys);
+	if ((stage & FAAS_STAGE_DESTINATION) && packet->ip_version) {
+		find_load_destination(FIND_LINEAR(context), packet, &key);
+		ref = find_at(context, packet,
+			      bpf_map_lookup_elem(&destinations, FIND_PREFIX_KEY(&key)));
+	}
+	if (!ref && (stage & FAAS_STAGE_SOURCE) && packet->ip_version) {
+		find_load_source(FIND_LINEAR(context), packet, &key);
+		ref = find_at(context, packet,
+			      bpf_map_lookup_elem(&sources, FIND_PREFIX_KEY(&key)));
+	}
+	if (!ref && (stage & FAAS_STAGE_ICMP)) {
+		icmp_type = find_icmp_type(context, packet);
+		if (icmp_type < FIND_NO_ICMP)
+			ref = find_class(
+				context, packet,
+				(packet->ip_version == 4 ? FAAS_CLASS_ICMP : FAAS_CLASS_ICMPV6) +
+					icmp_type);
+	}
 	if (!ref && (stage & FAAS_STAGE_ETHERTYPE))
-		ref = find_at(bpf_map_lookup_elem(&ethertypes, &ethertype), packet, keys);
+		ref = find_at(context, packet, bpf_map_lookup_elem(&ethertypes, &ethertype));
 	if (!ref && (stage & FAAS_STAGE_VLAN) && packet->vlan)
-		ref = find_class(FAAS_CLASS_VLAN + packet->vlan, packet, keys);
+		ref = find_class(context, packet, FAAS_CLASS_VLAN + packet->vlan);
 	if (!ref && (stage & FAAS_STAGE_PROTOCOL) && packet->ip_version)
-		ref = find_class(FAAS_CLASS_PROTOCOL + packet->ip_protocol, packet, keys);
+		ref = find_class(context, packet, FAAS_CLASS_PROTOCOL + packet->ip_protocol);
 	if (!ref && (stage & FAAS_STAGE_ANY))
-		ref = find_class(FAAS_CLASS_ANY, packet, keys);
+		ref = find_class(context, packet, FAAS_CLASS_ANY);
 	return ref;
 }
 
-/* The trigger that takes the packet, as FIND_RESULT(); 0: none. Looks at all
- * places in their order. */
-__noinline __u32 find_trigger(struct HOOK_CONTEXT *context, const struct faas_packet *packet,
-			      __u32 result)
+/* Which tables behind the ports hold something, FAAS_STAGE_*. */
+static __always_inline __u32 find_stages(void)
 {
-	struct faas_port_entry *entry;
-	struct find_keys keys;
-	__u32 zero = 0, port, ref = 0, *stage;
-	int udp;
+	__u32 zero = 0, *stage = bpf_map_lookup_elem(&stages, &zero);
+
+	return stage ? *stage : 0;
+}
+
+/* The trigger that takes the packet, as FIND_RESULT(); 0: none. @p stage is what
+ * find_stages() said, if the ports are known to lead nowhere; with 0 they are
+ * looked at as well. */
+__noinline __u32 find_trigger(struct HOOK_CONTEXT *context, const struct faas_packet *packet,
+			      __u32 stage)
+{
+	__u32 ref;
 
 	if (!packet)
 		return 0;
-	find_load_keys(context, packet, result, &keys);
-	if (result == PARSE_PORTS) {
-		udp = packet->ip_protocol == IPPROTO_UDP;
-		port = packet->destination_port;
-		entry = bpf_map_lookup_elem(&ports, &port);
-		if (entry)
-			ref = find_at(udp ? &entry->udp_destination : &entry->tcp_destination,
-				      packet, &keys);
-		port = packet->source_port;
-		entry = ref ? NULL : bpf_map_lookup_elem(&ports, &port);
-		if (entry)
-			ref = find_at(udp ? &entry->udp_source : &entry->tcp_source, packet, &keys);
+	if (!stage) {
+		ref = find_by_port(context, packet);
+		if (ref)
+			return ref;
+		stage = find_stages();
 	}
-	stage = ref ? NULL : bpf_map_lookup_elem(&stages, &zero);
-	if (stage && *stage)
-		ref = find_by_stage(packet, &keys, *stage);
-	return ref;
+	return find_by_stage(context, packet, stage);
 }
 
 #endif

@@ -49,14 +49,6 @@ static __always_inline int root_pass(enum parse_result why)
 	return HOOK_PASS;
 }
 
-/* Whether any table behind the ports holds something. */
-static __always_inline int root_stages(void)
-{
-	__u32 zero = 0, *stage = bpf_map_lookup_elem(&stages, &zero);
-
-	return stage && *stage;
-}
-
 /* Where the port table leads: its destination port counts before its source
  * port. Slot 0 if nowhere. */
 static __always_inline struct faas_trigger_ref root_find_port(const struct faas_packet *found)
@@ -84,6 +76,30 @@ static __always_inline struct faas_trigger_ref root_find_port(const struct faas_
 			return ref;
 	}
 	return none;
+}
+
+/* Where a table of prefixes leads, if to a trigger directly. @p stage are the
+ * tables that hold something. Slot 0: nowhere, or to a chain. Where returns are
+ * mitigated, the call of a function costs as much as looking a prefix up, so this
+ * is done before find_trigger() for the frames that nearly all are. */
+static __always_inline struct faas_trigger_ref
+root_find_prefix(struct parse *parse, const struct faas_packet *found, __u32 stage)
+{
+	struct faas_trigger_ref none = {}, ref = {};
+	struct faas_trigger_ref *at = NULL;
+	struct find_key key;
+
+	if ((stage & FAAS_STAGE_DESTINATION) && found->ip_version) {
+		find_load_destination(parse->data, parse->data_end, found, &key);
+		at = bpf_map_lookup_elem(&destinations, FIND_PREFIX_KEY(&key));
+	}
+	if (!at && (stage & FAAS_STAGE_SOURCE) && found->ip_version) {
+		find_load_source(parse->data, parse->data_end, found, &key);
+		at = bpf_map_lookup_elem(&sources, FIND_PREFIX_KEY(&key));
+	}
+	if (at)
+		ref = find_load_ref(at);
+	return faas_ref_is_chain(ref) ? none : ref;
 }
 
 /* Describe the packet to the workflow. Field by field: as one copy it would be
@@ -164,12 +180,11 @@ static __always_inline int root_enter(struct HOOK_CONTEXT *context, __u32 slot)
 	return HOOK_PASS;
 }
 
-/* What the port table alone does not answer. Of @p found a copy is searched with,
- * so that it need not lie in memory where the port table answers. */
-static __always_inline int root_search(struct parse *parse, enum parse_result result,
+/* What the port table alone does not answer: @p stage as for find_trigger(). */
+static __always_inline int root_search(struct parse *parse, enum parse_result result, __u32 stage,
 				       struct faas_packet *found)
 {
-	__u32 trigger = find_trigger(parse->context, found, result), slot;
+	__u32 trigger = find_trigger(parse->context, found, stage), slot;
 
 	if (!trigger)
 		return root_pass(result);
@@ -178,13 +193,14 @@ static __always_inline int root_search(struct parse *parse, enum parse_result re
 }
 
 /* The whole way of a packet. Two copies of what follows the parser: in the first
- * the offsets are constants, and nothing has to be kept for the other. */
+ * the offsets are constants, and nothing has to be kept for the other. What is
+ * searched with is a third, so that only that one has to lie in memory. */
 static __always_inline int root_run(struct parse *parse)
 {
 	struct faas_packet plain = {}, found = {}, rest;
 	struct faas_trigger_ref ref = {};
 	enum parse_result result = PARSE_PORTS;
-	__u32 slot;
+	__u32 slot, stage = 0;
 
 	if (likely(parse_plain(parse->data, parse->data_end, &plain) &&
 		   !hook_has_tag(parse->context))) {
@@ -193,8 +209,14 @@ static __always_inline int root_run(struct parse *parse)
 			slot = root_take(&plain, ref, parse->frame_bytes);
 			if (likely(slot))
 				return root_enter(parse->context, slot);
-		} else if (!root_stages()) {
-			return root_pass(PARSE_PORTS);
+		} else {
+			stage = find_stages();
+			if (!stage)
+				return root_pass(PARSE_PORTS);
+			ref = root_find_prefix(parse, &plain, stage);
+			slot = ref.slot ? root_take(&plain, ref, parse->frame_bytes) : 0;
+			if (slot)
+				return root_enter(parse->context, slot);
 		}
 		rest = plain;
 	} else {
@@ -208,12 +230,14 @@ static __always_inline int root_run(struct parse *parse)
 			slot = root_take(&found, ref, parse->frame_bytes);
 			if (slot)
 				return root_enter(parse->context, slot);
-		} else if (!root_stages()) {
-			return root_pass(result);
+		} else {
+			stage = find_stages();
+			if (!stage)
+				return root_pass(result);
 		}
 		rest = found;
 	}
-	return root_search(parse, result, &rest);
+	return root_search(parse, result, stage, &rest);
 }
 
 #endif
