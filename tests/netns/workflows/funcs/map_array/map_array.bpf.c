@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define MAP_KIND BPF_MAP_TYPE_ARRAY
+#include "../map_kind.h"
+
+FAAS_KERNEL_FUNCTION("Remembers numbers in an array");

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define MAP_KIND BPF_MAP_TYPE_LPM_TRIE
+#define MAP_PREFIXES
+#include "../map_kind.h"
+
+FAAS_KERNEL_FUNCTION("Remembers numbers in a trie of prefixes");
