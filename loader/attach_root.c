@@ -166,9 +166,16 @@ int root_make(const struct host *host, const struct root *root, enum bundle_hook
 void root_remove(const struct root *root)
 {
 	char path[FAAS_PATH_BYTES];
+	int link = root_open_pin(root, FAAS_PIN_LINK);
 
 	if (root->hook != ATTACH_XDP)
 		tc_detach(root);
+	/* With its last name a link goes some time later: a load that follows would take
+	 * the program for somebody else's. */
+	if (link >= 0) {
+		bpf_link_detach(link);
+		close(link);
+	}
 	root_path(root, NULL, path, sizeof(path));
 	host_remove_tree(path);
 	*strrchr(path, '/') = '\0';

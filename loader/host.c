@@ -25,6 +25,7 @@
 #include "history.h"
 #include "paths.h"
 #include "settle.h"
+#include "trial.h"
 
 #define REGISTRY_BYTES (FAAS_SLOTS_MAX * sizeof(struct faas_registry_entry))
 #define REMOVE_DEPTH_MAX 8
@@ -256,6 +257,21 @@ static void finish_update(struct host *host, uint32_t slot)
 	free(diags);
 }
 
+/* A trial whose guard was killed, and whose time is over. */
+static void end_trial(struct host *host, uint32_t slot)
+{
+	struct faas_registry_entry *entry = &host->registry[slot];
+	struct diags *diags = calloc(1, sizeof(*diags));
+
+	fprintf(stderr,
+		"ebpf-faas: the trial of generation %u of workflow %s is over and nobody judged "
+		"it; it goes back\n",
+		entry->generation, entry->name);
+	if (diags && trial_go_back(host, slot, "its time was over, and its guard gone", diags))
+		diags_print(diags, stderr);
+	free(diags);
+}
+
 /* What a command left that was killed half way: under the lock nobody else is
  * changing anything. */
 static void repair(struct host *host)
@@ -265,6 +281,8 @@ static void repair(struct host *host)
 
 		if (entry->state == FAAS_REGISTRY_UPDATING)
 			finish_update(host, slot);
+		if (trial_overdue(entry))
+			end_trial(host, slot);
 		if (entry->state != FAAS_REGISTRY_LOADING &&
 		    entry->state != FAAS_REGISTRY_UNLOADING)
 			continue;

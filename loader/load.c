@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "attach.h"
+#include "clock.h"
 #include "command.h"
 #include "control_client.h"
 #include "fault.h"
@@ -28,6 +29,7 @@
 #include "record.h"
 #include "settle.h"
 #include "source.h"
+#include "trial.h"
 
 struct load {
 	const struct options *options;
@@ -37,6 +39,7 @@ struct load {
 	struct host host;
 	struct netns netns;
 	struct bpf_object *object;
+	struct trial trial;
 	uint32_t slot; /* 0 until one is taken: then a failure must clean it */
 };
 
@@ -151,6 +154,7 @@ static int load_under_lock(struct load *load, struct diags *diags)
 	fault_point("load.user_tier");
 	if (lead_packets(load, diags))
 		return -1;
+	trial_mark(&load->trial, &load->host.registry[slot]);
 	history_add(bundle->name, "loaded", GENERATION_FIRST, bundle->version, NULL);
 	fault_point("load.done");
 	__atomic_store_n(&load->host.registry[slot].state, FAAS_REGISTRY_LOADED, __ATOMIC_RELEASE);
@@ -184,6 +188,10 @@ static void print_loaded(const struct load *load)
 		return;
 	}
 	json_decref(list);
+	if (load->trial.confirm_ns)
+		printf("it goes out in %llu s unless `ebpf-faas confirm %s` says otherwise\n",
+		       (unsigned long long)(load->trial.confirm_ns / CLOCK_NS_PER_S),
+		       load->bundle->name);
 	printf("loaded %s in slot %u; see it with `ebpf-faas status %s` or "
 	       "`bpftool map dump pinned %s/%s/%s`\n",
 	       load->bundle->name, load->slot, load->bundle->name, FAAS_PIN_WORKFLOWS,
@@ -222,10 +230,14 @@ int verb_load(const struct options *options, struct diags *diags)
 	if (!source_open(options, options->arguments[0], &source, diags)) {
 		load.bundle = source.bundle;
 		load.directory = source.directory;
-		if (record)
-			status = load_bundle(&load, diags);
-		else
+		if (!record)
 			diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+		else if (!trial_terms(options->confirm, NULL, &load.trial, diags) &&
+			 !trial_begin(&load.trial, source.bundle->name, diags)) {
+			status = load_bundle(&load, diags);
+			if (trial_wait(&load.trial, source.bundle->name, !status, diags))
+				status = DIAG_FAILED;
+		}
 	}
 	source_close(&source);
 	free(record);

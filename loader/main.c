@@ -26,6 +26,7 @@ enum option_id {
 	OPTION_PCAP = 1 << 9,
 	OPTION_INTERFACE = 1 << 10,
 	OPTION_HOOK = 1 << 11,
+	OPTION_CONFIRM = 1 << 12,
 };
 
 static const struct {
@@ -44,6 +45,8 @@ static const struct {
 	{OPTION_OUTPUT, "--output", "DIR", "directory of the bundle to make"},
 	{OPTION_RESET, "--reset-state", "FUNCTION",
 	 "let the state of this function of the workflow begin anew; may be repeated"},
+	{OPTION_CONFIRM, "--confirm", "TIME",
+	 "take it back after this time (60s) unless `ebpf-faas confirm` follows"},
 	{OPTION_NOW, "--now", NULL, "do not drain: what is in flight is counted and given up"},
 	{OPTION_ALL, "--all", NULL,
 	 "state: every entry, also those of arrays that are all zero, and beyond the first 1000"},
@@ -70,11 +73,16 @@ static const struct {
 	 "compile a workflow into a bundle, a directory that loads without a compiler"},
 	{"validate", verb_validate, "FILE|BUNDLE", OPTION_JSON | OPTION_FUNCS | OPTION_SET, 1, 1,
 	 "check a workflow and report every mistake"},
-	{"load", verb_load, "FILE|BUNDLE", OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_NETNS,
-	 1, 1, "verify a workflow and attach it to its interfaces"},
+	{"load", verb_load, "FILE|BUNDLE",
+	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_NETNS | OPTION_CONFIRM, 1, 1,
+	 "verify a workflow and attach it to its interfaces"},
 	{"update", verb_update, "FILE|BUNDLE",
-	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_RESET, 1, 1,
+	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_RESET | OPTION_CONFIRM, 1, 1,
 	 "replace the version of a loaded workflow; its state stays"},
+	{"rollback", verb_rollback, "WORKFLOW", OPTION_JSON | OPTION_RESET, 1, 1,
+	 "the version before, or an end of the trial of this one"},
+	{"confirm", verb_confirm, "WORKFLOW", OPTION_JSON, 1, 1,
+	 "a version that is on trial stays"},
 	{"history", verb_history, "WORKFLOW", OPTION_JSON, 1, 1,
 	 "what became of a loaded workflow: versions, when, why"},
 	{"unload", verb_unload, "WORKFLOW", OPTION_JSON | OPTION_NOW, 1, 1,
@@ -232,6 +240,9 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 	case OPTION_FUNCS:
 		return append(options->directories, &options->directory_count,
 			      COMMAND_DIRECTORIES_MAX, "--funcs", value, diags);
+	case OPTION_CONFIRM:
+		options->confirm = value;
+		return 0;
 	case OPTION_RESET:
 		return append(options->resets, &options->reset_count, COMMAND_RESETS_MAX,
 			      "--reset-state", value, diags);

@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "attach.h"
+#include "clock.h"
 #include "command.h"
 #include "control_client.h"
+#include "generation.h"
 #include "output.h"
 #include "record.h"
 
@@ -196,6 +198,18 @@ static json_t *interfaces_json(const struct bundle *bundle)
 	return list;
 }
 
+/* When it goes back, and to which generation: 0 is out. */
+static json_t *trial_json(const struct faas_registry_entry *entry)
+{
+	uint64_t now = clock_ns(CLOCK_BOOTTIME);
+
+	return json_pack(
+		"{s:I, s:I}", "goes_back_to",
+		INTEGER(generation_pinned_before(entry->name, entry->generation)), "left_ms",
+		INTEGER(entry->deadline_ns > now ? (entry->deadline_ns - now) / CLOCK_NS_PER_MS
+						 : 0));
+}
+
 static json_t *workflow_json(const struct host *host, uint32_t slot, struct diags *diags)
 {
 	const struct faas_registry_entry *entry = &host->registry[slot];
@@ -230,6 +244,8 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 			  "ledger", status_ledger_json(ledger), "functions",
 			  functions_json(bundle, ledger), "sinks", sinks_json(bundle, ledger),
 			  "user_tier", ledger->has_user_tier);
+	if (value && entry->flags & FAAS_REGISTRY_TRIAL)
+		json_object_set_new(value, "trial", trial_json(entry));
 	if (value && ledger->has_user_tier) {
 		json_object_set_new(value, "runtime", json_boolean(control_runtime_running()));
 		json_object_set_new(value, "worker", processes_json(ledger, slot));
@@ -275,6 +291,13 @@ static void print_workflow(json_t *status)
 
 	printf("%s  version \"%s\"  generation %llu  slot %llu\n", text(status, "workflow"),
 	       text(status, "version"), number(status, "generation"), number(status, "slot"));
+	item = json_object_get(status, "trial");
+	if (item && number(item, "goes_back_to"))
+		printf("  on trial: without a verdict it goes back to generation %llu in %llu s\n",
+		       number(item, "goes_back_to"), number(item, "left_ms") / 1000);
+	else if (item)
+		printf("  on trial: unless confirmed it is unloaded in %llu s\n",
+		       number(item, "left_ms") / 1000);
 	json_array_foreach (json_object_get(status, "interfaces"), i, item) {
 		printf("  trigger %s on %s (%s): %s\n", text(item, "trigger"),
 		       text(item, "interface"), text(item, "hook"),

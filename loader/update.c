@@ -15,12 +15,14 @@
 
 #include "attach.h"
 #include "carried.h"
+#include "clock.h"
 #include "fault.h"
 #include "generation.h"
 #include "history.h"
 #include "kernel_object.h"
 #include "load.h"
 #include "output.h"
+#include "params.h"
 #include "settle.h"
 #include "source.h"
 #include "takeover.h"
@@ -31,7 +33,7 @@ struct update {
 	uint32_t slot;
 	const struct bundle *to;
 	const char *directory;
-	const struct options *options;
+	const struct trial *trial;
 	struct bundle *from;
 	struct record *record;
 	struct takeover *takeover;
@@ -90,23 +92,6 @@ static int look(struct update *update, struct diags *diags)
 			       update->record, diags);
 }
 
-/* Whether both versions watch the same packets on the same interfaces. */
-static bool same_triggers(const struct bundle *a, const struct bundle *b)
-{
-	if (a->trigger_count != b->trigger_count)
-		return false;
-	for (uint32_t i = 0; i < a->trigger_count; i++)
-		if (strcmp(a->triggers[i].name, b->triggers[i].name) ||
-		    a->triggers[i].id != b->triggers[i].id ||
-		    a->triggers[i].hook != b->triggers[i].hook ||
-		    memcmp(&a->triggers[i].match, &b->triggers[i].match,
-			   sizeof(a->triggers[i].match)) ||
-		    memcmp(a->triggers[i].interfaces, b->triggers[i].interfaces,
-			   sizeof(a->triggers[i].interfaces)))
-			return false;
-	return true;
-}
-
 /* Make all that the new generation needs, beside what runs. */
 static int prepare(struct update *update, struct diags *diags)
 {
@@ -119,6 +104,8 @@ static int prepare(struct update *update, struct diags *diags)
 				    update->takeover, &object, diags))
 		return -1;
 	fault_point("update.loaded");
+	if (params_carry(update->from, update->to, object, diags))
+		goto cleanup;
 	if (kernel_object_pin(object, update->to, update->generation, diags))
 		goto cleanup;
 	fault_point("update.pinned");
@@ -153,6 +140,8 @@ static int change(struct update *update, struct diags *diags)
 	if (!error) {
 		clock_gettime(CLOCK_REALTIME, &now);
 		entry->loaded_time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+		if (update->trial)
+			trial_mark(update->trial, entry);
 		if (!settle_to(update->host, update->slot, update->generation, diags))
 			return 0;
 	}
@@ -165,15 +154,15 @@ static int change(struct update *update, struct diags *diags)
 }
 
 int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, const char *directory,
-	       const struct options *options, const char *event, struct update_result *ret,
-	       struct diags *diags)
+	       const struct options *options, const struct trial *trial, const char *event,
+	       struct update_result *ret, struct diags *diags)
 {
 	struct update update = {.host = host,
 				.entry = &host->registry[slot],
 				.slot = slot,
 				.to = bundle,
 				.directory = directory,
-				.options = options,
+				.trial = trial,
 				.netns = {.from_fd = -1},
 				.from = calloc(1, sizeof(*update.from)),
 				.record = calloc(1, sizeof(*update.record)),
@@ -195,13 +184,6 @@ int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, co
 		diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
 			  "workflow %s has functions or sinks outside the kernel: such a workflow "
 			  "is not updated in place yet",
-			  bundle->name);
-		goto cleanup;
-	}
-	if (!same_triggers(update.from, bundle)) {
-		diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
-			  "the triggers of workflow %s changed: such a workflow is not updated in "
-			  "place yet",
 			  bundle->name);
 		goto cleanup;
 	}
@@ -232,7 +214,7 @@ static const char *kind_name(enum takeover_kind kind)
 }
 
 void update_print(const struct options *options, const struct bundle *bundle, const char *event,
-		  const struct update_result *result)
+		  const char *trial, const struct update_result *result)
 {
 	json_t *list = json_array();
 
@@ -247,38 +229,85 @@ void update_print(const struct options *options, const struct bundle *bundle, co
 			       kind_name(item->kind));
 	}
 	if (options->json) {
-		output_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "workflow", bundle->name,
-				      "version", bundle->version, "slot", (json_int_t)result->slot,
-				      "before", (json_int_t)result->before, "generation",
-				      (json_int_t)result->generation, "state", list));
+		output_json(
+			json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:s*}", "workflow", bundle->name,
+				  "version", bundle->version, "slot", (json_int_t)result->slot,
+				  "before", (json_int_t)result->before, "generation",
+				  (json_int_t)result->generation, "state", list, "trial", trial));
 		return;
 	}
 	json_decref(list);
 	printf("%s %s: generation %u (version \"%s\") runs in the place of %u\n", event,
 	       bundle->name, result->generation, bundle->version, result->before);
+	if (trial)
+		printf("it is on trial: %s\n", trial);
+	fflush(stdout); /* what follows takes its time */
+}
+
+/* How it goes on, for a person. NULL without a trial. */
+static const char *describe_trial(const struct trial *trial, bool judged, char *text, size_t bytes)
+{
+	unsigned long long health_s = trial->health.for_ns / CLOCK_NS_PER_S;
+	unsigned long long confirm_s = trial->confirm_ns / CLOCK_NS_PER_S;
+
+	if (!trial_wanted(trial))
+		return NULL;
+	if (judged && !trial->confirm_ns)
+		return "passed";
+	if (trial->health.given && !judged)
+		snprintf(text, bytes, "its health is watched for %llu s%s", health_s,
+			 trial->confirm_ns ? ", and it must be confirmed" : "");
+	else
+		snprintf(text, bytes,
+			 "it goes back %llu s after its start unless `ebpf-faas confirm` says "
+			 "otherwise",
+			 confirm_s);
+	return text;
+}
+
+static int update(const struct options *options, const struct source *source, struct trial *trial,
+		  struct diags *diags)
+{
+	const struct bundle *bundle = source->bundle;
+	struct update_result result = {0};
+	struct host host;
+	uint32_t slot = 0;
+	char text[160];
+	int error = -1;
+
+	if (!host_open(&host, HOST_CHANGE, diags))
+		slot = update_find(&host, bundle->name, diags);
+	if (slot)
+		error = update_run(&host, slot, bundle, source->directory, options,
+				   trial_wanted(trial) ? trial : NULL, "updated", &result, diags);
+	host_close(&host);
+	if (!error && !options->json)
+		update_print(options, bundle, "updated",
+			     describe_trial(trial, false, text, sizeof(text)), &result);
+	if (trial_wait(trial, bundle->name, !error, diags))
+		error = -1;
+	if (!error && options->json)
+		update_print(options, bundle, "updated",
+			     describe_trial(trial, true, text, sizeof(text)), &result);
+	else if (!error && trial->health.given)
+		printf("its health was good\n");
+	free(result.takeover);
+	return error;
 }
 
 int verb_update(const struct options *options, struct diags *diags)
 {
-	struct update_result result = {0};
 	struct source source;
-	struct host host;
-	uint32_t slot = 0;
-	int error = -1;
+	struct trial trial;
+	int error;
 
-	if (source_open(options, options->arguments[0], &source, diags)) {
-		source_close(&source);
-		return DIAG_FAILED;
-	}
-	if (!host_open(&host, HOST_CHANGE, diags))
-		slot = update_find(&host, source.bundle->name, diags);
-	if (slot)
-		error = update_run(&host, slot, source.bundle, source.directory, options, "updated",
-				   &result, diags);
-	host_close(&host);
+	error = source_open(options, options->arguments[0], &source, diags);
 	if (!error)
-		update_print(options, source.bundle, "updated", &result);
-	free(result.takeover);
+		error = trial_terms(options->confirm, &source.bundle->health, &trial, diags);
+	if (!error)
+		error = trial_begin(&trial, source.bundle->name, diags);
+	if (!error)
+		error = update(options, &source, &trial, diags);
 	source_close(&source);
 	return error ? DIAG_FAILED : 0;
 }

@@ -3,7 +3,7 @@
 _ebpf_faas()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
-	local verbs='build validate load update history unload list status state explain set functions version help'
+	local verbs='build validate load update rollback confirm history unload list status state explain set functions version help'
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -26,15 +26,16 @@ _ebpf_faas()
 	--netns)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$word")
 		return ;;
-	--set | --reset-state | --packet)
+	--set | --reset-state | --confirm | --packet)
 		return ;;
 	esac
 	local options=--json
 	case $verb in
 	build) options='--json --funcs --set --output' ;;
 	validate) options='--json --funcs --set' ;;
-	load) options='--json --funcs --set --netns' ;;
-	update) options='--json --funcs --set --reset-state' ;;
+	load) options='--json --funcs --set --netns --confirm' ;;
+	update) options='--json --funcs --set --reset-state --confirm' ;;
+	rollback) options='--json --reset-state' ;;
 	unload) options='--json --now' ;;
 	state) options='--json --all' ;;
 	explain) options='--json --packet --pcap --interface --hook --funcs --set --netns' ;;
@@ -51,7 +52,7 @@ _ebpf_faas()
 	state)
 		[ "$COMP_CWORD" = 2 ] || return
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
-	unload | status | set | history)
+	unload | status | set | history | rollback | confirm)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
 	help)
 		mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word") ;;
