@@ -192,52 +192,64 @@ static __always_inline int root_search(struct parse *parse, enum parse_result re
 	return slot ? root_enter(parse->context, slot) : root_pass(result);
 }
 
-/* The whole way of a packet. Two copies of what follows the parser: in the first
- * the offsets are constants, and nothing has to be kept for the other. What is
- * searched with is a third, so that only that one has to lie in memory. */
-static __always_inline int root_run(struct parse *parse)
+/* The way of a packet that has ports, in registers as far as the port table and
+ * those of prefixes answer. What is searched with is a copy: only that has to lie
+ * in memory. */
+static __always_inline int root_run_ports(struct parse *parse, struct faas_packet *found)
 {
-	struct faas_packet plain = {}, found = {}, rest;
-	struct faas_trigger_ref ref = {};
-	enum parse_result result = PARSE_PORTS;
+	struct faas_trigger_ref ref = root_find_port(found);
+	struct faas_packet rest;
 	__u32 slot, stage = 0;
 
-	if (likely(parse_plain(parse->data, parse->data_end, &plain) &&
-		   !hook_has_tag(parse->context))) {
-		ref = root_find_port(&plain);
-		if (likely(ref.slot)) {
-			slot = root_take(&plain, ref, parse->frame_bytes);
-			if (likely(slot))
-				return root_enter(parse->context, slot);
-		} else {
-			stage = find_stages();
-			if (!stage)
-				return root_pass(PARSE_PORTS);
-			ref = root_find_prefix(parse, &plain, stage);
-			slot = ref.slot ? root_take(&plain, ref, parse->frame_bytes) : 0;
-			if (slot)
-				return root_enter(parse->context, slot);
-		}
-		rest = plain;
+	if (likely(ref.slot)) {
+		slot = root_take(found, ref, parse->frame_bytes);
+		if (likely(slot))
+			return root_enter(parse->context, slot);
 	} else {
-		result = hook_parse(parse->context, &found);
-		if (result >= PARSE_MALFORMED)
-			return root_pass(result);
-		parse->frame_bytes = hook_bytes(parse->context);
-		if (result == PARSE_PORTS)
-			ref = root_find_port(&found);
-		if (ref.slot) {
-			slot = root_take(&found, ref, parse->frame_bytes);
-			if (slot)
-				return root_enter(parse->context, slot);
-		} else {
-			stage = find_stages();
-			if (!stage)
-				return root_pass(result);
-		}
-		rest = found;
+		stage = find_stages();
+		if (!stage)
+			return root_pass(PARSE_PORTS);
+		ref = root_find_prefix(parse, found, stage);
+		slot = ref.slot ? root_take(found, ref, parse->frame_bytes) : 0;
+		if (slot)
+			return root_enter(parse->context, slot);
 	}
-	return root_search(parse, result, stage, &rest);
+	rest = *found;
+	return root_search(parse, PARSE_PORTS, stage, &rest);
+}
+
+/* The whole way of a packet. There are copies of what follows the parser: in the
+ * first the offsets are constants, the second has no call of a parser, and nothing
+ * has to be kept for the others. */
+static __always_inline int root_run(struct parse *parse)
+{
+	struct faas_packet plain = {}, usual = {}, found = {};
+	struct faas_trigger_ref ref = {};
+	enum parse_result result;
+	__u32 slot, stage = 0;
+
+	if (likely(!hook_has_tag(parse->context))) {
+		if (likely(parse_plain(parse->data, parse->data_end, &plain)))
+			return root_run_ports(parse, &plain);
+		if (parse_usual(parse->data, parse->data_end, &usual))
+			return root_run_ports(parse, &usual);
+	}
+	result = hook_parse(parse->context, &found);
+	if (result >= PARSE_MALFORMED)
+		return root_pass(result);
+	parse->frame_bytes = hook_bytes(parse->context);
+	if (result == PARSE_PORTS)
+		ref = root_find_port(&found);
+	if (ref.slot) {
+		slot = root_take(&found, ref, parse->frame_bytes);
+		if (slot)
+			return root_enter(parse->context, slot);
+	} else {
+		stage = find_stages();
+		if (!stage)
+			return root_pass(result);
+	}
+	return root_search(parse, result, stage, &found);
 }
 
 #endif
