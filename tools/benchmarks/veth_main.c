@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * bench veth: packets a second through one veth: a workflow of eight functions
+ * that drops against a bare XDP_DROP, and echo against a bare XDP_TX.
+ *
+ * The generator sends frames by BPF_PROG_TEST_RUN in live-frame mode from core 0.
+ * The receiving interface has a NAPI thread of its own on core 1, which is the
+ * bound: it is offered more than it takes, and what it does not take is dropped
+ * before it in the driver's queue. Both sides are the same interface: its link is
+ * updated from the root program to the bare one and back. The driver counts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+
+#include <ebpf_faas/pins.h>
+
+#include "bench.h"
+#include "frame.h"
+
+#define NETNS_SENDER "ef_vsend"
+#define NETNS_GATEWAY "ef_vgate"
+#define PORT_DROP 5005
+#define PORT_ECHO 5006
+#define PORT_SENDER 5007
+#define PAYLOAD_BYTES 64
+/* A run takes tens of milliseconds to begin: long enough that they do not count. */
+#define FRAMES 8000000u
+#define BATCH_FRAMES 64
+#define GENERATOR_CORE 0
+#define RECEIVER_CORE 1
+#define STATISTICS_MAX 256
+
+struct veth {
+	struct bpf_object *object;
+	int generator, bare_drop, bare_tx, root; /* programs */
+	int link;				 /* of the root program, pinned */
+	unsigned int ifindex;			 /* that frames are sent out of */
+	int gateway_socket, sender_socket;	 /* for ethtool, in each namespace */
+	pid_t receiver;				 /* NAPI thread of ef_v1 */
+	struct frame drop, echo;
+};
+
+static bool made_namespaces;
+static volatile sig_atomic_t interrupted;
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int shell(const char *format, ...)
+{
+	char command[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(command, sizeof(command), format, arguments);
+	va_end(arguments);
+	return system(command);
+}
+
+static void clean(void)
+{
+	if (!made_namespaces)
+		return;
+	shell("%s/ebpf-faas unload --now bench-drop >/dev/null 2>&1", TEST_BUILD);
+	shell("%s/ebpf-faas unload --now bench-echo >/dev/null 2>&1", TEST_BUILD);
+	shell("ip netns del " NETNS_SENDER "; ip netns del " NETNS_GATEWAY);
+}
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+static void enter(const char *netns)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", netns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		bench_die("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* A NAPI thread for the interface, on a core of its own. Threads of NAPI are called
+ * napi/INTERFACE-ID and exist once the interface polls. */
+static pid_t thread_receiver(void)
+{
+	FILE *pipe = popen("ip netns exec " NETNS_GATEWAY " sh -c '"
+			   "echo 1 >/sys/class/net/ef_v1/threaded'; pgrep '^napi/ef_v1-'",
+			   "r");
+	cpu_set_t core;
+	int pid = 0;
+
+	if (!pipe || fscanf(pipe, "%d", &pid) != 1)
+		bench_die("ef_v1 has no NAPI thread");
+	pclose(pipe);
+	CPU_ZERO(&core);
+	CPU_SET(RECEIVER_CORE, &core);
+	if (sched_setaffinity(pid, sizeof(core), &core))
+		bench_die("the NAPI thread cannot be put on core %d: %s", RECEIVER_CORE,
+			  strerror(errno));
+	return pid;
+}
+
+static void load(const char *workflow)
+{
+	if (shell("%s/ebpf-faas load --netns " NETNS_GATEWAY " --funcs %s/tools/benchmarks/funcs "
+		  "%s/tools/benchmarks/veth_%s.yaml >/dev/null",
+		  TEST_BUILD, TEST_SOURCE, TEST_SOURCE, workflow))
+		bench_die("loading tools/benchmarks/veth_%s.yaml failed", workflow);
+}
+
+/* What is pinned of the root program of ef_v1, in the namespace we are in. */
+static int open_pin(const char *name)
+{
+	char path[256];
+	struct stat netns;
+	int fd;
+
+	if (stat("/proc/self/ns/net", &netns))
+		bench_die("/proc/self/ns/net: %s", strerror(errno));
+	snprintf(path, sizeof(path), FAAS_PIN_ROOT "/%llu/%u/xdp/%s",
+		 (unsigned long long)netns.st_ino, if_nametoindex("ef_v1"), name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		bench_die("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static int program(const struct veth *veth, const char *name)
+{
+	struct bpf_program *found = bpf_object__find_program_by_name(veth->object, name);
+
+	if (!found)
+		bench_die("no program %s", name);
+	return bpf_program__fd(found);
+}
+
+static void make_frame(uint16_t port, struct frame *ret)
+{
+	static const uint8_t from[6] = {2, 0, 0, 0, 0, 1}, to[6] = {2, 0, 0, 0, 0, 2};
+	static const uint8_t payload[PAYLOAD_BYTES];
+
+	frame_build(&(struct frame_spec){.source_mac = from,
+					 .destination_mac = to,
+					 .source = "10.77.0.1",
+					 .destination = "10.77.0.2",
+					 /* A frame goes out as it came back the time before, ports
+					  * exchanged: the workflow answers both. */
+					 .source_port = PORT_SENDER,
+					 .destination_port = port,
+					 .payload = payload,
+					 .payload_bytes = PAYLOAD_BYTES},
+		    ret);
+}
+
+static struct bpf_object *load_object(const char *path)
+{
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+
+	if (!object || bpf_object__load(object))
+		bench_die("%s: %s", path, strerror(errno));
+	return object;
+}
+
+static void prepare(struct veth *veth)
+{
+	struct bpf_object *generator;
+
+	if (shell("ip netns add " NETNS_SENDER) || shell("ip netns add " NETNS_GATEWAY))
+		bench_die("making network namespaces failed");
+	made_namespaces = true;
+	if (shell("set -e; ip link add ef_v0 netns " NETNS_SENDER " address 02:00:00:00:00:01 "
+		  "numrxqueues 1 numtxqueues 1 type veth peer name ef_v1 netns " NETNS_GATEWAY
+		  " address 02:00:00:00:00:02 numrxqueues 1 numtxqueues 1; "
+		  "ip -n " NETNS_SENDER " link set ef_v0 up; ip -n " NETNS_GATEWAY
+		  " link set ef_v1 up"))
+		bench_die("making a veth pair failed");
+	load("drop");
+	load("echo");
+	veth->object = load_object(TEST_BUILD "/bench/veth.bpf.o");
+	veth->bare_drop = program(veth, "bare_drop");
+	veth->bare_tx = program(veth, "bare_tx");
+	generator = load_object(TEST_BUILD "/bench/generate.bpf.o");
+	veth->generator = bpf_program__fd(bpf_object__find_program_by_name(generator, "generate"));
+	enter(NETNS_GATEWAY);
+	veth->root = open_pin(FAAS_PIN_ROOT_PROGRAM);
+	veth->link = open_pin(FAAS_PIN_LINK);
+	veth->gateway_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	enter(NETNS_SENDER);
+	veth->sender_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	veth->ifindex = if_nametoindex("ef_v0");
+	/* Replies end here; with a program there the driver queues them as it does the
+	 * questions. */
+	if (bpf_xdp_attach((int)veth->ifindex, veth->bare_drop, XDP_FLAGS_DRV_MODE, NULL))
+		bench_die("the end of the replies' way: %s", strerror(errno));
+	veth->receiver = thread_receiver();
+	make_frame(PORT_DROP, &veth->drop);
+	make_frame(PORT_ECHO, &veth->echo);
+	bench_pin(GENERATOR_CORE);
+}
+
+/* One of the driver's counters (ethtool -S). */
+static uint64_t statistic(int socket, const char *interface, const char *name)
+{
+	struct {
+		struct ethtool_gstrings head;
+		char names[STATISTICS_MAX][ETH_GSTRING_LEN];
+	} strings = {.head = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_STATS}};
+	struct {
+		struct ethtool_stats head;
+		uint64_t values[STATISTICS_MAX];
+	} values = {.head = {.cmd = ETHTOOL_GSTATS}};
+	struct {
+		struct ethtool_sset_info head;
+		uint32_t count;
+	} set = {.head = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_STATS}};
+	struct ifreq request = {0};
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	request.ifr_data = (char *)&set;
+	if (ioctl(socket, SIOCETHTOOL, &request) || set.count > STATISTICS_MAX)
+		bench_die("counters of %s: %s", interface, strerror(errno));
+	strings.head.len = values.head.n_stats = set.count;
+	request.ifr_data = (char *)&strings;
+	if (ioctl(socket, SIOCETHTOOL, &request))
+		bench_die("counters of %s: %s", interface, strerror(errno));
+	request.ifr_data = (char *)&values;
+	if (ioctl(socket, SIOCETHTOOL, &request))
+		bench_die("counters of %s: %s", interface, strerror(errno));
+	for (uint32_t i = 0; i < set.count; i++)
+		if (!strcmp(strings.names[i], name))
+			return values.values[i];
+	bench_die("%s has no counter %s", interface, name);
+}
+
+/* Time of the receiver's thread on its core, by the scheduler. */
+static uint64_t receiver_cpu_ns(const struct veth *veth)
+{
+	unsigned long long run_ns = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", veth->receiver);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%llu", &run_ns) != 1)
+		bench_die("%s: the receiver's thread is gone", path);
+	fclose(file);
+	return run_ns;
+}
+
+static void send_frames(const struct veth *veth, const struct frame *frame)
+{
+	struct xdp_md context = {.data_end = frame->bytes, .ingress_ifindex = veth->ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
+		    .data_size_in = frame->bytes, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = (int)FRAMES,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH_FRAMES);
+
+	if (bpf_prog_test_run_opts(veth->generator, &options) || interrupted)
+		bench_die("live frames: %s", interrupted ? "interrupted" : strerror(errno));
+}
+
+/* What one program on the receiving interface did in each round. */
+struct side {
+	struct bench_series rate;    /* packets a second that it took, or that came back */
+	struct bench_series cpu;     /* nanoseconds of the receiver's thread for each taken */
+	struct bench_series offered; /* frames a second that the generator sent */
+};
+
+/* One flood against a program on the receiving interface. @p replies: only packets
+ * that came back count. */
+static void flood(const struct veth *veth, int receiver, const struct frame *frame, bool replies,
+		  struct side *ret)
+{
+	uint64_t taken, again, cpu, ns;
+
+	if (bpf_link_update(veth->link, receiver, NULL))
+		bench_die("putting a program on ef_v1: %s", strerror(errno));
+	taken = statistic(veth->gateway_socket, "ef_v1", "rx_queue_0_xdp_packets");
+	again = statistic(veth->sender_socket, "ef_v0", "rx_queue_0_xdp_packets");
+	cpu = receiver_cpu_ns(veth);
+	ns = bench_now_ns();
+	send_frames(veth, frame);
+	ns = bench_now_ns() - ns;
+	cpu = receiver_cpu_ns(veth) - cpu;
+	taken = statistic(veth->gateway_socket, "ef_v1", "rx_queue_0_xdp_packets") - taken;
+	again = statistic(veth->sender_socket, "ef_v0", "rx_queue_0_xdp_packets") - again;
+	if (!taken || (replies && !again))
+		bench_die("no packet was taken or none came back");
+	bench_add(&ret->rate, (double)(replies ? again : taken) * 1e9 / (double)ns);
+	bench_add(&ret->cpu, (double)cpu / (double)taken);
+	bench_add(&ret->offered, (double)FRAMES * 1e9 / (double)ns);
+}
+
+static bool compare(const struct bench *bench, const char *figure, const char *what,
+		    const struct side *ours, const char *bare, const struct side *peer)
+{
+	char ours_text[128], peer_text[128], cost[64];
+	bool met;
+
+	snprintf(ours_text, sizeof(ours_text), "%s; %.2f M/s offered", what,
+		 bench_median(&ours->offered) / 1e6);
+	snprintf(peer_text, sizeof(peer_text), "%s; %.2f M/s offered", bare,
+		 bench_median(&peer->offered) / 1e6);
+	met = bench_figure(bench, figure, ours_text, &ours->rate, peer_text, &peer->rate,
+			   "packets/s", BENCH_AT_LEAST, 0.90);
+	/* The same cost, without what a generator that is too slow would hide. */
+	snprintf(cost, sizeof(cost), "%s_cpu", figure);
+	return met & bench_figure(bench, cost, "receiving core's time for each packet", &ours->cpu,
+				  bare, &peer->cpu, "ns", BENCH_AT_MOST, 1 / 0.90);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = bench_options("veth", argc, argv);
+	struct side drop = {0}, bare_drop = {0}, echo = {0}, bare_tx = {0};
+	struct veth veth = {0};
+	bool met;
+
+	libbpf_set_print(quiet);
+	atexit(clean);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	prepare(&veth);
+	for (unsigned int i = 0; i < bench.rounds; i++) {
+		flood(&veth, veth.root, &veth.drop, false, &drop);
+		flood(&veth, veth.bare_drop, &veth.drop, false, &bare_drop);
+		flood(&veth, veth.root, &veth.echo, true, &echo);
+		flood(&veth, veth.bare_tx, &veth.echo, true, &bare_tx);
+	}
+	met = compare(&bench, "drop", "root and a workflow of 8 functions that drops", &drop,
+		      "bare XDP_DROP", &bare_drop);
+	met &= compare(&bench, "echo", "root and echo: replies that came back", &echo,
+		       "bare XDP_TX", &bare_tx);
+	return met ? 0 : 1;
+}
