@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <dlfcn.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,17 +29,15 @@ struct capture {
 	uint64_t count;
 };
 
-static const struct {
-	const char *name;
-	size_t offset;
-} symbols[] = {
-	{"pcap_open_offline_with_tstamp_precision", offsetof(struct libpcap, open)},
-	{"pcap_next_ex", offsetof(struct libpcap, next)},
-	{"pcap_datalink", offsetof(struct libpcap, link_type)},
-	{"pcap_datalink_val_to_description", offsetof(struct libpcap, link_name)},
-	{"pcap_geterr", offsetof(struct libpcap, error)},
-	{"pcap_close", offsetof(struct libpcap, close)},
-};
+static void *find(void *library, const char *name, struct diags *diags)
+{
+	void *symbol = dlsym(library, name);
+
+	if (!symbol)
+		diag_fail(diags, DIAG_PLATFORM, "a newer libpcap is needed", "libpcap has no %s",
+			  name);
+	return symbol;
+}
 
 static int open_library(struct libpcap *library, struct diags *diags)
 {
@@ -48,17 +45,18 @@ static int open_library(struct libpcap *library, struct diags *diags)
 
 	for (size_t i = 0; !library->handle && i < sizeof(names) / sizeof(names[0]); i++)
 		library->handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-	if (!library->handle)
-		return diag_fail(diags, DIAG_PLATFORM, "install it (Debian: libpcap0.8)",
-				 "reading captures needs libpcap: %s", dlerror());
-	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
-		void *symbol = dlsym(library->handle, symbols[i].name);
-
-		if (!symbol)
-			return diag_fail(diags, DIAG_PLATFORM, "a newer libpcap is needed",
-					 "libpcap has no %s", symbols[i].name);
-		memcpy((char *)library + symbols[i].offset, &symbol, sizeof(symbol));
+	if (!library->handle) {
+		diag_fail(diags, DIAG_PLATFORM, "install it (Debian: libpcap0.8)",
+			  "reading captures needs libpcap: %s", dlerror());
+		return -1;
 	}
+#define FIND(member, name) (library->member = find(library->handle, name, diags)) == NULL
+	if (FIND(open, "pcap_open_offline_with_tstamp_precision") || FIND(next, "pcap_next_ex") ||
+	    FIND(link_type, "pcap_datalink") ||
+	    FIND(link_name, "pcap_datalink_val_to_description") || FIND(error, "pcap_geterr") ||
+	    FIND(close, "pcap_close"))
+		return -1;
+#undef FIND
 	return 0;
 }
 

@@ -271,7 +271,7 @@ static int on_event(void *context, void *data, size_t bytes)
 	event->head = *head;
 	memcpy(event->key, (const uint8_t *)data + FAAS_EVENT_KEY_OFFSET, head->key_bytes);
 	fields = (const uint8_t *)data + FAAS_EVENT_KEY_OFFSET + FAAS_ALIGN8(head->key_bytes);
-	memcpy(event->fields, fields, 8u * head->field_count);
+	memcpy(event->fields, fields, sizeof(uint64_t) * head->field_count);
 	return 0;
 }
 
@@ -356,7 +356,8 @@ int explain_add(struct explain *explain, const struct bundle *bundle, const char
 			return diag_fail(diags, DIAG_USAGE, "give each its own name",
 					 "two workflows are called %s", bundle->name);
 	explain->interface = interface;
-	more = reallocarray(explain->workflows, explain->workflow_count + 1, sizeof(*more));
+	more = reallocarray(explain->workflows, explain->workflow_count + 1,
+			    sizeof(struct loaded *));
 	loaded = calloc(1, sizeof(*loaded));
 	if (more)
 		explain->workflows = more;
@@ -696,7 +697,7 @@ int explain_run(struct explain *explain, const uint8_t *frame, uint32_t bytes,
 	struct faas_packet *packets;
 	struct loaded *taker = NULL;
 	uint32_t count, zero = 0;
-	const char *reason;
+	const char *reason = NULL;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->icmp_type = -1;
