@@ -118,7 +118,7 @@ WORKER_EXPORTS := $(foreach name,faas_emit faas_input_f64 faas_input_s64,-Wl,--e
 $(BUILD)/libexec/ebpf-faas-worker: $(BUILD)/obj/userspace/pool/worker_main.o $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link,$(WORKER_EXPORTS))
-$(BUILD)/libexec/ebpf-faas-fuse: $(BUILD)/obj/loader/fuse_tool.o
+$(BUILD)/libexec/ebpf-faas-fuse: $(BUILD)/obj/loader/fuse_tool.o $(BUILD)/obj/loader/map_names.o
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(LLVM_CONFIG) --ldflags --libs) -lelf

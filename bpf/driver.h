@@ -33,6 +33,9 @@ const volatile struct faas_settings faas_settings SEC(".rodata._driver") = {};
 
 /* What one way out of the kernel tier is, all constants. */
 struct driver_entry {
+	/* As call->hook, which a compiler must expect functions to change that it
+	 * does not see into. */
+	__u64 hook;
 	__u16 entry;
 	__u16 origin;
 	__u32 key_bytes;
@@ -83,10 +86,11 @@ faas_inline void driver_begin(struct faas_call *call, void *context, const struc
 
 /* Copy payload by a helper, from wherever it lies. 0, or -1: the packet does not
  * hold what its headers announce. */
-faas_inline int driver_load(const struct faas_call *call, __u32 offset, void *to, __u32 bytes)
+faas_inline int driver_load(const struct faas_call *call, const __u64 hook, __u32 offset, void *to,
+			    __u32 bytes)
 {
 	offset += call->payload_offset;
-	if (call->hook == FAAS_HOOK_XDP)
+	if (hook == FAAS_HOOK_XDP)
 		return bpf_xdp_load_bytes(call->context, offset, to, bytes) ? -1 : 0;
 	return bpf_skb_load_bytes(call->context, offset, to, bytes) ? -1 : 0;
 }
@@ -96,9 +100,10 @@ faas_inline int driver_load(const struct faas_call *call, __u32 offset, void *to
  * not learn from a comparison that a length is not 0. The second barrier keeps the
  * compiler from turning the shifts into a mask, of which the verifier does not see
  * that it bounds the index too. */
-faas_inline int driver_copy(const struct faas_call *call, __u8 *to, __u32 bytes, __u32 bytes_max)
+faas_inline int driver_copy(const struct faas_call *call, const __u64 hook, __u8 *to, __u32 bytes,
+			    const __u32 bytes_max)
 {
-	__u32 last = bytes - 1, last_word;
+	__u64 last = (__u32)(bytes - 1), last_word;
 
 	asm volatile("" : "+r"(last));
 	if (last >= bytes_max)
@@ -106,13 +111,14 @@ faas_inline int driver_copy(const struct faas_call *call, __u8 *to, __u32 bytes,
 	last_word = last >> 3;
 	asm volatile("" : "+r"(last_word));
 	((__u64 *)to)[last_word] = 0;
-	return driver_load(call, 0, to, last + 1);
+	return driver_load(call, hook, 0, to, last + 1);
 }
 
 /* Copy a payload of at most DRIVER_PAYLOAD_SMALL bytes: whole words from the
  * packet itself, which takes half the time of a helper's call, what is left, or
  * lies beyond the linear part, by the helper. */
-faas_inline int driver_copy_small(const struct faas_call *call, __u8 *to, __u32 bytes)
+faas_inline int driver_copy_small(const struct faas_call *call, const __u64 hook, __u8 *to,
+				  __u32 bytes)
 {
 	/* Counted from 1: Linux 6.1 does not learn from a comparison that it is not 0. */
 	__u32 tail = ((bytes - 1) & 7) + 1, at = bytes & (DRIVER_PAYLOAD_SMALL - 8);
@@ -122,13 +128,13 @@ faas_inline int driver_copy_small(const struct faas_call *call, __u8 *to, __u32 
 		if (bytes < 8 * (i + 1))
 			break;
 		if (call->payload + 8 * (i + 1) > call->data_end)
-			return driver_copy(call, to, bytes, DRIVER_PAYLOAD_SMALL);
+			return driver_copy(call, hook, to, bytes, DRIVER_PAYLOAD_SMALL);
 		((__u64 *)to)[i] = *(const __u64 *)(call->payload + 8 * i);
 	}
 	if (!(bytes & 7))
 		return 0;
 	*(__u64 *)(to + at) = 0; /* padding is zeros */
-	return driver_load(call, at, to + at, tail);
+	return driver_load(call, hook, at, to + at, tail);
 }
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -136,11 +142,11 @@ faas_inline int driver_copy_small(const struct faas_call *call, __u8 *to, __u32 
 #endif
 
 /* The interface that the packet is seen at. */
-faas_inline __u32 driver_interface(const struct faas_call *call)
+faas_inline __u32 driver_interface(const struct faas_call *call, const __u64 hook)
 {
 	__u64 index;
 
-	if (call->hook == FAAS_HOOK_XDP)
+	if (hook == FAAS_HOOK_XDP)
 		DRIVER_CONTEXT_WORD(call->context, struct xdp_md, ingress_ifindex, index);
 	else
 		DRIVER_CONTEXT_WORD(call->context, struct __sk_buff, ifindex, index);
@@ -153,7 +159,7 @@ faas_inline int driver_fill(struct faas_event *event, const struct faas_call *ca
 			    const struct driver_entry *entry, const __u64 *key, __u32 hash,
 			    __u32 payload_max)
 {
-	__u32 interface_index = driver_interface(call);
+	__u32 interface_index = driver_interface(call, entry->hook);
 	__u32 payload_bytes = call->payload_bytes, kept_bytes = payload_bytes;
 	__u8 *body = (__u8 *)(event + 1), flags = call->flags;
 	__u64 *head, *words;
@@ -195,8 +201,8 @@ faas_inline int driver_fill(struct faas_event *event, const struct faas_call *ca
 	body = (__u8 *)(words + entry->field_count);
 
 	if (payload_max == DRIVER_PAYLOAD_SMALL)
-		return driver_copy_small(call, body, kept_bytes);
-	return driver_copy(call, body, kept_bytes, payload_max);
+		return driver_copy_small(call, entry->hook, body, kept_bytes);
+	return driver_copy(call, entry->hook, body, kept_bytes, payload_max);
 }
 
 /* Reserve, fill, decide about waking, submit: one class of record. */

@@ -12,9 +12,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "driver.h"
-#include "fuse.h"
-
 #define LOG_BYTES (1u << 20)
 #define LISTED_MAX 8	 /* functions in a message */
 #define LOG_STATISTICS 4 /* BPF_LOG_STATS of the kernel: not in its user headers */
@@ -39,6 +36,7 @@ struct cost {
 
 struct budget {
 	const char (*objects)[FAAS_PATH_BYTES];
+	enum fuse_linker linker;
 	const char *scratch;
 	const char *output;
 	struct bundle *bundle;
@@ -142,7 +140,7 @@ static struct cost attempt(const struct budget *budget, const char (*objects)[FA
 		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 		return cost;
 	}
-	if (!fuse_object(objects, budget->scratch, output, bundle, own)) {
+	if (!fuse_object(objects, budget->linker, budget->scratch, output, bundle, own)) {
 		if (geteuid())
 			cost.outcome = OUTCOME_UNKNOWN;
 		else
@@ -297,11 +295,13 @@ static int give_up(struct budget *budget, struct diags *diags)
 {
 	for (uint32_t i = 0; i < budget->bundle->kernel_count; i++)
 		budget->bundle->kernel[i].separate = false;
-	return fuse_object(budget->objects, budget->scratch, budget->output, budget->bundle, diags);
+	return fuse_object(budget->objects, budget->linker, budget->scratch, budget->output,
+			   budget->bundle, diags);
 }
 
-int budget_build(const char (*objects)[FAAS_PATH_BYTES], const char *scratch, const char *output,
-		 struct bundle *bundle, struct diags *diags)
+int budget_build(const char (*objects)[FAAS_PATH_BYTES], enum fuse_linker linker,
+		 const char *scratch, const char *output, struct bundle *bundle,
+		 struct diags *diags)
 {
 	struct budget *budget = calloc(1, sizeof(*budget));
 	struct cost cost;
@@ -309,8 +309,11 @@ int budget_build(const char (*objects)[FAAS_PATH_BYTES], const char *scratch, co
 
 	if (!budget)
 		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
-	*budget = (struct budget){
-		.objects = objects, .scratch = scratch, .output = output, .bundle = bundle};
+	*budget = (struct budget){.objects = objects,
+				  .linker = linker,
+				  .scratch = scratch,
+				  .output = output,
+				  .bundle = bundle};
 	for (;;) {
 		int index;
 

@@ -9,6 +9,7 @@
 
 #include "bundle.h"
 #include "diag.h"
+#include "fuse.h"
 
 /**
  * @brief Build the kernel object of a workflow such that this kernel takes it.
@@ -21,7 +22,8 @@
  * names the functions and what each costs. What the verifier refuses for any other
  * reason is left to kernel_object_load() to report; then 0 is returned.
  */
-int budget_build(const char (*objects)[FAAS_PATH_BYTES], const char *scratch, const char *output,
-		 struct bundle *bundle, struct diags *diags) __attribute__((warn_unused_result));
+int budget_build(const char (*objects)[FAAS_PATH_BYTES], enum fuse_linker linker,
+		 const char *scratch, const char *output, struct bundle *bundle,
+		 struct diags *diags) __attribute__((warn_unused_result));
 
 #endif

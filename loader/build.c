@@ -45,13 +45,14 @@ static int copy_file(const char *from, const char *to, struct diags *diags)
 	return 0;
 }
 
-static int build_parts(const struct workflow *workflow, const struct build_scratch *scratch,
-		       const char *directory, struct bundle *bundle, struct diags *diags)
+static int build_parts(const struct workflow *workflow, enum fuse_linker linker,
+		       const struct build_scratch *scratch, const char *directory,
+		       struct bundle *bundle, struct diags *diags)
 {
 	char path[FAAS_PATH_BYTES];
 
 	snprintf(path, sizeof(path), "%s/%s", directory, BUNDLE_KERNEL_OBJECT);
-	if (budget_build(workflow->kernel_objects, scratch->path, path, bundle, diags))
+	if (budget_build(workflow->kernel_objects, linker, scratch->path, path, bundle, diags))
 		return -1;
 	snprintf(path, sizeof(path), "%s/user", directory);
 	if (bundle->user_count && mkdir(path, 0755))
@@ -90,7 +91,8 @@ int build_workflow(const char *file, const struct options *options,
 	error = workflow_read(file, &workflow_options, workflow, diags);
 	if (!error) {
 		*ret = workflow->bundle;
-		error = build_parts(workflow, scratch, directory, ret, diags);
+		error = build_parts(workflow, options->link_calls ? FUSE_CALLS : FUSE_BITCODE,
+				    scratch, directory, ret, diags);
 	}
 	free(workflow);
 	return error;

@@ -22,6 +22,7 @@ struct options {
 	const char *netns;
 	const char *packet, *pcap, *interface, *hook;
 	const char *output;
+	bool link_calls; /* --linker bpf */
 	const char *sets[COMMAND_SETS_MAX];
 	unsigned int set_count;
 	const char *directories[COMMAND_DIRECTORIES_MAX]; /* --funcs */

@@ -104,7 +104,7 @@ static bool write_events(FILE *out, const struct bundle_target *targets, uint32_
 
 	for (uint32_t i = 0; i < count; i++)
 		if (targets[i].kind == TARGET_USER || targets[i].kind == TARGET_SINK) {
-			fprintf(out, "\t\tdriver_entry_%u(call, &meters_now->ledger);\n",
+			fprintf(out, "\t\tdriver_entry_%u(call, &meters_now->ledger, hook);\n",
 				targets[i].entry);
 			emitted = true;
 		}

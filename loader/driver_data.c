@@ -150,8 +150,9 @@ void driver_write_entry(FILE *out, const struct bundle *bundle, uint32_t index)
 
 	fprintf(out,
 		"\nfaas_inline void driver_entry_%u(struct faas_call *call, struct faas_meters "
-		"*meters)\n{\n"
-		"\tconst struct driver_entry entry = {.entry = %u, .origin = %u, .key_bytes = %u, "
+		"*meters, const __u64 hook)\n{\n"
+		"\tconst struct driver_entry entry = {.hook = hook, .entry = %u, .origin = %u, "
+		".key_bytes = %u, "
 		".field_count = %u};\n\t__u64 key[%u] = {};\n",
 		index, index, entry_origin(bundle, entry), entry->key_bytes,
 		bundle->kernel_field_count, words ? words : 1);

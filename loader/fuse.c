@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "driver.h"
+#include "link.h"
 #include "paths.h"
 #include "process.h"
 
@@ -28,7 +29,9 @@ static int run_tool(const char *const argv[], char *out, size_t out_bytes, struc
 
 	if (status == -ENOENT)
 		diag_fail(diags, DIAG_PLATFORM,
-			  "install clang and llvm, or load a bundle that was built elsewhere",
+			  "install clang and llvm, or load a bundle that was built elsewhere; "
+			  "without "
+			  "ebpf-faas-fuse, build with --linker bpf",
 			  "%s is not installed", argv[0]);
 	else if (status < 0)
 		diag_fail(diags, DIAG_FAILED, NULL, "running %s: %s", argv[0], strerror(-status));
@@ -75,39 +78,67 @@ static int compile_driver(const struct bundle *bundle, const char *source, const
 	return run_tool(argv, NULL, 0, diags);
 }
 
+/* Note the name that a map of a function has in the object. */
+static int take_map_name(const char *instance, const char *map, const char *name,
+			 struct bundle *bundle, struct diags *diags)
+{
+	struct bundle_function *function = NULL;
+	struct bundle_map *entry = NULL;
+	char identifier[FAAS_NAME_BYTES];
+
+	for (uint32_t i = 0; i < bundle->kernel_count; i++) {
+		driver_identifier(bundle->kernel[i].instance, identifier);
+		if (!strcmp(identifier, instance))
+			function = &bundle->kernel[i];
+	}
+	for (uint32_t i = 0; function && i < function->map_count; i++)
+		if (!strcmp(function->maps[i].map, map))
+			entry = &function->maps[i];
+	if (function && !entry) { /* a map whose size is not a parameter */
+		if (function->map_count == FAAS_STATE_MAPS_MAX)
+			return diag_fail(diags, DIAG_INVALID, NULL,
+					 "function %s has more than %d maps", function->function,
+					 FAAS_STATE_MAPS_MAX);
+		entry = &function->maps[function->map_count++];
+		memset(entry, 0, sizeof(*entry));
+		snprintf(entry->map, sizeof(entry->map), "%s", map);
+	}
+	if (entry)
+		snprintf(entry->name, sizeof(entry->name), "%s", name);
+	return 0;
+}
+
 /* The fuse tool prints "map INSTANCE MAP NAME" for each map of the result. */
 static int take_map_names(char *text, struct bundle *bundle, struct diags *diags)
 {
 	char *save = NULL;
 
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char instance[256], map[256], name[256], identifier[FAAS_NAME_BYTES];
-		struct bundle_function *function = NULL;
-		struct bundle_map *entry = NULL;
+		char instance[256], map[256], name[256];
 
 		if (sscanf(line, "map %255s %255s %255s", instance, map, name) != 3)
 			return diag_fail(diags, DIAG_FAILED, NULL, "ebpf-faas-fuse said: %s", line);
-		for (uint32_t i = 0; i < bundle->kernel_count; i++) {
-			driver_identifier(bundle->kernel[i].instance, identifier);
-			if (!strcmp(identifier, instance))
-				function = &bundle->kernel[i];
-		}
-		for (uint32_t i = 0; function && i < function->map_count; i++)
-			if (!strcmp(function->maps[i].map, map))
-				entry = &function->maps[i];
-		if (function && !entry) { /* a map whose size is not a parameter */
-			if (function->map_count == FAAS_STATE_MAPS_MAX)
-				return diag_fail(diags, DIAG_INVALID, NULL,
-						 "function %s has more than %d maps",
-						 function->function, FAAS_STATE_MAPS_MAX);
-			entry = &function->maps[function->map_count++];
-			memset(entry, 0, sizeof(*entry));
-			snprintf(entry->map, sizeof(entry->map), "%s", map);
-		}
-		if (entry)
-			snprintf(entry->name, sizeof(entry->name), "%s", name);
+		if (take_map_name(instance, map, name, bundle, diags))
+			return -1;
 	}
 	return 0;
+}
+
+static int link_calls(const char (*objects)[FAAS_PATH_BYTES], const char *driver,
+		      const char *scratch, const char *output, struct bundle *bundle,
+		      struct diags *diags)
+{
+	struct map_names *names = calloc(1, sizeof(*names));
+	int error;
+
+	if (!names)
+		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	error = link_objects(objects, bundle, driver, scratch, output, names, diags);
+	for (unsigned int i = 0; !error && i < names->count; i++)
+		error = take_map_name(names->list[i].instance, names->list[i].map,
+				      names->list[i].name, bundle, diags);
+	free(names);
+	return error;
 }
 
 static int link_bitcode(const char (*objects)[FAAS_PATH_BYTES], const char *driver,
@@ -130,8 +161,8 @@ static int link_bitcode(const char (*objects)[FAAS_PATH_BYTES], const char *driv
 	return take_map_names(names, bundle, diags);
 }
 
-int fuse_object(const char (*objects)[FAAS_PATH_BYTES], const char *scratch, const char *output,
-		struct bundle *bundle, struct diags *diags)
+int fuse_object(const char (*objects)[FAAS_PATH_BYTES], enum fuse_linker linker,
+		const char *scratch, const char *output, struct bundle *bundle, struct diags *diags)
 {
 	char source[128], driver[128];
 
@@ -139,5 +170,7 @@ int fuse_object(const char (*objects)[FAAS_PATH_BYTES], const char *scratch, con
 	snprintf(driver, sizeof(driver), "%s/driver.bpf.o", scratch);
 	if (compile_driver(bundle, source, driver, diags))
 		return -1;
+	if (linker == FUSE_CALLS)
+		return link_calls(objects, driver, scratch, output, bundle, diags);
 	return link_bitcode(objects, driver, output, bundle, diags);
 }

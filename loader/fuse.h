@@ -6,6 +6,12 @@
 #include "bundle.h"
 #include "diag.h"
 
+/* How functions come together. */
+enum fuse_linker {
+	FUSE_BITCODE, /* by ebpf-faas-fuse: inlined */
+	FUSE_CALLS,   /* by libbpf, without the LLVM libraries: called */
+};
+
 /**
  * @brief Generate and compile the driver, and link it with the functions.
  *
@@ -15,7 +21,8 @@
  * @param bundle  Gets the names of the functions' maps.
  * @return 0, or -1 with diagnostics. Blocks while compilers run.
  */
-int fuse_object(const char (*objects)[FAAS_PATH_BYTES], const char *scratch, const char *output,
-		struct bundle *bundle, struct diags *diags) __attribute__((warn_unused_result));
+int fuse_object(const char (*objects)[FAAS_PATH_BYTES], enum fuse_linker linker,
+		const char *scratch, const char *output, struct bundle *bundle, struct diags *diags)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -32,10 +32,10 @@
 #include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
-#define MAP_NAME_MAX 15 /* BPF_OBJ_NAME_LEN - 1 */
-#define SYMBOL_BYTES 256
+#include "map_names.h"
+
+#define SYMBOL_BYTES MAP_SYMBOL_BYTES
 #define CHOICES_DEPTH_MAX 8 /* choices of choices that are looked through */
-#define MAPS_MAX 64	    /* maps per program, a kernel limit (MAX_USED_MAPS) */
 
 /* Sections whose names keep their meaning in the fused object. */
 #define SECTION_MAPS ".maps"
@@ -47,14 +47,7 @@
 #define SECTION_META ".faas.meta"
 #define SECTION_BITCODE ".llvmbc"
 
-struct map_name {
-	char instance[SYMBOL_BYTES];
-	char map[SYMBOL_BYTES];
-	char name[MAP_NAME_MAX + 1];
-};
-
-static struct map_name map_names[MAPS_MAX];
-static unsigned int map_count;
+static struct map_names map_names;
 
 static void die(const char *what, const char *why)
 {
@@ -62,44 +55,13 @@ static void die(const char *what, const char *why)
 	exit(1);
 }
 
-static bool name_taken(const char *name)
-{
-	for (unsigned int i = 0; i < map_count; i++)
-		if (!strcmp(map_names[i].name, name))
-			return true;
-	return false;
-}
-
-/*
- * Kernel names are cut at 15 characters. Cut the instance's part, keep the
- * map's part where it fits, and number what would collide.
- */
 static const char *map_name_add(const char *instance, const char *map)
 {
-	struct map_name *entry;
-	int map_chars = (int)strlen(map);
-	int instance_chars = (int)strlen(instance);
+	const char *name = map_names_add(&map_names, instance, map);
 
-	if (map_count == MAPS_MAX)
+	if (!name)
 		die("the functions declare more than 64 maps", map);
-	entry = &map_names[map_count];
-	snprintf(entry->instance, sizeof(entry->instance), "%s", instance);
-	snprintf(entry->map, sizeof(entry->map), "%s", map);
-	if (map_chars > 8)
-		map_chars = 8;
-	if (instance_chars > MAP_NAME_MAX - 1 - map_chars)
-		instance_chars = MAP_NAME_MAX - 1 - map_chars;
-	snprintf(entry->name, sizeof(entry->name), "%.*s_%.*s", instance_chars, instance, map_chars,
-		 map);
-	for (unsigned int number = 2; name_taken(entry->name); number++) {
-		int keep = number < 10 ? 13 : 12;
-		char stem[MAP_NAME_MAX + 1];
-
-		snprintf(stem, sizeof(stem), "%.*s_%.*s", instance_chars, instance, map_chars, map);
-		snprintf(entry->name, sizeof(entry->name), "%.*s_%u", keep, stem, number);
-	}
-	map_count++;
-	return entry->name;
+	return name;
 }
 
 /* Returns-owned module, read from the bitcode section of a BPF object. */
@@ -458,8 +420,8 @@ int main(int argc, char **argv)
 	LLVMDisposeModule(program);
 	LLVMDisposeTargetMachine(machine);
 	LLVMContextDispose(context);
-	for (unsigned int i = 0; i < map_count; i++)
-		printf("map %s %s %s\n", map_names[i].instance, map_names[i].map,
-		       map_names[i].name);
+	for (unsigned int i = 0; i < map_names.count; i++)
+		printf("map %s %s %s\n", map_names.list[i].instance, map_names.list[i].map,
+		       map_names.list[i].name);
 	return fflush(stdout) ? 1 : 0;
 }

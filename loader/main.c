@@ -27,6 +27,7 @@ enum option_id {
 	OPTION_INTERFACE = 1 << 10,
 	OPTION_HOOK = 1 << 11,
 	OPTION_CONFIRM = 1 << 12,
+	OPTION_LINKER = 1 << 13,
 };
 
 static const struct {
@@ -43,6 +44,8 @@ static const struct {
 	{OPTION_NETNS, "--netns", "NAME",
 	 "interfaces and sinks are those of this network namespace (ip netns)"},
 	{OPTION_OUTPUT, "--output", "DIR", "directory of the bundle to make"},
+	{OPTION_LINKER, "--linker", "bpf|llvm",
+	 "bpf: link functions by libbpf, without the LLVM libraries; they are called, not inlined"},
 	{OPTION_RESET, "--reset-state", "FUNCTION",
 	 "let the state of this function of the workflow begin anew; may be repeated"},
 	{OPTION_CONFIRM, "--confirm", "TIME",
@@ -69,7 +72,8 @@ static const struct {
 	unsigned int arguments_max;
 	const char *help;
 } verb_table[] = {
-	{"build", verb_build, "FILE", OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_OUTPUT, 1, 1,
+	{"build", verb_build, "FILE",
+	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_OUTPUT | OPTION_LINKER, 1, 1,
 	 "compile a workflow into a bundle, a directory that loads without a compiler"},
 	{"validate", verb_validate, "FILE|BUNDLE", OPTION_JSON | OPTION_FUNCS | OPTION_SET, 1, 1,
 	 "check a workflow and report every mistake"},
@@ -233,6 +237,12 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 		return 0;
 	case OPTION_OUTPUT:
 		options->output = value;
+		return 0;
+	case OPTION_LINKER:
+		options->link_calls = !strcmp(value, "bpf");
+		if (!options->link_calls && strcmp(value, "llvm"))
+			return diag_fail(diags, DIAG_USAGE, NULL, "--linker is bpf or llvm, not %s",
+					 value);
 		return 0;
 	case OPTION_SET:
 		return append(options->sets, &options->set_count, COMMAND_SETS_MAX, "--set", value,

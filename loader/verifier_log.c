@@ -158,6 +158,25 @@ static bool locate(const char *object, unsigned int instruction, struct place *r
 	return found;
 }
 
+/* Where newer kernels say themselves where an instruction comes from, in lines such
+ * as "; code @ file.c:17". That is right also in functions that are called. */
+static bool read_place(const char *log, struct place *ret)
+{
+	struct place place = {"", 0, 0};
+
+	for (const char *line = log; line; line = strchr(line, '\n'), line += line ? 1 : 0) {
+		const char *end = strchrnul(line, '\n'), *at;
+
+		if (*line != ';')
+			continue;
+		at = memrchr(line, '@', (size_t)(end - line));
+		/* Line 0 is what the compiler made up. */
+		if (at && sscanf(at, "@ %127[^:\n]:%u", place.file, &place.line) == 2 && place.line)
+			*ret = place;
+	}
+	return ret->line;
+}
+
 /* The number of the last instruction in the log: lines such as
  * "17: (71) r1 = *(u8 *)(r1 +0)". */
 static bool last_instruction(const char *log, unsigned int *ret)
@@ -247,16 +266,38 @@ static void save_log(const struct bundle *bundle, const char *log, char *ret, si
 		close(fd);
 }
 
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The kernel names files without directories; the object may take an instruction of
+ * a function for one of the program that calls it. */
+static bool find_place(const char *object, const char *log, struct place *ret)
+{
+	struct place said = {"", 0, 0}, found = {"", 0, 0};
+	unsigned int instruction = 0;
+	bool is_found = last_instruction(log, &instruction) && locate(object, instruction, &found);
+	bool is_said = read_place(log, &said);
+
+	if (is_said && (!is_found || strcmp(base_of(found.file), base_of(said.file))))
+		*ret = said;
+	else if (is_found)
+		*ret = found;
+	return is_said || is_found;
+}
+
 void verifier_report(const struct bundle *bundle, const char *object, const char *log, int error,
 		     struct diags *diags)
 {
 	char function[256] = "", lines[DIAG_TEXT_BYTES / 2], path[256], advice[DIAG_TEXT_BYTES];
 	struct place place = {"", 0, 0};
-	unsigned int instruction = 0;
 
 	last_lines(log, lines, sizeof(lines));
 	save_log(bundle, log, path, sizeof(path));
-	if (last_instruction(log, &instruction) && locate(object, instruction, &place))
+	if (find_place(object, log, &place))
 		describe_function(bundle, place.file, function, sizeof(function));
 	if (path[0])
 		snprintf(advice, sizeof(advice), "the whole log of the verifier is in %s", path);

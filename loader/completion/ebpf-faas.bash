@@ -26,12 +26,15 @@ _ebpf_faas()
 	--netns)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$word")
 		return ;;
+	--linker)
+		mapfile -t COMPREPLY < <(compgen -W "bpf llvm" -- "$word")
+		return ;;
 	--set | --reset-state | --confirm | --packet)
 		return ;;
 	esac
 	local options=--json
 	case $verb in
-	build) options='--json --funcs --set --output' ;;
+	build) options='--json --funcs --set --output --linker' ;;
 	validate) options='--json --funcs --set' ;;
 	load) options='--json --funcs --set --netns --confirm' ;;
 	update) options='--json --funcs --set --reset-state --confirm' ;;

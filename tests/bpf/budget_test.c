@@ -57,8 +57,8 @@ static int build(struct bundle_rig *rig)
 	snprintf(directory, sizeof(directory), "/tmp/ef_budget_XXXXXX");
 	assert_non_null(mkdtemp(directory));
 	snprintf(output, sizeof(output), "%s/kernel.bpf.o", directory);
-	return budget_build((const char(*)[FAAS_PATH_BYTES])rig->objects, directory, output,
-			    rig->bundle, &diags);
+	return budget_build((const char(*)[FAAS_PATH_BYTES])rig->objects, FUSE_BITCODE, directory,
+			    output, rig->bundle, &diags);
 }
 
 static uint32_t separate_count(const struct bundle_rig *rig)

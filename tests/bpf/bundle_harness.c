@@ -105,7 +105,8 @@ int bundle_rig_try(struct bundle_rig *rig, const uint32_t *redirects, struct dia
 	if (!mkdtemp(rig->directory))
 		fail_msg("mkdtemp: %s", strerror(errno));
 	snprintf(path, sizeof(path), "%s/%s", rig->directory, BUNDLE_KERNEL_OBJECT);
-	if (fuse_object(rig->objects, rig->directory, path, rig->bundle, diags))
+	if (fuse_object((const char(*)[FAAS_PATH_BYTES])rig->objects, rig->linker, rig->directory,
+			path, rig->bundle, diags))
 		return -1;
 	if (!redirects)
 		return kernel_object_load(NULL, rig->bundle, rig->directory, 1, &rig->object,

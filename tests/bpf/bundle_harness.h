@@ -21,11 +21,13 @@
 #include "bundle.h"
 #include "diag.h"
 #include "frame.h"
+#include "loader/fuse.h"
 
 struct bundle_rig {
 	struct bundle *bundle;
 	/* Of the kernel functions, by index. */
 	char objects[FAAS_KERNEL_FUNCTIONS_MAX][FAAS_PATH_BYTES];
+	enum fuse_linker linker;
 	struct bpf_object *object;
 	char directory[64]; /* of the bundle's object, until it is closed */
 	int cpus;

@@ -45,14 +45,14 @@ static int teardown(void **state)
 	return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static void build(const char *workflow, const char *bundle)
+static void build(const char *workflow, const char *linker, const char *bundle)
 {
 	int status = -1;
 	pid_t pid = fork();
 
 	if (!pid) {
-		execl(TEST_BUILD "/ebpf-faas", "ebpf-faas", "build", "--output", bundle, workflow,
-		      NULL);
+		execl(TEST_BUILD "/ebpf-faas", "ebpf-faas", "build", "--linker", linker, "--output",
+		      bundle, workflow, NULL);
 		_exit(127);
 	}
 	assert_true(pid > 0);
@@ -61,16 +61,16 @@ static void build(const char *workflow, const char *bundle)
 		fail_msg("%s does not build", workflow);
 }
 
-static void check_example(const char *folder)
+static void check_example(const char *folder, const char *linker)
 {
 	const char *name = strrchr(folder, '/') + 1;
 	char workflow[512], bundle[512], object_path[600];
 	struct bpf_object *object;
 
 	snprintf(workflow, sizeof(workflow), "%s/example.yaml", folder);
-	snprintf(bundle, sizeof(bundle), "%s/%s", directory, name);
+	snprintf(bundle, sizeof(bundle), "%s/%s-%s", directory, name, linker);
 	snprintf(object_path, sizeof(object_path), "%s/kernel.bpf.o", bundle);
-	build(workflow, bundle);
+	build(workflow, linker, bundle);
 	object = bpf_object__open_file(object_path, NULL);
 	if (!object)
 		fail_msg("%s: %s", object_path, strerror(errno));
@@ -90,7 +90,8 @@ static void test_every_function_has_one(void **state)
 	for (size_t i = 0; i < folders.gl_pathc; i++) {
 		if (stat(folders.gl_pathv[i], &status) || !S_ISDIR(status.st_mode))
 			continue;
-		check_example(folders.gl_pathv[i]);
+		check_example(folders.gl_pathv[i], "llvm");
+		check_example(folders.gl_pathv[i], "bpf");
 		checked++;
 	}
 	globfree(&folders);

@@ -61,6 +61,7 @@ struct rig {
 };
 
 static struct rig rig;
+static const char *linker;
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -83,8 +84,9 @@ static struct bpf_object *build(void)
 	file = fopen(path, "we");
 	if (!file || fputs(workflow_text, file) < 0 || fclose(file))
 		return NULL;
-	snprintf(command, sizeof(command), "%s/ebpf-faas build --output %s/bundle %s >&2",
-		 TEST_BUILD, directory, path);
+	snprintf(command, sizeof(command),
+		 "%s/ebpf-faas build --linker %s --output %s/bundle %s >&2", TEST_BUILD, linker,
+		 directory, path);
 	object = NULL;
 	if (!system(command)) {
 		snprintf(path, sizeof(path), "%s/bundle/kernel.bpf.o", directory);
@@ -326,6 +328,12 @@ int main(void)
 		cmocka_unit_test(tags_and_ipv6),
 		cmocka_unit_test(unreadable_payload_is_counted),
 	};
+	int failed;
 
-	return cmocka_run_group_tests_name("bpf/handoff", tests, open_rig, close_rig);
+	linker = "llvm";
+	failed = cmocka_run_group_tests_name("bpf/handoff", tests, open_rig, close_rig);
+	linker = "bpf";
+	failed |= cmocka_run_group_tests_name("bpf/handoff, linked by libbpf", tests, open_rig,
+					      close_rig);
+	return failed;
 }

@@ -28,12 +28,13 @@ static const uint32_t loopback = 1;
 
 /* choose: a drops, b passes, c replies, d redirects, e is left to the mode.
  * watch stands before it, and only observes: a drops, b goes on to choose. */
-static int open_verdicts(void **state, bool separate)
+static int open_verdicts(void **state, bool separate, enum fuse_linker linker)
 {
 	struct bundle_function *choose, *watch;
 
 	(void)state;
 	rig = bundle_rig_new("verdicts");
+	rig->linker = linker;
 	watch = bundle_add_function(rig, "watch", "choose", "tests/bpf/choose.bpf.o", outputs);
 	watch->observe = true;
 	bundle_lead(watch, 0, TARGET_VERDICT, VERDICT_DROP);
@@ -61,12 +62,12 @@ static int open_verdicts(void **state, bool separate)
 
 static int open_rig(void **state)
 {
-	return open_verdicts(state, false);
+	return open_verdicts(state, false, FUSE_BITCODE);
 }
 
 static int open_separate(void **state)
 {
-	return open_verdicts(state, true);
+	return open_verdicts(state, true, FUSE_BITCODE);
 }
 
 static int close_rig(void **state)
@@ -74,6 +75,16 @@ static int close_rig(void **state)
 	(void)state;
 	bundle_rig_close(rig);
 	return 0;
+}
+
+static int open_linked(void **state)
+{
+	return open_verdicts(state, false, FUSE_CALLS);
+}
+
+static int open_linked_separate(void **state)
+{
+	return open_verdicts(state, true, FUSE_CALLS);
 }
 
 enum { DROPPED, PASSED, REPLIED, REDIRECTED, WOULD_DROP, WOULD_TURN };
@@ -347,6 +358,10 @@ int main(void)
 	return cmocka_run_group_tests_name("bpf/verdict", verdict_tests, open_rig, close_rig) |
 	       cmocka_run_group_tests_name("bpf/verdict, functions apart", verdict_tests,
 					   open_separate, close_rig) |
+	       cmocka_run_group_tests_name("bpf/verdict, linked by libbpf", verdict_tests,
+					   open_linked, close_rig) |
+	       cmocka_run_group_tests_name("bpf/verdict, linked by libbpf, functions apart",
+					   verdict_tests, open_linked_separate, close_rig) |
 	       cmocka_run_group_tests_name("bpf/verdict, replies", reply_tests, open_replies,
 					   close_rig);
 }
