@@ -93,18 +93,26 @@ bool bench_figure(const struct bench *bench, const char *figure, const char *our
 	double ratio = other != 0 ? own / other : own;
 	bool met = kind == BENCH_AT_MOST    ? ratio <= goal
 		   : kind == BENCH_AT_LEAST ? ratio >= goal
-					    : ratio == goal;
+		   : kind == BENCH_EXACTLY  ? ratio == goal
+					    : true;
 
 	if (bench->json) {
 		printf("{\"bench\": \"%s\", \"figure\": \"%s\", \"ours\": %.6g, \"peer\": %.6g, "
-		       "\"unit\": \"%s\", \"ratio\": %.4g, \"goal\": %g, \"met\": %s}\n",
-		       bench->name, figure, own, other, unit, ratio, goal, met ? "true" : "false");
+		       "\"unit\": \"%s\", \"ratio\": %.4g, ",
+		       bench->name, figure, own, other, unit, ratio);
+		if (kind == BENCH_INFORMATION)
+			printf("\"goal\": null, \"met\": null}\n");
+		else
+			printf("\"goal\": %g, \"met\": %s}\n", goal, met ? "true" : "false");
 	} else {
 		printf("%s: %s\n", bench->name, figure);
 		print_side("ours", ours_text, ours, unit);
 		print_side("peer", peer_text, peer, unit);
-		printf("  ratio %.3f, goal %s %g: %s\n", ratio, words[kind], goal,
-		       met ? "met" : "NOT MET");
+		if (kind == BENCH_INFORMATION)
+			printf("  ratio %.3f, for information\n", ratio);
+		else
+			printf("  ratio %.3f, goal %s %g: %s\n", ratio, words[kind], goal,
+			       met ? "met" : "NOT MET");
 	}
 	fflush(stdout);
 	return met;

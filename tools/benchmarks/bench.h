@@ -25,7 +25,12 @@ struct bench_series {
 	unsigned int count;
 };
 
-enum bench_goal { BENCH_AT_MOST, BENCH_AT_LEAST, BENCH_EXACTLY };
+enum bench_goal {
+	BENCH_AT_MOST,
+	BENCH_AT_LEAST,
+	BENCH_EXACTLY,
+	BENCH_INFORMATION, /* no goal: the figure explains another */
+};
 
 /* Options --rounds N and --json; exits with 2 on others. */
 struct bench bench_options(const char *name, int argc, char **argv);
@@ -36,7 +41,8 @@ double bench_median(const struct bench_series *series);
 /**
  * Print a figure: both medians with their spread, the ratio ours / peer, and
  * whether the ratio meets the goal. @p ours_text and @p peer_text say what was
- * measured, parameters included. Returns whether the goal was met.
+ * measured, parameters included. Returns whether the goal was met; true where
+ * there is none.
  */
 bool bench_figure(const struct bench *bench, const char *figure, const char *ours_text,
 		  const struct bench_series *ours, const char *peer_text,
