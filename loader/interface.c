@@ -30,6 +30,8 @@ static void read_kind(const struct rtattr *info, struct interface_link *link)
 			   data, IFLA_BOND_MAX);
 	if (!strcmp(link->kind, "vlan"))
 		link->vlan = netlink_number(data[IFLA_VLAN_ID]);
+	if (!strcmp(link->kind, "vxlan"))
+		link->below = netlink_number(data[IFLA_VXLAN_LINK]);
 	if (!strcmp(link->kind, "bond")) {
 		link->bond_mode = netlink_number(data[IFLA_BOND_MODE]);
 		link->bond_hash = netlink_number(data[IFLA_BOND_XMIT_HASH_POLICY]);
@@ -74,7 +76,7 @@ static void read_link(const struct nlmsghdr *message, void *context)
 	if (attributes[IFLA_LINKINFO])
 		read_kind(attributes[IFLA_LINKINFO], link);
 	/* For a veth it is its other end; elsewhere it may be in another namespace. */
-	if (strcmp(link->kind, "veth") && !attributes[IFLA_LINK_NETNSID])
+	if (strcmp(link->kind, "veth") && !attributes[IFLA_LINK_NETNSID] && attributes[IFLA_LINK])
 		link->below = netlink_number(attributes[IFLA_LINK]);
 }
 
