@@ -340,27 +340,63 @@ int attach_retain(const struct host *host, uint32_t slot, const struct bundle *k
 	return retaining.error;
 }
 
-static void remove_unused(const struct root *root, void *context)
+static bool is_unused(const struct root *root)
 {
 	struct dispatch_maps maps = {.fds = {-1, -1, -1}};
 	struct dispatch *dispatch = NULL;
-	bool used = false;
+	bool used;
 	int error;
 
-	error = open_tables(context, root, &maps, &dispatch);
+	error = open_tables(NULL, root, &maps, &dispatch);
 	if (!error)
 		used = !dispatch_empty(dispatch);
 	else
 		used = error != -ENOENT; /* unknown: leave it */
 	dispatch_close(dispatch);
 	dispatch_maps_close(&maps);
-	if (!used)
+	return !used;
+}
+
+static void remove_unused(const struct root *root, void *context)
+{
+	(void)context;
+	if (is_unused(root))
 		root_remove(root);
 }
 
 void attach_remove_unused(void)
 {
 	root_each(remove_unused, NULL);
+}
+
+struct sweeping {
+	bool remove;
+	void (*found)(const char *directory, void *context);
+	void *context;
+};
+
+static void sweep(const struct root *root, void *context)
+{
+	const struct sweeping *sweeping = context;
+	int link = root_open_pin(root, FAAS_PIN_LINK);
+	bool gone = link >= 0 && !root_link_program(root);
+	char path[FAAS_PATH_BYTES];
+
+	if (link >= 0)
+		close(link);
+	if (!gone && !is_unused(root))
+		return;
+	root_path(root, NULL, path, sizeof(path));
+	sweeping->found(path, sweeping->context);
+	if (sweeping->remove)
+		root_remove(root);
+}
+
+void attach_sweep(bool remove, void (*found)(const char *directory, void *context), void *context)
+{
+	struct sweeping sweeping = {remove, found, context};
+
+	root_each(sweep, &sweeping);
 }
 
 /* ---- looking ---------------------------------------------------------------------------- */

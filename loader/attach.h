@@ -77,6 +77,10 @@ int attach_retain(const struct host *host, uint32_t slot, const struct bundle *k
 /* Take root programs off that no rule needs. */
 void attach_remove_unused(void);
 
+/* Call @p found for each root that no rule needs or whose interface is gone, and with
+ * @p remove take it off. */
+void attach_sweep(bool remove, void (*found)(const char *directory, void *context), void *context);
+
 /* The mode of the root program; ATTACH_GONE if interface or program are gone. */
 enum attach_mode attach_query(const struct interface *interface, enum attach_hook hook);
 const char *attach_mode_name(enum attach_mode mode);

@@ -22,7 +22,8 @@
 
 int build_scratch_make(struct build_scratch *ret, struct diags *diags)
 {
-	*ret = (struct build_scratch){.path = "/tmp/ebpf-faas-build-XXXXXX"};
+	/* With the number of its process: `ebpf-faas gc` removes those of dead ones. */
+	snprintf(ret->path, sizeof(ret->path), "%s%d-XXXXXX", BUILD_SCRATCH_PREFIX, (int)getpid());
 	if (!mkdtemp(ret->path))
 		return diag_fail(diags, DIAG_FAILED, "is /tmp full or read-only?", "%s: %s",
 				 ret->path, strerror(errno));

@@ -7,6 +7,10 @@
 #include "command.h"
 #include "diag.h"
 
+#define BUILD_SCRATCH_DIRECTORY "/tmp"
+#define BUILD_SCRATCH_NAME "ebpf-faas-build-" /* its process, a dash, letters */
+#define BUILD_SCRATCH_PREFIX BUILD_SCRATCH_DIRECTORY "/" BUILD_SCRATCH_NAME
+
 /* A temporary directory, removed with all in it by build_scratch_remove(). */
 struct build_scratch {
 	char path[64];

@@ -30,6 +30,8 @@ struct options {
 	const char *resets[COMMAND_RESETS_MAX]; /* --reset-state */
 	unsigned int reset_count;
 	const char *confirm; /* a duration */
+	bool purge;
+	bool dry_run;
 	/* What stands after the options. */
 	const char *const *arguments;
 	unsigned int argument_count;
@@ -46,5 +48,6 @@ typedef int verb_function(const struct options *options, struct diags *diags);
 verb_function verb_build, verb_validate, verb_load, verb_unload, verb_list, verb_status, verb_state,
 	verb_explain, verb_functions, verb_version, verb_set;
 verb_function verb_update, verb_history, verb_rollback, verb_confirm;
+verb_function verb_bypass, verb_resume, verb_gc;
 
 #endif

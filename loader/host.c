@@ -390,6 +390,7 @@ int host_slot_counters(const struct host *host, uint32_t slot, struct faas_slot_
 		sum.matched += each[i].matched;
 		sum.matched_bytes += each[i].matched_bytes;
 		sum.no_program += each[i].no_program;
+		sum.bypassed += each[i].bypassed;
 	}
 	free(each);
 	if (!error)

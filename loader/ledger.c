@@ -206,7 +206,10 @@ static int read_generation(const struct host *host, const struct bundle *bundle,
 	ret->matched_bytes = counters.matched_bytes;
 	ret->lost_no_program = counters.no_program;
 	ret->dropped = meters.dropped + carried.dropped;
-	ret->passed = meters.passed + carried.passed;
+	ret->bypassed = counters.bypassed;
+	ret->passed = meters.passed + carried.passed + counters.bypassed;
+	ret->observed_dropped = meters.observed_dropped + carried.observed_dropped;
+	ret->observed_turned = meters.observed_turned + carried.observed_turned;
 	ret->replied = meters.replied + carried.replied;
 	ret->redirected = meters.redirected + carried.redirected;
 	ret->emitted = meters.emitted + carried.emitted;

@@ -22,7 +22,8 @@ struct ledger {
 	uint64_t matched;
 	uint64_t matched_bytes;
 	uint64_t dropped;
-	uint64_t passed;
+	uint64_t passed; /* with those that were bypassed */
+	uint64_t bypassed;
 	uint64_t replied;
 	uint64_t redirected;
 	uint64_t in_kernel; /* matched, and no verdict yet */
@@ -34,6 +35,9 @@ struct ledger {
 	uint64_t lost_no_route;
 	uint64_t lost_error;
 	uint64_t lost_no_program;
+	/* Of those that passed: `mode: observe` kept the workflow from it. */
+	uint64_t observed_dropped;
+	uint64_t observed_turned;
 	uint64_t lost_stale_trigger;
 	struct faas_function_meters kernel[FAAS_KERNEL_FUNCTIONS_MAX];
 	/* The user tier. Zero without one. */

@@ -43,15 +43,19 @@ int verb_list(const struct options *options, struct diags *diags)
 			counters.matched = 0;
 		if (list)
 			json_array_append_new(
-				list, json_pack("{s:s, s:s, s:I, s:I, s:I}", "workflow",
+				list, json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:b}", "workflow",
 						entry->name, "state", state_name(entry->state),
 						"slot", (json_int_t)slot, "generation",
 						(json_int_t)entry->generation, "matched",
-						(json_int_t)counters.matched));
+						(json_int_t)counters.matched, "trial",
+						!!(entry->flags & FAAS_REGISTRY_TRIAL), "bypassed",
+						!!(entry->flags & FAAS_REGISTRY_BYPASSED)));
 		else
-			printf("%-32s %-9s slot %-4u generation %-3u matched %llu\n", entry->name,
-			       state_name(entry->state), slot, entry->generation,
-			       (unsigned long long)counters.matched);
+			printf("%-32s %-9s slot %-4u generation %-3u matched %llu%s%s\n",
+			       entry->name, state_name(entry->state), slot, entry->generation,
+			       (unsigned long long)counters.matched,
+			       entry->flags & FAAS_REGISTRY_TRIAL ? "  on trial" : "",
+			       entry->flags & FAAS_REGISTRY_BYPASSED ? "  bypassed" : "");
 	}
 	host_close(&host);
 	if (list)

@@ -28,6 +28,8 @@ enum option_id {
 	OPTION_HOOK = 1 << 11,
 	OPTION_CONFIRM = 1 << 12,
 	OPTION_LINKER = 1 << 13,
+	OPTION_PURGE = 1 << 14,
+	OPTION_DRY_RUN = 1 << 15,
 };
 
 static const struct {
@@ -51,8 +53,11 @@ static const struct {
 	{OPTION_CONFIRM, "--confirm", "TIME",
 	 "take it back after this time (60s) unless `ebpf-faas confirm` follows"},
 	{OPTION_NOW, "--now", NULL, "do not drain: what is in flight is counted and given up"},
+	{OPTION_PURGE, "--purge", NULL, "delete dead letters as well, also those of before"},
+	{OPTION_DRY_RUN, "--dry-run", NULL, "say what would be removed, and remove nothing"},
 	{OPTION_ALL, "--all", NULL,
-	 "state: every entry, also those of arrays that are all zero, and beyond the first 1000"},
+	 "every loaded workflow; state: every entry, also those of arrays that are all zero, and "
+	 "beyond the first 1000"},
 	{OPTION_PACKET, "--packet", "HEX", "a frame in hexadecimal, Ethernet header first"},
 	{OPTION_PCAP, "--pcap", "FILE", "a capture of Ethernet frames, pcap or pcapng"},
 	{OPTION_INTERFACE, "--interface", "NAME", "where the packets come in"},
@@ -87,9 +92,13 @@ static const struct {
 	 "the version before, or an end of the trial of this one"},
 	{"confirm", verb_confirm, "WORKFLOW", OPTION_JSON, 1, 1,
 	 "a version that is on trial stays"},
+	{"bypass", verb_bypass, "[WORKFLOW]", OPTION_JSON | OPTION_ALL, 0, 1,
+	 "packets pass without a workflow, at once; it stays loaded"},
+	{"resume", verb_resume, "[WORKFLOW]", OPTION_JSON | OPTION_ALL, 0, 1,
+	 "the end of a bypass"},
 	{"history", verb_history, "WORKFLOW", OPTION_JSON, 1, 1,
 	 "what became of a loaded workflow: versions, when, why"},
-	{"unload", verb_unload, "WORKFLOW", OPTION_JSON | OPTION_NOW, 1, 1,
+	{"unload", verb_unload, "WORKFLOW", OPTION_JSON | OPTION_NOW | OPTION_PURGE, 1, 1,
 	 "drain a workflow, detach it and remove all of it"},
 	{"list", verb_list, "", OPTION_JSON, 0, 0, "the loaded workflows"},
 	{"status", verb_status, "[WORKFLOW]", OPTION_JSON, 0, 1,
@@ -105,6 +114,8 @@ static const struct {
 	 "change parameters of a running workflow, all or none; alone: those that can be changed"},
 	{"functions", verb_functions, "[FUNCTION]", OPTION_JSON | OPTION_FUNCS, 0, 1,
 	 "functions of the library: tier, parameters, outputs, state"},
+	{"gc", verb_gc, "", OPTION_JSON | OPTION_DRY_RUN, 0, 0,
+	 "remove what killed commands left and nobody owns"},
 	{"version", verb_version, "", OPTION_JSON, 0, 0, "versions of the program and the kernel"},
 	{"help", verb_help, "[VERB]", OPTION_JSON, 0, 1, "this text, or that of one verb"},
 };
@@ -250,6 +261,12 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 	case OPTION_FUNCS:
 		return append(options->directories, &options->directory_count,
 			      COMMAND_DIRECTORIES_MAX, "--funcs", value, diags);
+	case OPTION_PURGE:
+		options->purge = true;
+		return 0;
+	case OPTION_DRY_RUN:
+		options->dry_run = true;
+		return 0;
 	case OPTION_CONFIRM:
 		options->confirm = value;
 		return 0;

@@ -29,14 +29,16 @@ json_t *status_ledger_json(const struct ledger *ledger)
 		INTEGER(ledger->lost_no_route), "error", INTEGER(ledger->lost_error),
 		"stale_trigger", INTEGER(ledger->lost_stale_trigger));
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{}}", "matched",
-			 INTEGER(ledger->matched), "dropped", INTEGER(ledger->dropped), "passed",
-			 INTEGER(ledger->passed), "replied", INTEGER(ledger->replied), "redirected",
-			 INTEGER(ledger->redirected), "in_kernel", INTEGER(ledger->in_kernel),
-			 "emitted", INTEGER(ledger->emitted), "processed",
-			 INTEGER(ledger->processed), "dead_lettered",
-			 INTEGER(ledger->dead_lettered), "in_flight", INTEGER(ledger->in_flight),
-			 "lost", lost, "shed");
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{}, s:I, "
+		"s:{s:I, s:I}}",
+		"matched", INTEGER(ledger->matched), "dropped", INTEGER(ledger->dropped), "passed",
+		INTEGER(ledger->passed), "replied", INTEGER(ledger->replied), "redirected",
+		INTEGER(ledger->redirected), "in_kernel", INTEGER(ledger->in_kernel), "emitted",
+		INTEGER(ledger->emitted), "processed", INTEGER(ledger->processed), "dead_lettered",
+		INTEGER(ledger->dead_lettered), "in_flight", INTEGER(ledger->in_flight), "lost",
+		lost, "shed", "bypassed", INTEGER(ledger->bypassed), "observed", "dropped",
+		INTEGER(ledger->observed_dropped), "turned", INTEGER(ledger->observed_turned));
 }
 
 void status_print_ledger(const struct ledger *ledger, FILE *stream)
@@ -244,6 +246,9 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 			  "ledger", status_ledger_json(ledger), "functions",
 			  functions_json(bundle, ledger), "sinks", sinks_json(bundle, ledger),
 			  "user_tier", ledger->has_user_tier);
+	if (value)
+		json_object_set_new(value, "bypassed",
+				    json_boolean(entry->flags & FAAS_REGISTRY_BYPASSED));
 	if (value && entry->flags & FAAS_REGISTRY_TRIAL)
 		json_object_set_new(value, "trial", trial_json(entry));
 	if (value && ledger->has_user_tier) {
@@ -291,6 +296,8 @@ static void print_workflow(json_t *status)
 
 	printf("%s  version \"%s\"  generation %llu  slot %llu\n", text(status, "workflow"),
 	       text(status, "version"), number(status, "generation"), number(status, "slot"));
+	if (json_is_true(json_object_get(status, "bypassed")))
+		printf("  bypassed: packets pass without it; `ebpf-faas resume` ends that\n");
 	item = json_object_get(status, "trial");
 	if (item && number(item, "goes_back_to"))
 		printf("  on trial: without a verdict it goes back to generation %llu in %llu s\n",
@@ -318,6 +325,13 @@ static void print_workflow(json_t *status)
 	       number(ledger, "emitted"), number(ledger, "processed"),
 	       number(ledger, "dead_lettered"), number(ledger, "in_flight"));
 	print_numbers("  lost: ", json_object_get(ledger, "lost"));
+	if (number(ledger, "bypassed"))
+		printf("  of those that passed, %llu were bypassed\n", number(ledger, "bypassed"));
+	item = json_object_get(ledger, "observed");
+	if (number(item, "dropped") || number(item, "turned"))
+		printf("  of those that passed, %llu would have been dropped and %llu replied or "
+		       "redirected, were they not only observed\n",
+		       number(item, "dropped"), number(item, "turned"));
 	json_array_foreach (json_object_get(status, "functions"), i, item) {
 		json_t *time = json_object_get(item, "time");
 

@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "attach.h"
+#include "bundle_names.h"
 #include "command.h"
 #include "host.h"
 #include "ledger.h"
@@ -81,6 +82,37 @@ static void print_unloaded(const struct options *options, const char *name,
 		       (unsigned long long)ledger->log_pending_bytes);
 }
 
+/* What is kept of a workflow of that name, loaded or not. Whether anything was there. */
+static bool purge(const char *name)
+{
+	char path[FAAS_PATH_BYTES];
+
+	if (!bundle_name_valid(name)) /* it becomes part of a path */
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
+	if (access(path, F_OK))
+		return false;
+	host_remove_tree(path);
+	return true;
+}
+
+/* A workflow that is not loaded may have left letters. */
+static int purge_only(const struct options *options, struct diags *diags)
+{
+	const char *name = options->arguments[0];
+
+	if (!options->purge || !purge(name)) {
+		diag_fail(diags, DIAG_NOT_FOUND, "`ebpf-faas list` shows those that are",
+			  "workflow %s is not loaded", name);
+		return DIAG_FAILED;
+	}
+	if (options->json)
+		output_json(json_pack("{s:s, s:b}", "workflow", name, "purged", 1));
+	else
+		printf("deleted what was kept of %s\n", name);
+	return 0;
+}
+
 int verb_unload(const struct options *options, struct diags *diags)
 {
 	struct bundle *bundle = calloc(1, sizeof(*bundle));
@@ -100,8 +132,7 @@ int verb_unload(const struct options *options, struct diags *diags)
 	}
 	slot = host_find(&host, name);
 	if (!slot) {
-		diag_fail(diags, DIAG_NOT_FOUND, "`ebpf-faas list` shows those that are",
-			  "workflow %s is not loaded", name);
+		status = purge_only(options, diags);
 		host_close(&host);
 		goto cleanup;
 	}
@@ -123,6 +154,8 @@ int verb_unload(const struct options *options, struct diags *diags)
 			status = 0;
 	}
 	host_remove_workflow(&host, slot, name);
+	if (options->purge)
+		purge(name);
 	host_close(&host);
 	if (!status)
 		print_unloaded(options, name, ledger);

@@ -178,6 +178,11 @@ int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, co
 	update.takeover->resets = options->resets;
 	update.takeover->reset_count = options->reset_count;
 	*ret = (struct update_result){.slot = slot, .before = update.entry->generation};
+	if (trial && update.entry->flags & FAAS_REGISTRY_BYPASSED) {
+		diag_fail(diags, DIAG_FAILED, "`ebpf-faas resume` it first",
+			  "workflow %s is bypassed: a trial would see no packet", bundle->name);
+		goto cleanup;
+	}
 	if (look(&update, diags))
 		goto cleanup;
 	if (bundle_needs_runtime(bundle) || bundle_needs_runtime(update.from)) {

@@ -3,7 +3,7 @@
 _ebpf_faas()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
-	local verbs='build validate load update rollback confirm history unload list status state explain set functions version help'
+	local verbs='build validate load update rollback confirm bypass resume history unload list status state explain set functions gc version help'
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -39,7 +39,9 @@ _ebpf_faas()
 	load) options='--json --funcs --set --netns --confirm' ;;
 	update) options='--json --funcs --set --reset-state --confirm' ;;
 	rollback) options='--json --reset-state' ;;
-	unload) options='--json --now' ;;
+	bypass | resume) options='--json --all' ;;
+	gc) options='--json --dry-run' ;;
+	unload) options='--json --now --purge' ;;
 	state) options='--json --all' ;;
 	explain) options='--json --packet --pcap --interface --hook --funcs --set --netns' ;;
 	functions) options='--json --funcs' ;;
@@ -55,7 +57,7 @@ _ebpf_faas()
 	state)
 		[ "$COMP_CWORD" = 2 ] || return
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
-	unload | status | set | history | rollback | confirm)
+	unload | status | set | history | rollback | confirm | bypass | resume)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
 	help)
 		mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word") ;;

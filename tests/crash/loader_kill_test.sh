@@ -121,6 +121,22 @@ back_killed() {
 	same "on trial" $((back == 0)) "$(faas status --json gate | jq 'if .trial then 1 else 0 end')"
 }
 
+# The command had decided, or had not; what is in the slot follows after the repair.
+bypass_killed() {
+	local bypassed=true
+	[ "$POINT" != bypass.begun ] || bypassed=false
+	load_drops
+	killed bypass gate
+	send
+	one_version 0 0
+	fails 5 faas unload nothing-here
+	says 'an update of workflow gate half done'
+	same "bypassed" $bypassed "$(faas list --json | jq '.[0].bypassed')"
+	send
+	one_version "$(counted dropped)" "$(counted passed)"
+	same "matched" $((2 * COUNT)) "$(counted matched)"
+}
+
 # Each point of the commands $1, in one network; nothing is left behind by any.
 walk() {
 	local walked=0
@@ -142,10 +158,11 @@ walk_load() { walk load load_killed; }
 walk_unload() { walk unload unload_killed; }
 walk_back() { walk settle back_killed; }
 walk_confirm() { walk confirm confirm_killed; }
+walk_bypass() { walk bypass bypass_killed; }
 walk_update() { walk 'update|settle' update_killed; }
 
 every_point_has_a_walk() {
-	same "points that no walk takes" "" "$(grep -vE '^(load|unload|update|settle|confirm)\.' <<<"$POINTS" || true)"
+	same "points that no walk takes" "" "$(grep -vE '^(load|unload|update|settle|confirm|bypass)\.' <<<"$POINTS" || true)"
 }
 
 test_case "load killed at every step" walk_load
@@ -153,5 +170,6 @@ test_case "unload killed at every step" walk_unload
 test_case "update killed at every step" walk_update
 test_case "the way back killed at every step" walk_back
 test_case "confirm killed at every step" walk_confirm
+test_case "bypass killed at every step" walk_bypass
 test_case "no step is left out" every_point_has_a_walk
 tests_done

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What stands in the slots of a workflow that is bypassed: every packet passes, and
+ * is counted. One object for each workflow, as the slot is a constant.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include <ebpf_faas/pins.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FAAS_SLOTS_MAX);
+	__type(key, __u32);
+	__type(value, struct faas_slot_counters);
+} slot_counters SEC(".maps");
+
+const volatile __u32 bypass_slot SEC(".rodata.bypass") = 0;
+
+static __always_inline void count(void)
+{
+	__u32 slot = bypass_slot;
+	struct faas_slot_counters *counters = bpf_map_lookup_elem(&slot_counters, &slot);
+
+	if (counters)
+		counters->bypassed++;
+}
+
+SEC("xdp.frags")
+int bypass(struct xdp_md *context)
+{
+	count();
+	return XDP_PASS;
+}
+
+SEC("tc")
+int bypass_t(struct __sk_buff *context)
+{
+	count();
+	return TC_ACT_UNSPEC;
+}
+
+char bypass_license[] SEC("license") = "Dual BSD/GPL";
