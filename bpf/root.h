@@ -180,12 +180,19 @@ static __always_inline int root_enter(struct HOOK_CONTEXT *context, __u32 slot)
 	return HOOK_PASS;
 }
 
-/* What the port table alone does not answer: @p stage as for find_trigger(). */
-static __always_inline int root_search(struct parse *parse, enum parse_result result, __u32 stage,
+/* What the port table alone does not answer: @p ref is what it said, @p stage as
+ * for find_trigger(). */
+static __always_inline int root_search(struct parse *parse, enum parse_result result,
+				       struct faas_trigger_ref ref, __u32 stage,
 				       struct faas_packet *found)
 {
-	__u32 trigger = find_trigger(parse->context, found, stage), slot;
+	__u32 trigger = 0, slot;
 
+	/* The chain that it leads to holds the trigger mostly: one call then. */
+	if (faas_ref_is_chain(ref))
+		trigger = find_in_chain(parse->context, found, faas_ref_chain(ref));
+	if (!trigger)
+		trigger = find_trigger(parse->context, found, stage);
 	if (!trigger)
 		return root_pass(result);
 	slot = root_take(found, FIND_REF(trigger), parse->frame_bytes);
@@ -215,7 +222,7 @@ static __always_inline int root_run_ports(struct parse *parse, struct faas_packe
 			return root_enter(parse->context, slot);
 	}
 	rest = *found;
-	return root_search(parse, PARSE_PORTS, stage, &rest);
+	return root_search(parse, PARSE_PORTS, ref, stage, &rest);
 }
 
 /* The whole way of a packet. There are copies of what follows the parser: in the
@@ -249,7 +256,7 @@ static __always_inline int root_run(struct parse *parse)
 		if (!stage)
 			return root_pass(result);
 	}
-	return root_search(parse, result, stage, &found);
+	return root_search(parse, result, ref, stage, &found);
 }
 
 #endif
