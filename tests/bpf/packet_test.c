@@ -3,6 +3,7 @@
  * How packets are described to a workflow that takes everything: those without
  * ports, those in several buffers, those with a VLAN tag beside the frame.
  */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,14 @@
 #include <cmocka.h>
 
 #include <bpf/bpf.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <ebpf_faas/event.h>
 
@@ -293,7 +301,8 @@ static void test_several_buffers(void **state)
 		after = root_slot_counters(root, 1);
 		assert_int_equal(after.matched_bytes, before.matched_bytes + frame.bytes);
 	}
-	/* Linux 6.1 makes only packets of several pages, and for XDP only. */
+	/* Linux 6.1 makes only packets of several pages, and for XDP only; for TC,
+	 * test_headers_are_pulled() has them from a socket. */
 	if (root->hook == ROOT_XDP)
 		assert_in_range(made, 3, sizeof(splits) / sizeof(splits[0]));
 }
@@ -352,6 +361,78 @@ static void test_tag_beside_the_frame(void **state)
 	bpf_object__close(object);
 }
 
+/* ---- headers beyond the linear part, at TC ------------------------------------ */
+
+#define LOOPBACK 1 /* its index in every namespace */
+#define BIG_BYTES 6000
+
+static void loopback_up(void)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+	close(fd);
+}
+
+/* Send a frame of which the kernel puts @p linear_bytes into the linear part. */
+static void send_split(const struct frame *frame, uint16_t linear_bytes)
+{
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = LOOPBACK};
+	struct virtio_net_hdr header = {.hdr_len = linear_bytes};
+	struct iovec parts[] = {{&header, sizeof(header)}, {(void *)frame->data, frame->bytes}};
+	struct msghdr message = {
+		.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = parts, .msg_iovlen = 2};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), 0);
+	assert_int_equal(sendmsg(fd, &message, 0), sizeof(header) + frame->bytes);
+	close(fd);
+}
+
+/* Goes into a network namespace of its own and stays there. */
+static void test_headers_are_pulled(void **state)
+{
+	static const struct split rows_pulled[] = {
+		{"behind the Ethernet header", {.payload_bytes = BIG_BYTES}, 14, false},
+		{"in the IP header", {.payload_bytes = BIG_BYTES}, 20, false},
+		{"in the TCP header",
+		 {.protocol = IPPROTO_TCP, .payload_bytes = BIG_BYTES},
+		 40,
+		 false},
+		{"in an extension header",
+		 {.ip_version = 6, .extensions = {HOP}, .payload_bytes = BIG_BYTES},
+		 56,
+		 false},
+	};
+	struct root *root = *state;
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = LOOPBACK, .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .prog_fd = root->program_fd);
+	static struct frame frame;
+
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	loopback_up();
+	assert_int_equal(bpf_tc_hook_create(&hook), 0);
+	assert_int_equal(bpf_tc_attach(&hook, &filter), 0);
+	for (unsigned int i = 0; i < sizeof(rows_pulled) / sizeof(rows_pulled[0]); i++) {
+		const struct split *row = &rows_pulled[i];
+		struct faas_slot_counters before = root_slot_counters(root, 1), after;
+		struct faas_packet packet, expected;
+
+		frame_build(&row->spec, &frame);
+		expected = expected_split(&row->spec, &frame);
+		send_split(&frame, (uint16_t)row->linear_bytes);
+		after = root_slot_counters(root, 1);
+		if (after.matched != before.matched + 1)
+			fail_msg("%s was not taken", row->name);
+		assert_int_equal(after.matched_bytes, before.matched_bytes + frame.bytes);
+		packet = root_packet(root);
+		check(row->name, packet, &expected);
+	}
+}
+
 static int setup(void **state, enum root_hook hook)
 {
 	static struct root root;
@@ -388,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_without_ports),
 		cmocka_unit_test(test_several_buffers),
 		cmocka_unit_test(test_tag_beside_the_frame),
+		cmocka_unit_test(test_headers_are_pulled),
 	};
 
 	return cmocka_run_group_tests_name("packet, XDP", xdp, setup_xdp, teardown) +

@@ -236,13 +236,13 @@ static void read_counts(struct root *root, uint64_t ret[ROOT_COUNTS])
 		ret[ROOT_MATCHED] += root_slot_counters(root, slot).matched;
 }
 
-static void read_packet(struct root *root, struct faas_packet *ret)
+struct faas_packet root_packet(struct root *root)
 {
 	static struct faas_packet values[CPUS_MAX];
 	uint32_t zero = 0;
 
 	assert_int_equal(bpf_map_lookup_elem(root->packet_fd, &zero, values), 0);
-	*ret = values[sched_getcpu()];
+	return values[sched_getcpu()];
 }
 
 /* Which counter went up between two looks. */
@@ -292,7 +292,7 @@ enum root_count root_count(struct root *root, const void *frame, uint32_t bytes,
 	read_counts(root, after);
 	found = counted(before, after);
 	if (ret_packet && found == ROOT_MATCHED)
-		read_packet(root, ret_packet);
+		*ret_packet = root_packet(root);
 	return found;
 }
 
@@ -316,6 +316,6 @@ bool root_count_split(struct root *root, const void *frame, uint32_t bytes, uint
 	read_counts(root, after);
 	*ret = counted(before, after);
 	if (*ret == ROOT_MATCHED)
-		read_packet(root, ret_packet);
+		*ret_packet = root_packet(root);
 	return true;
 }

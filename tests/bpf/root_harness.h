@@ -75,6 +75,9 @@ uint16_t root_trigger(struct root *root, const void *frame, uint32_t bytes);
 bool root_count_split(struct root *root, const void *frame, uint32_t bytes, uint32_t linear_bytes,
 		      enum root_count *ret, struct faas_packet *ret_packet);
 
+/* How the last packet that was taken on this CPU was described. */
+struct faas_packet root_packet(struct root *root);
+
 /* Counters of a slot and of the interface, summed over CPUs. */
 struct faas_slot_counters root_slot_counters(struct root *root, uint32_t slot);
 struct faas_root_counters root_counters(struct root *root);
