@@ -62,7 +62,8 @@ FUNC_OBJS := $(patsubst funcs/%.bpf.c,$(BUILD)/funcs/%.bpf.o,$(KERNEL_FUNCS)) \
 # Tests.
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(shell find tests/unit -name '*_test.c' 2>/dev/null)))
 BPF_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bpf/*_test.c)))
-TEST_LIB_SRC := $(filter-out %.bpf.c %_main.c,$(sort $(wildcard tests/lib/*.c tests/bpf/*_harness.c)))
+TEST_LIB_SRC := $(filter-out %.bpf.c %_main.c,$(sort $(wildcard tests/lib/*.c tests/bpf/*_harness.c))) \
+	tools/benchmarks/plot.c
 TEST_PROGRAMS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(sort $(wildcard tests/lib/*_main.c)))
 TEST_BPF := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(sort $(shell find tests -name '*.bpf.c' 2>/dev/null | grep -v data/ | grep ^tests)))
 TEST_FUNCS := $(patsubst tests/%.user.c,$(BUILD)/tests/%.so,$(sort $(shell find tests -name '*.user.c' 2>/dev/null | grep -v data/)))

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+static bool died;
 
 void bench_die(const char *format, ...)
 {
@@ -18,7 +21,46 @@ void bench_die(const char *format, ...)
 	vfprintf(stderr, format, arguments);
 	fprintf(stderr, "\n");
 	va_end(arguments);
+	died = true;
 	exit(1);
+}
+
+/* The figures until now, and where they go at the end. */
+static struct plot plot;
+static const char *svg_path, *table_path;
+
+static void write_file(const char *path, const char *mode,
+		       void (*write)(const struct plot *, FILE *))
+{
+	FILE *out = fopen(path, mode);
+	int failed = !out;
+
+	if (out) {
+		write(&plot, out);
+		failed = ferror(out);
+		failed |= fclose(out);
+	}
+	if (failed) {
+		fprintf(stderr, "bench: %s: %s\n", path, strerror(errno));
+		_exit(1);
+	}
+}
+
+static void write_plots(void)
+{
+	fflush(stdout);
+	if (died)
+		return;
+	if (svg_path)
+		write_file(svg_path, "we", plot_svg);
+	if (table_path)
+		write_file(table_path, "ae", plot_table);
+}
+
+/* Whether argv[at] is this option and has a value. */
+static bool is_option(const char *name, int argc, char **argv, int at)
+{
+	return at + 1 < argc && !strcmp(argv[at], name);
 }
 
 struct bench bench_options(const char *name, int argc, char **argv)
@@ -30,7 +72,11 @@ struct bench bench_options(const char *name, int argc, char **argv)
 
 		if (!strcmp(argv[i], "--json")) {
 			bench.json = true;
-		} else if (!strcmp(argv[i], "--rounds") && i + 1 < argc) {
+		} else if (is_option("--svg", argc, argv, i)) {
+			svg_path = argv[++i];
+		} else if (is_option("--table", argc, argv, i)) {
+			table_path = argv[++i];
+		} else if (is_option("--rounds", argc, argv, i)) {
 			bench.rounds = (unsigned int)strtoul(argv[++i], &end, 10);
 			if (*end || bench.rounds < BENCH_ROUNDS_MIN ||
 			    bench.rounds > BENCH_ROUNDS_MAX) {
@@ -39,10 +85,15 @@ struct bench bench_options(const char *name, int argc, char **argv)
 				exit(2);
 			}
 		} else {
-			fprintf(stderr, "usage: %s [--rounds N] [--json]\n", name);
+			fprintf(stderr,
+				"usage: %s [--rounds N] [--json] [--svg FILE] [--table FILE]\n",
+				name);
 			exit(2);
 		}
 	}
+	snprintf(plot.bench, sizeof(plot.bench), "%s", name);
+	plot.rounds = bench.rounds;
+	atexit(write_plots);
 	return bench;
 }
 
@@ -76,6 +127,16 @@ double bench_median(const struct bench_series *series)
 	return quantile(series, 0.5);
 }
 
+static struct plot_side plot_side(const char *text, const struct bench_series *series)
+{
+	struct plot_side side = {.median = bench_median(series),
+				 .low = quantile(series, 0),
+				 .high = quantile(series, 1)};
+
+	snprintf(side.text, sizeof(side.text), "%s", text);
+	return side;
+}
+
 static void print_side(const char *side, const char *text, const struct bench_series *series,
 		       const char *unit)
 {
@@ -96,6 +157,19 @@ bool bench_figure(const struct bench *bench, const char *figure, const char *our
 		   : kind == BENCH_EXACTLY  ? ratio == goal
 					    : true;
 
+	if (plot.count < PLOT_FIGURES_MAX) {
+		struct plot_figure *one = &plot.figures[plot.count++];
+
+		snprintf(one->name, sizeof(one->name), "%s", figure);
+		snprintf(one->unit, sizeof(one->unit), "%s", unit);
+		one->sides[0] = plot_side(ours_text, ours);
+		one->sides[1] = plot_side(peer_text, peer);
+		one->side_count = 2;
+		one->kind = kind;
+		one->goal = goal;
+		one->ratio = ratio;
+		one->met = met;
+	}
 	if (bench->json) {
 		printf("{\"bench\": \"%s\", \"figure\": \"%s\", \"ours\": %.6g, \"peer\": %.6g, "
 		       "\"unit\": \"%s\", \"ratio\": %.4g, ",
@@ -116,6 +190,23 @@ bool bench_figure(const struct bench *bench, const char *figure, const char *our
 	}
 	fflush(stdout);
 	return met;
+}
+
+void bench_beside(const struct bench *bench, const char *text, const struct bench_series *series)
+{
+	struct plot_figure *figure = plot.count ? &plot.figures[plot.count - 1] : NULL;
+
+	if (!figure)
+		return;
+	if (figure->side_count < PLOT_SIDES_MAX)
+		figure->sides[figure->side_count++] = plot_side(text, series);
+	if (bench->json)
+		printf("{\"bench\": \"%s\", \"figure\": \"%s\", \"beside\": \"%s\", \"value\": "
+		       "%.6g, \"unit\": \"%s\"}\n",
+		       bench->name, figure->name, text, bench_median(series), figure->unit);
+	else
+		print_side("", text, series, figure->unit);
+	fflush(stdout);
 }
 
 int bench_pin(int cpu)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "plot.h"
+
 #define BENCH_ROUNDS_DEFAULT 11
 #define BENCH_ROUNDS_MIN 7
 #define BENCH_ROUNDS_MAX 101
@@ -25,14 +27,9 @@ struct bench_series {
 	unsigned int count;
 };
 
-enum bench_goal {
-	BENCH_AT_MOST,
-	BENCH_AT_LEAST,
-	BENCH_EXACTLY,
-	BENCH_INFORMATION, /* no goal: the figure explains another */
-};
-
-/* Options --rounds N and --json; exits with 2 on others. */
+/* Options --rounds N, --json, --svg FILE and --table FILE; exits with 2 on others.
+ * The files are written when the program ends: a picture of all figures, and a
+ * Markdown table of them, appended. */
 struct bench bench_options(const char *name, int argc, char **argv);
 
 void bench_add(struct bench_series *series, double value);
@@ -48,6 +45,12 @@ bool bench_figure(const struct bench *bench, const char *figure, const char *our
 		  const struct bench_series *ours, const char *peer_text,
 		  const struct bench_series *peer, const char *unit, enum bench_goal kind,
 		  double goal);
+
+/**
+ * Another way to do what the figure printed last is about, beside ours and the peer:
+ * without a goal, for the picture and the table.
+ */
+void bench_beside(const struct bench *bench, const char *text, const struct bench_series *series);
 
 /* Pin this process to one core. 0 or -errno. */
 int bench_pin(int cpu);
