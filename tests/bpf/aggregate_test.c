@@ -318,11 +318,11 @@ static void test_together(void **state)
 	struct harness_answer answer;
 
 	(void)state;
-	harness_run_together(harness, 0, &spec, 50000, tallies);
+	harness_run_together(harness, 0, &spec, VARY_NOTHING, 50000, tallies);
 	assert_int_equal(tallies[GATHERED], HARNESS_TOGETHER * 50000);
 	for (int round = 0; round < 50; round++) {
 		change_all(harness, "aggregate", end_window);
-		harness_run_together(harness, 0, &spec, 2000, tallies);
+		harness_run_together(harness, 0, &spec, VARY_NOTHING, 2000, tallies);
 		assert_int_equal(tallies[WINDOW], 1);
 		assert_int_equal(tallies[GATHERED], HARNESS_TOGETHER * 2000 - 1);
 	}

@@ -295,7 +295,7 @@ static void test_together(void **state)
 
 	(void)state;
 	frame_build(&spec, &frame);
-	harness_run_together(harness, 0, &spec, repeat, tallies);
+	harness_run_together(harness, 0, &spec, VARY_NOTHING, repeat, tallies);
 	assert_int_equal(tallies[COUNTED], HARNESS_TOGETHER * repeat);
 	assert_int_equal(bpf_map_lookup_elem(map_fd(harness, "count"), &key, &counter), 0);
 	assert_int_equal(counter.packets, HARNESS_TOGETHER * repeat);

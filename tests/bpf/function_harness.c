@@ -440,24 +440,26 @@ static void take_tallies(struct harness *harness, uint64_t ret[FAAS_OUTPUTS_MAX]
 	}
 }
 
-void harness_run_together(struct harness *harness, unsigned int instance,
-			  const struct frame_spec *spec, unsigned int repeat,
-			  uint64_t ret_tallies[FAAS_OUTPUTS_MAX])
+unsigned int harness_run_together(struct harness *harness, unsigned int instance,
+				  const struct frame_spec *spec, enum harness_vary vary,
+				  unsigned int repeat, uint64_t ret_tallies[FAAS_OUTPUTS_MAX])
 {
-	struct one_request request = {.instance = instance, .tally = 1};
+	struct one_request request = {.instance = instance, .vary = (uint16_t)vary, .tally = 1};
+	static const uint64_t sequence[HARNESS_CPUS_MAX];
 	struct runner runners[HARNESS_TOGETHER] = {{0}};
-	unsigned int count = usable_cpus(runners, HARNESS_TOGETHER);
+	const unsigned int cpus = usable_cpus(runners, HARNESS_TOGETHER);
 	pthread_barrier_t barrier;
 	struct faas_packet packet;
 	struct frame frame;
 
 	/* One CPU takes turns: the answers must be the same, if not as hard won. */
-	for (; count < HARNESS_TOGETHER; count++)
-		runners[count].cpu = runners[0].cpu;
+	for (unsigned int i = cpus; i < HARNESS_TOGETHER; i++)
+		runners[i].cpu = runners[0].cpu;
 	frame_build(spec, &frame);
 	packet = harness_describe(spec, &frame, 0);
 	set_packet(harness, &packet);
 	set_map(harness, "request", &request);
+	set_map(harness, "sequence", sequence);
 	assert_int_equal(pthread_barrier_init(&barrier, NULL, HARNESS_TOGETHER), 0);
 	for (unsigned int i = 0; i < HARNESS_TOGETHER; i++) {
 		runners[i].barrier = &barrier;
@@ -475,6 +477,7 @@ void harness_run_together(struct harness *harness, unsigned int instance,
 		assert_int_equal(runners[i].verdict, XDP_PASS);
 	}
 	take_tallies(harness, ret_tallies);
+	return cpus;
 }
 
 /* ---- time ---- */

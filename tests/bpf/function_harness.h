@@ -89,18 +89,20 @@ void harness_run_packet(struct harness *harness, unsigned int instance, const vo
 			uint32_t bytes, const struct faas_packet *packet,
 			struct harness_answer *ret);
 
+/* What is not alike in packets that are run many times: nothing; the first 8 bytes of
+ * the payload; 4 bytes of the source address (IPv4 without VLAN tag); or the payload,
+ * but on each CPU the same in the same order. */
+enum harness_vary { VARY_NOTHING, VARY_PAYLOAD, VARY_SOURCE, VARY_IN_STEP };
+
 /* The same from HARNESS_TOGETHER threads at once, on as many CPUs if there are,
- * each @p repeat times. Adds to @p tallies how often each output was the answer. */
-void harness_run_together(struct harness *harness, unsigned int instance,
-			  const struct frame_spec *spec, unsigned int repeat,
-			  uint64_t ret_tallies[FAAS_OUTPUTS_MAX]);
+ * each @p repeat times. @p ret_tallies is how often each output was the answer.
+ * Returns how many CPUs there were. */
+unsigned int harness_run_together(struct harness *harness, unsigned int instance,
+				  const struct frame_spec *spec, enum harness_vary vary,
+				  unsigned int repeat, uint64_t ret_tallies[FAAS_OUTPUTS_MAX]);
 
 /* Change a changeable parameter of 4 or 8 bytes. */
 void harness_set(struct harness *harness, const char *instance, const char *param, int64_t value);
-
-/* What is not alike in the packets of a measurement: nothing, the first 8 bytes of
- * the payload, or 4 bytes of the source address (IPv4 without VLAN tag). */
-enum harness_vary { VARY_NOTHING, VARY_PAYLOAD, VARY_SOURCE };
 
 /* Time @p repeat runs, in nanoseconds each. */
 uint32_t harness_time(struct harness *harness, unsigned int instance, const struct frame_spec *spec,

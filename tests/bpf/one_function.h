@@ -13,9 +13,10 @@
 
 struct one_request {
 	__u32 instance;
-	/* For measuring: each run writes the next number into the first 8 bytes of
-	 * the payload (1) or over the IPv4 source address (2), so that no two
-	 * packets are alike. */
+	/* So that no two packets are alike, each run writes the next number into the
+	 * first 8 bytes of the payload (1) or over the IPv4 source address (2). Or
+	 * into the payload, but each CPU counts for itself (3): all have the same
+	 * packets in the same order. */
 	__u16 vary;
 	__u16 tally; /* count answers in the map `tallies` */
 	__u64 number;
@@ -52,15 +53,26 @@ struct {
 	__type(value, struct one_answer);
 } answer SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} sequence SEC(".maps");
+
 /* Make the packet unlike all before. 0, or -1: it is too short for that. */
 faas_inline int one_vary(const struct faas_call *call, struct one_request *asked)
 {
-	if (asked->vary == 1) {
-		__u64 *number = faas_payload(call, 0, sizeof(*number));
+	__u32 zero = 0;
 
-		if (!number)
+	if (asked->vary == 1 || asked->vary == 3) {
+		__u64 *number = faas_payload(call, 0, sizeof(*number)), *counter = &asked->number;
+
+		if (asked->vary == 3)
+			counter = bpf_map_lookup_elem(&sequence, &zero);
+		if (!number || !counter)
 			return -1;
-		*number = ++asked->number;
+		*number = ++*counter;
 	} else {
 		__u32 *source = call->data + SOURCE4_OFFSET;
 

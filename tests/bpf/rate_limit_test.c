@@ -325,7 +325,7 @@ static void test_together(void **state)
 	for (int round = 1; round <= 20; round++) {
 		snprintf(source, sizeof(source), "10.1.1.%d", round);
 		spec.source = source;
-		harness_run_together(harness, 0, &spec, 20000, tallies);
+		harness_run_together(harness, 0, &spec, VARY_NOTHING, 20000, tallies);
 		assert_int_equal(tallies[WITHIN], 1000);
 		assert_int_equal(tallies[OVER], HARNESS_TOGETHER * 20000 - 1000);
 	}

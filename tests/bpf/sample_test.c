@@ -64,7 +64,7 @@ static void test_packets(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		harness_set(harness, "sample", "every", rows[i].every);
-		harness_run_together(harness, 0, &spec, 100000, tallies);
+		harness_run_together(harness, 0, &spec, VARY_NOTHING, 100000, tallies);
 		assert_int_equal(tallies[SAMPLED] + tallies[REST], 200000);
 		assert_in_range(tallies[SAMPLED], rows[i].least, rows[i].most);
 	}

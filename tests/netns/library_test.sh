@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The function library on real interfaces: each example as its README says it.
+# shellcheck source=lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+# eth0, as the examples call it, to the plant; eth1 and eth2 lead back into it.
+example_network() {
+	local number
+	netns_make "$GATEWAY"
+	netns_make "$PLANT"
+	for number in 0 1 2; do
+		netns_veth "$GATEWAY" "eth$number" "$PLANT" "plant$number"
+	done
+	in_netns "$GATEWAY" ip address add 10.20.0.1/24 dev eth0
+	in_netns "$PLANT" ip address add 10.20.0.2/24 dev plant0
+}
+
+# example FUNCTION OPTION...: load its example; records go to $CASE/records.jsonl.
+example() {
+	local sink name=$1
+	shift
+	sink=$(grep -B 1 '^    file:' "$TOP/funcs/$name/example.yaml" | sed -n 's/^  \([a-z-]*\):$/\1/p')
+	[ -z "$sink" ] || set -- --set "sinks.$sink.file.path=$CASE/records.jsonl" "$@"
+	faas load --netns "$GATEWAY" "$@" "$TOP/funcs/$name/example.yaml"
+}
+
+every_example() {
+	local folder name
+	example_network
+	for folder in "$TOP"/funcs/*/; do
+		name=$(sed -n 's/^workflow: //p' "$folder/example.yaml")
+		example "$(basename "$folder")"
+		faas unload --now "$name"
+	done
+}
+
+addresses_listed() {
+	example_network
+	printf '%s\n' '10.20.0.0/24' '10.20.0.2/32 0 # the plant' >"$CASE/list"
+	sed "s|plant.txt|list|; s|protocol: tcp, destination_port: 502|protocol: udp, destination_port: 5005|" \
+		"$TOP/funcs/cidr/example.yaml" >"$CASE/guard.yaml"
+	faas load --netns "$GATEWAY" --funcs "$TOP/funcs" "$CASE/guard.yaml"
+	traffic --to 10.20.0.1:5005 --count 100
+	settle modbus-guard
+	same "dropped: an exception" 100 "$(counted dropped)"
+	faas unload --now modbus-guard
+	echo '10.20.0.2/31' >"$CASE/list"
+	faas load --netns "$GATEWAY" --funcs "$TOP/funcs" "$CASE/guard.yaml"
+	traffic --to 10.20.0.1:5005 --count 100
+	settle modbus-guard
+	same "passed: listed" 100 "$(counted passed)"
+}
+
+# In an hour's period nothing comes back during the test.
+rate_limited() {
+	example_network
+	example rate_limit --set functions.fair.params.per=1h
+	traffic --to 10.20.0.1:53 --count 100
+	settle fair-dns
+	same "passed" 40 "$(counted passed)"
+	faas set fair-dns fair.burst=50
+	traffic --to 10.20.0.1:53 --count 100
+	settle fair-dns
+	same "passed with a larger burst" 50 "$(counted passed)"
+	same "dropped" 150 "$(counted dropped)"
+}
+
+sampled() {
+	example_network
+	example sample
+	faas set spot-check some.every=1
+	traffic --to 10.20.0.1:5005 --count 50
+	settle spot-check
+	wait_for 10 lines_are "$CASE/records.jsonl" 50 || true
+	same "records" 50 "$(lines_of "$CASE/records.jsonl")"
+}
+
+# The sender counts in the first bytes of its payload; of one key all levels are
+# within the threshold but the first.
+values_changed() {
+	example_network
+	example deadband --set functions.news.params.by='[source_address]'
+	traffic --to 10.20.0.1:5006 --count 50
+	settle tank-levels
+	wait_for 10 lines_are "$CASE/records.jsonl" 1 || true
+	cat "$CASE/records.jsonl"
+	same "records" 1 "$(lines_of "$CASE/records.jsonl")"
+	same "a first value has none before it" null "$(jq -c '.fields.previous' "$CASE/records.jsonl")"
+}
+
+# A window of 100 ms: packets over half a second make a few records, which tell of
+# all packets but those of the window that goes on.
+windows_told() {
+	local told _
+	example_network
+	example aggregate --set functions.minutes.params.window=100ms
+	for _ in 1 2 3 4 5; do
+		traffic --to 10.20.0.1:5008 --count 20
+		sleep 0.15
+	done
+	traffic --to 10.20.0.1:5008 --count 1
+	settle power-minutes
+	wait_for 10 lines_are "$CASE/records.jsonl" 5 || true
+	told=$(jq -s 'map(.fields.count) | add' "$CASE/records.jsonl")
+	same "values told of" 100 "$told"
+	same "means within their window" 0 \
+		"$(jq -s 'map(select(.fields.mean < .fields.min or .fields.mean > .fields.max)) | length' "$CASE/records.jsonl")"
+}
+
+test_case "each example loads and is gone again" every_example
+test_case "cidr: exceptions and lists" addresses_listed
+test_case "rate_limit: exactly the burst, also a changed one" rate_limited
+test_case "sample: changed while it runs" sampled
+test_case "deadband: one record of many like values" values_changed
+test_case "aggregate: windows tell of every value once" windows_told
+tests_done
