@@ -73,8 +73,10 @@ int capture_open(const char *path, struct capture **ret, struct diags *diags)
 		goto failed;
 	capture->pcap = capture->library.open(path, PCAP_TSTAMP_PRECISION_NANO, error);
 	if (!capture->pcap) {
-		diag_fail(diags, DIAG_NOT_FOUND, "a pcap or pcapng file is needed", "%s: %s", path,
-			  error);
+		bool named = !strncmp(error, path, strlen(path)); /* as for some errors */
+
+		diag_fail(diags, DIAG_NOT_FOUND, "a pcap or pcapng file is needed", "%s%s%s",
+			  named ? "" : path, named ? "" : ": ", error);
 		goto failed;
 	}
 	type = capture->library.link_type(capture->pcap);

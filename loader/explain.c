@@ -401,8 +401,8 @@ int verb_explain(const struct options *options, struct diags *diags)
 	int error = 0;
 
 	if (!options->packet == !options->pcap)
-		return diag_fail(diags, DIAG_USAGE, "give --packet HEX or --pcap FILE",
-				 "which packets?");
+		return diag_fail(diags, DIAG_USAGE, "give --packet HEX or --pcap FILE, one of them",
+				 "there are no packets to explain, or two sources of them");
 	if (options->hook && bundle_word(bundle_hook_words, options->hook) < 0)
 		return diag_fail(diags, DIAG_USAGE, "xdp, xdp-generic, tc-ingress or tc-egress",
 				 "no hook `%s`", options->hook);

@@ -106,6 +106,21 @@ static json_t *read_lines(const char *workflow)
 	return list;
 }
 
+/* The version of a generation stands where it came; its other events get it from there. */
+static void name_versions(json_t *list)
+{
+	json_t *line, *earlier;
+	size_t i, k;
+
+	json_array_foreach (list, i, line)
+		json_array_foreach (list, k, earlier)
+			if (k < i && !text_of(line, "version")[0] &&
+			    json_equal(json_object_get(earlier, "generation"),
+				       json_object_get(line, "generation")))
+				json_object_set(line, "version",
+						json_object_get(earlier, "version"));
+}
+
 int verb_history(const struct options *options, struct diags *diags)
 {
 	const char *name = options->arguments[0];
@@ -124,6 +139,7 @@ int verb_history(const struct options *options, struct diags *diags)
 		return DIAG_NOT_FOUND;
 	}
 	list = read_lines(name);
+	name_versions(list);
 	if (options->json) {
 		output_json(list);
 		return 0;

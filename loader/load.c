@@ -126,7 +126,8 @@ static int load_under_lock(struct load *load, struct diags *diags)
 
 	if (host_find(&load->host, bundle->name))
 		return diag_fail(diags, DIAG_FAILED,
-				 "unload it first, or give this one another name",
+				 "`ebpf-faas update` puts another version in its place; a second "
+				 "workflow needs another name",
 				 "workflow %s is loaded already", bundle->name);
 	slot = host_free_slot(&load->host);
 	if (!slot)

@@ -13,6 +13,8 @@
 #include "command.h"
 #include "output.h"
 
+#define HELP_COLUMN 22 /* characters of the left column of help */
+
 enum option_id {
 	OPTION_JSON = 1 << 0,
 	OPTION_NOW = 1 << 1,
@@ -122,6 +124,15 @@ static const struct {
 
 #define VERB_COUNT (sizeof(verb_table) / sizeof(verb_table[0]))
 
+/* Two columns; what is too wide for the first has a line of its own. */
+static void print_row(FILE *stream, const char *left, const char *right)
+{
+	if (strlen(left) > HELP_COLUMN)
+		fprintf(stream, "  %s\n  %-*s %s\n", left, HELP_COLUMN, "", right);
+	else
+		fprintf(stream, "  %-*s %s\n", HELP_COLUMN, left, right);
+}
+
 static void print_options(FILE *stream, unsigned int set)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
@@ -132,7 +143,7 @@ static void print_options(FILE *stream, unsigned int set)
 		snprintf(left, sizeof(left), "%s%s%s", option_table[i].name,
 			 option_table[i].argument ? " " : "",
 			 option_table[i].argument ? option_table[i].argument : "");
-		fprintf(stream, "  %-20s %s\n", left, option_table[i].help);
+		print_row(stream, left, option_table[i].help);
 	}
 }
 
@@ -143,7 +154,7 @@ static void print_help(FILE *stream)
 		char left[64];
 
 		snprintf(left, sizeof(left), "%s %s", verb_table[i].name, verb_table[i].arguments);
-		fprintf(stream, "  %-20s %s\n", left, verb_table[i].help);
+		print_row(stream, left, verb_table[i].help);
 	}
 	fprintf(stream, "\nOptions:\n");
 	print_options(stream, ~0u);
@@ -277,9 +288,25 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 	return -1;
 }
 
+/* What @p verb takes instead of the option that it does not take. */
+static int refuse_option(size_t verb, const char *option, int chars, struct diags *diags)
+{
+	char advice[256] = "";
+
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		size_t used = strlen(advice);
+
+		if (option_table[i].id & verb_table[verb].options)
+			snprintf(advice + used, sizeof(advice) - used, "%s%s",
+				 used ? ", " : "it takes ", option_table[i].name);
+	}
+	return diag_fail(diags, DIAG_USAGE, advice, "`%s` has no option %.*s",
+			 verb_table[verb].name, chars, option);
+}
+
 /* Read one option at argv[*at] and its value. */
-static int parse_option(int argc, char **argv, int *at, unsigned int allowed,
-			struct options *options, struct diags *diags)
+static int parse_option(int argc, char **argv, int *at, size_t verb, struct options *options,
+			struct diags *diags)
 {
 	const char *argument = argv[*at];
 	const char *equals = strchr(argument, '=');
@@ -291,7 +318,7 @@ static int parse_option(int argc, char **argv, int *at, unsigned int allowed,
 		if (strlen(option_table[i].name) != chars ||
 		    strncmp(option_table[i].name, argument, chars))
 			continue;
-		if (!(option_table[i].id & allowed))
+		if (!(option_table[i].id & verb_table[verb].options))
 			break;
 		if (!option_table[i].argument && equals)
 			return diag_fail(diags, DIAG_USAGE, NULL, "%s takes no value",
@@ -307,8 +334,7 @@ static int parse_option(int argc, char **argv, int *at, unsigned int allowed,
 		}
 		return take_option(option_table[i].id, value, options, diags);
 	}
-	return diag_fail(diags, DIAG_USAGE, "`ebpf-faas help VERB` lists the options of a verb",
-			 "unknown option %.*s", (int)chars, argument);
+	return refuse_option(verb, argument, (int)chars, diags);
 }
 
 static int run(int argc, char **argv, struct options *options, struct diags *diags)
@@ -356,7 +382,7 @@ static int run(int argc, char **argv, struct options *options, struct diags *dia
 			status = verb_help(options, diags);
 			goto cleanup;
 		}
-		if (parse_option(argc, argv, &i, verb_table[verb].options, options, diags))
+		if (parse_option(argc, argv, &i, (size_t)verb, options, diags))
 			goto cleanup;
 	}
 	if (options->argument_count < verb_table[verb].arguments_min ||

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "attach.h"
+#include "bundle_names.h"
 #include "clock.h"
 #include "command.h"
 #include "control_client.h"
@@ -162,7 +163,8 @@ static json_t *interface_json(const struct bundle *bundle, const struct attachme
 	struct faas_root_counters counters = {0};
 	json_t *value;
 
-	value = json_pack("{s:s, s:s, s:I, s:s, s:s}", "trigger", trigger->name, "interface",
+	value = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s}", "trigger", trigger->name,
+			  "trigger_mode", bundle_mode_words[trigger->mode], "interface",
 			  attachment->interface.name, "index", INTEGER(attachment->interface.index),
 			  "hook", attach_hook_name(attachment->hook), "mode",
 			  attach_mode_name(mode));
@@ -306,8 +308,8 @@ static void print_workflow(json_t *status)
 		printf("  on trial: unless confirmed it is unloaded in %llu s\n",
 		       number(item, "left_ms") / 1000);
 	json_array_foreach (json_object_get(status, "interfaces"), i, item) {
-		printf("  trigger %s on %s (%s): %s\n", text(item, "trigger"),
-		       text(item, "interface"), text(item, "hook"),
+		printf("  trigger %s on %s (%s, %s): %s\n", text(item, "trigger"),
+		       text(item, "interface"), text(item, "hook"), text(item, "trigger_mode"),
 		       strcmp(text(item, "mode"), "gone")
 			       ? text(item, "mode")
 			       : "gone (the interface or its program was removed)");

@@ -29,6 +29,7 @@ exit_statuses() {
 	fails 2 faas load --frobnicate x
 	fails 2 faas status a b
 	fails 2 faas list --now
+	says '`list` has no option --now; it takes --json$'
 	fails 5 faas status nothing-here
 	fails 5 faas unload nothing-here
 	fails 5 faas functions nothing_here
