@@ -79,7 +79,8 @@ void netlink_attributes(const struct rtattr *first, size_t bytes, const struct r
 {
 	unsigned int left = (unsigned int)bytes;
 
-	memset(ret, 0, (max + 1) * sizeof(*ret));
+	for (unsigned int i = 0; i <= max; i++)
+		ret[i] = NULL;
 	for (; RTA_OK(first, left); first = RTA_NEXT(first, left)) {
 		unsigned int type = first->rta_type & NLA_TYPE_MASK;
 
@@ -111,11 +112,14 @@ uint32_t netlink_number(const struct rtattr *attribute)
 
 void netlink_text(const struct rtattr *attribute, char *ret, size_t bytes)
 {
-	size_t length = attribute ? RTA_PAYLOAD(attribute) : 0;
+	size_t length;
 
+	ret[0] = '\0';
+	if (!attribute)
+		return;
+	length = RTA_PAYLOAD(attribute);
 	if (length >= bytes)
 		length = bytes - 1;
-	if (length)
-		memcpy(ret, RTA_DATA(attribute), length);
+	memcpy(ret, RTA_DATA(attribute), length);
 	ret[length] = '\0';
 }
