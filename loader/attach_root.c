@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "fault.h"
 #include "paths.h"
 
 static const struct {
@@ -134,6 +135,7 @@ static int load_and_attach(const struct host *host, const struct root *root, enu
 				 "the kernel refused the root program: %s", strerror(-error));
 	if (pin_all(root, object, bpf_program__fd(program), diags))
 		return -1;
+	fault_point("load.root_pinned");
 	return root->hook == ATTACH_XDP ? xdp_attach(root, hook, bpf_program__fd(program), diags)
 					: tc_attach(root, bpf_program__fd(program), diags);
 }
@@ -176,6 +178,7 @@ void root_remove(const struct root *root)
 		bpf_link_detach(link);
 		close(link);
 	}
+	fault_point("unload.root_unused");
 	root_path(root, NULL, path, sizeof(path));
 	host_remove_tree(path);
 	*strrchr(path, '/') = '\0';

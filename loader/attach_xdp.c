@@ -10,6 +10,7 @@
 
 #include "attach_holder.h"
 #include "attach_root.h"
+#include "fault.h"
 #include "preflight.h"
 
 uint32_t xdp_program(const struct root *root)
@@ -74,6 +75,7 @@ int xdp_attach(const struct root *root, enum bundle_hook hook, int program, stru
 	link = bpf_link_create(program, (int)root->interface.index, BPF_XDP, &options);
 	if (link < 0)
 		return report(errno, root, hook, diags);
+	fault_point("load.link_made");
 	root_path(root, FAAS_PIN_LINK, path, sizeof(path));
 	error = bpf_obj_pin(link, path) ? -errno : 0;
 	close(link);

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "dispatch_internal.h"
+#include "fault.h"
 
 /* ---- room -------------------------------------------------------------------- */
 
@@ -50,7 +51,7 @@ static int find_entry(struct allocation *allocation, uint32_t *ret)
 static int place_chain(struct allocation *allocation, uint32_t number)
 {
 	struct dispatch *dispatch = allocation->dispatch;
-	uint32_t path[FAAS_CANDIDATES_MAX], depth = 0;
+	uint32_t path[FAAS_CANDIDATES_MAX] = {0}, depth = 0;
 	int error = 0;
 
 	for (; number >= FAAS_RULES_MAX; depth++) {
@@ -244,6 +245,7 @@ int dispatch_commit(struct dispatch *dispatch, struct dispatch_refusal *ret)
 		error = place_all(&allocation);
 	if (error)
 		return error;
+	fault_point("load.chains_written");
 	stages = find_stages(dispatch);
 	/* A table's bit is set before anything is in it, and cleared after all of it is
 	 * gone: a killed command leaves no entry that later ones do not look for. */
@@ -253,6 +255,7 @@ int dispatch_commit(struct dispatch *dispatch, struct dispatch_refusal *ret)
 		error = store_keyed(dispatch, map);
 	if (error)
 		return error;
+	fault_point("load.places_switched");
 	__atomic_store_n(storage->stages, stages, __ATOMIC_RELEASE);
 	dispatch->stages = stages;
 	return 0;

@@ -190,7 +190,7 @@ test_case "clsact: somebody else uses the qdisc we made" clsact_adopted
 test_case "clsact: a qdisc that was there" clsact_kept
 test_case "clsact: our place is taken" clsact_place_taken
 test_case "clsact: somebody removed our filter" clsact_removed
-test_case "tcx: a link" tcx
+test_case "a tcx link" tcx
 test_case "a choice that is none" wrong_choice
 test_case "XDP and TC on one interface" all_hooks
 tests_done
