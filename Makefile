@@ -71,7 +71,7 @@ BENCH_PROGRAMS := $(patsubst tools/benchmarks/%_main.c,$(BUILD)/bench/%,$(sort $
 BENCH_BPF := $(patsubst tools/benchmarks/%.c,$(BUILD)/bench/%.o,$(sort $(wildcard tools/benchmarks/*.bpf.c)))
 LIBTEST := $(BUILD)/libtest.a
 
-.PHONY: all check demo cleanroom bench lint format fuzz asan unit tests install uninstall dist clean help bench-programs
+.PHONY: all check demo cleanroom vm-check vm-check-short bench lint format fuzz asan unit tests install uninstall dist clean help bench-programs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -100,7 +100,7 @@ $(LIBTEST): $(call obj,$(TEST_LIB_SRC))
 $(BUILD)/%.a:
 	$(call say,AR,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 link = $(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1) $(LIBS)
 
@@ -191,6 +191,10 @@ demo: ## run the demonstration
 	tools/demo
 cleanroom: ## run the demonstration in a clean Debian; takes minutes
 	tools/cleanroom
+vm-check: ## run the tests on other kernels, and on arm64, in virtual machines; takes more than an hour
+	tools/vm-check
+vm-check-short: ## run some of the tests on Linux 6.1 in a virtual machine
+	tools/vm-check --short
 bench: ## run every benchmark
 	tools/bench all
 

@@ -23,6 +23,7 @@
 #include <ebpf_faas/event.h>
 
 #include "one_function.h"
+#include "store.h"
 
 #define HARNESS_SHOWN_BYTES 900 /* of the log: cmocka cuts messages at 1024 */
 #define COST_ROUNDS 7
@@ -117,15 +118,14 @@ static void write_instance(FILE *out, const struct harness_instance *instance)
 			instance->fields[i], i);
 }
 
-static void write_driver(struct workshop *workshop, const struct harness_instance *instances,
-			 unsigned int count)
+/* The driver's source. Returns-owned. */
+static char *driver_text(const struct harness_instance *instances, unsigned int count)
 {
-	FILE *out = fopen(workshop->driver_c, "we");
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
 
-	if (!out) {
-		fail_msg("%s: %s", workshop->driver_c, strerror(errno));
-		return;
-	}
+	assert_non_null(out);
 	fprintf(out, "#include \"driver.h\"\n");
 	for (unsigned int i = 0; i < count; i++)
 		write_instance(out, &instances[i]);
@@ -136,19 +136,27 @@ static void write_driver(struct workshop *workshop, const struct harness_instanc
 			instances[i].instance);
 	fprintf(out, "\t}\n\treturn -1;\n}\n\n#define ONE_FUNCTION_DRIVER\n"
 		     "#include \"" TEST_SOURCE "/tests/bpf/one_function.h\"\n");
-	if (fclose(out))
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void write_driver(struct workshop *workshop, const char *text)
+{
+	FILE *out = fopen(workshop->driver_c, "we");
+
+	if (!out || fputs(text, out) == EOF || fclose(out))
 		fail_msg("%s: %s", workshop->driver_c, strerror(errno));
 }
 
-static void fuse(struct workshop *workshop, const struct harness_instance *instances,
-		 unsigned int count)
+static void compile(struct workshop *workshop, const char *text,
+		    const struct harness_instance *instances, unsigned int count)
 {
 	static const char *const multiarch[] = {"x86_64-linux-gnu", "aarch64-linux-gnu"};
 	const char *clang = getenv("CLANG") ? getenv("CLANG") : "clang";
 	const char *link[4 + HARNESS_INSTANCES_MAX + 1] = {
 		TEST_BUILD "/libexec/ebpf-faas-fuse", "-o", workshop->fused_o, workshop->driver_o};
 	/* clang-format off */
-	const char *compile[24] = {
+	const char *argv[24] = {
 		clang, "-g", "-O2", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror",
 		"-fembed-bitcode=all", "-I" TEST_SOURCE "/include", "-I" TEST_SOURCE "/bpf"};
 	/* clang-format on */
@@ -158,20 +166,39 @@ static void fuse(struct workshop *workshop, const struct harness_instance *insta
 	for (unsigned int i = 0; i < 2; i++) {
 		snprintf(includes[i], sizeof(includes[i]), "-I/usr/include/%s", multiarch[i]);
 		if (!access(includes[i] + 2, F_OK))
-			compile[used++] = includes[i];
+			argv[used++] = includes[i];
 	}
-	compile[used++] = "-c";
-	compile[used++] = workshop->driver_c;
-	compile[used++] = "-o";
-	compile[used++] = workshop->driver_o;
-	write_driver(workshop, instances, count);
-	run(workshop, compile);
+	argv[used++] = "-c";
+	argv[used++] = workshop->driver_c;
+	argv[used++] = "-o";
+	argv[used++] = workshop->driver_o;
+	write_driver(workshop, text);
+	run(workshop, argv);
 	for (unsigned int i = 0; i < count; i++) {
 		snprintf(inputs[i], sizeof(inputs[i]), "%s=" TEST_BUILD "/%s",
 			 instances[i].instance, instances[i].object);
 		link[4 + i] = inputs[i];
 	}
 	run(workshop, link);
+}
+
+/* The fused object, kept from an earlier run or made. */
+static void fuse(struct workshop *workshop, const struct harness_instance *instances,
+		 unsigned int count)
+{
+	const char *files[HARNESS_INSTANCES_MAX + 1] = {NULL};
+	char *driver = driver_text(instances, count), name[STORE_NAME_BYTES];
+
+	for (unsigned int i = 0; i < count; i++)
+		files[i] = instances[i].object;
+	/* Which instance each object becomes is in the driver, in their order. */
+	assert_int_equal(store_name(driver, files, name), 0);
+	if (store_get(name, "o", workshop->fused_o) || store_get(name, "maps", workshop->maps)) {
+		compile(workshop, driver, instances, count);
+		store_put(name, "o", workshop->fused_o);
+		store_put(name, "maps", workshop->maps);
+	}
+	free(driver);
 }
 
 static void read_maps(struct workshop *workshop, struct harness *harness)

@@ -42,11 +42,13 @@ skip_allowed() {
 	grep -v '^#' "$ALLOWED_SKIPS" | cut -d: -f1 | grep -qxF -- "$1"
 }
 
-# run_tap NAME SECONDS COMMAND...: one test program of the suite $suite.
+# run_tap NAME SECONDS COMMAND...: one test program of the suite $suite. The seconds are
+# for a machine of today: TIME_FACTOR times as many for one that is slower.
 run_tap() {
 	local name=$1 seconds=$2 log status=0 before=$((passed + failed + skipped)) failed_before=$failed
 	shift 2
 	log=$LOGS/$suite/${name//\//-}.log
+	seconds=$((seconds * ${TIME_FACTOR:-1}))
 	timeout --kill-after=30 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
 	tap_count "$suite/$name" "$log"
 	if [ $((passed + failed + skipped)) = "$before" ]; then
@@ -95,6 +97,27 @@ tap_count() {
 	done < <(tr -d '\000' <"$2")
 	[ "$found" = "$planned" ] || [ $((found + planned)) = 0 ] ||
 		tally_one failed "$1" "$planned tests planned, $found done"
+}
+
+# run_counted NAME SECONDS COMMAND...: a run that ends as tally_end ends. Its tests
+# count here, with its name before theirs.
+run_counted() {
+	local name=$1 seconds=$2 status=0 log=$LOGS/$suite/$1.log last one
+	shift 2
+	timeout --kill-after=30 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
+	last=$(tail -n 1 "$log")
+	if [[ ! $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+		tally_one failed "$suite/$name" "no result; status $status; full output: $log"
+		tail -n 40 "$log" | sed 's/^/    | /'
+		return
+	fi
+	passed=$((passed + BASH_REMATCH[1]))
+	skipped=$((skipped + BASH_REMATCH[3]))
+	while IFS= read -r one; do
+		tally_one failed "$suite/$name/$one"
+	done < <(sed -n 's/^FAILED: //p' "$log")
+	printf '   %-8s %s\n' "${BASH_REMATCH[1]} ok" "$suite/$name"
+	[ "${BASH_REMATCH[2]}" = 0 ] || printf '            full output: %s\n' "$log"
 }
 
 # run_whole NAME SECONDS COMMAND...: a command that is one test.
