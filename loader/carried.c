@@ -195,6 +195,29 @@ cleanup:
 	return error;
 }
 
+int carried_give_up(const char *name, uint32_t from, uint32_t generation, uint64_t events)
+{
+	int fd = open_pin(name, generation, FAAS_PIN_CARRIED), error;
+	struct faas_carried carried;
+	uint32_t zero = 0;
+
+	if (fd == -ENOENT)
+		fd = make(name, generation);
+	if (fd < 0)
+		return fd;
+	error = read_one(fd, &carried);
+	if (!error && carried.gave_up != from) {
+		carried.gave_up = from;
+		/* The meters have them as emitted: the sum is what counts. */
+		carried.total.emitted -= events;
+		carried.total.lost_error += events;
+		if (bpf_map_update_elem(fd, &zero, &carried, BPF_EXIST))
+			error = -errno;
+	}
+	close(fd);
+	return error;
+}
+
 int carried_read(const char *name, uint32_t generation, struct faas_meters *ret)
 {
 	int fd = open_pin(name, generation, FAAS_PIN_CARRIED), error;

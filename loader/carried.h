@@ -24,6 +24,11 @@ int carried_prepare(const char *name, uint32_t before, uint32_t generation, bool
 int carried_add(const char *name, uint32_t from, uint32_t generation)
 	__attribute__((warn_unused_result));
 
+/* Events that were emitted into the ring of @p from and that nobody will take are lost,
+ * not emitted. Done again, it changes nothing. 0 or -errno. */
+int carried_give_up(const char *name, uint32_t from, uint32_t generation, uint64_t events)
+	__attribute__((warn_unused_result));
+
 /* What the generation carries; zeros if nothing. 0 or -errno. */
 int carried_read(const char *name, uint32_t generation, struct faas_meters *ret)
 	__attribute__((warn_unused_result));

@@ -15,6 +15,7 @@
 #include "carried.h"
 #include "fault.h"
 #include "generation.h"
+#include "user_tier.h"
 
 struct settling {
 	const struct host *host;
@@ -109,6 +110,10 @@ static int switch_over(const struct settling *settling)
 	error = host_barrier(settling->host);
 	if (error)
 		return fail(settling, "waiting for programs", error);
+	if (user_tier_follow(name, settling->bundle, settling->slot, settling->generation,
+			     settling->record->netns_path, settling->diags))
+		return -1;
+	fault_point("settle.user_tier");
 	if (put_rules(settling))
 		return -1;
 	fault_point("settle.rules_in");
@@ -122,12 +127,17 @@ static int add_up(const struct settling *settling)
 	uint32_t generation = settling->generation;
 	uint32_t before = generation_pinned_before(name, generation);
 	uint32_t last = generation_pinned_before(name, UINT32_MAX);
+	uint64_t left = 0;
 	int error = 0;
 
 	if (before)
 		error = carried_add(name, before, generation);
 	if (!error && last > generation)
 		error = carried_add(name, last, generation);
+	if (!error && last > generation)
+		error = user_tier_left(name, last, &left);
+	if (!error && left)
+		error = carried_give_up(name, last, generation, left);
 	if (error)
 		return fail(settling, "adding up the counters", error);
 	fault_point("settle.counted");

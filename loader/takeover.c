@@ -227,18 +227,27 @@ int takeover_look(struct takeover *takeover, const struct bundle *to, struct bpf
 	return 0;
 }
 
-/* Every --reset-state names an instance that is in both versions. */
+static bool is_user_function(const struct bundle *bundle, const char *instance)
+{
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		if (!strcmp(bundle->user[i].instance, instance))
+			return true;
+	return false;
+}
+
+/* Every --reset-state names an instance of the new version. */
 static int check_resets(const struct takeover *takeover, const struct bundle *to,
 			struct diags *diags)
 {
 	int error = 0;
 
 	for (unsigned int i = 0; i < takeover->reset_count; i++)
-		if (!find_function(to, takeover->resets[i]))
+		if (!find_function(to, takeover->resets[i]) &&
+		    !is_user_function(to, takeover->resets[i]))
 			error = diag_fail(diags, DIAG_USAGE,
 					  "give the name of a function of the workflow",
-					  "--reset-state %s: workflow %s has no kernel function "
-					  "of that name",
+					  "--reset-state %s: workflow %s has no function of that "
+					  "name",
 					  takeover->resets[i], to->name);
 	return error;
 }

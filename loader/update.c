@@ -26,6 +26,7 @@
 #include "settle.h"
 #include "source.h"
 #include "takeover.h"
+#include "user_tier.h"
 
 struct update {
 	struct host *host;
@@ -115,6 +116,8 @@ static int prepare(struct update *update, struct diags *diags)
 	if (generation_store(update->to, update->directory, update->generation, update->record,
 			     diags))
 		goto cleanup;
+	if (user_tier_write_resets(update->to, update->generation, update->takeover, diags))
+		goto cleanup;
 	fault_point("update.stored");
 	error = 0;
 cleanup:
@@ -185,13 +188,8 @@ int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, co
 	}
 	if (look(&update, diags))
 		goto cleanup;
-	if (bundle_needs_runtime(bundle) || bundle_needs_runtime(update.from)) {
-		diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
-			  "workflow %s has functions or sinks outside the kernel: such a workflow "
-			  "is not updated in place yet",
-			  bundle->name);
+	if (user_tier_check(update.from, bundle, update.takeover, diags))
 		goto cleanup;
-	}
 	error = change(&update, diags);
 	if (error)
 		goto cleanup;

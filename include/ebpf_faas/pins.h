@@ -250,8 +250,8 @@ struct faas_meters {
 
 /* Value of carried[0]: what versions before counted, to be added to meters. */
 struct faas_carried {
-	__u32 from; /* generation whose meters were added last: none is added twice */
-	__u32 reserved;
+	__u32 from;    /* generation whose meters were added last: none is added twice */
+	__u32 gave_up; /* the same for events in the ring of one that went back */
 	struct faas_meters total;
 };
 

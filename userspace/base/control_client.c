@@ -312,10 +312,10 @@ int control_start(const struct control_start *start, struct diags *diags)
 	json_t *answer = NULL;
 	int err;
 
-	err = ask_taking(json_pack("{s:s, s:s, s:I, s:I, s:s}", "op", "start", "workflow",
+	err = ask_taking(json_pack("{s:s, s:s, s:I, s:I, s:s, s:b}", "op", "start", "workflow",
 				   start->workflow, "generation", (json_int_t)start->generation,
 				   "slot", (json_int_t)start->slot, "netns",
-				   start->netns ? start->netns : ""),
+				   start->netns ? start->netns : "", "keep", start->keep),
 			 START_TIMEOUT_MS, &answer, diags);
 	json_decref(answer);
 	return err;
@@ -331,6 +331,50 @@ int control_stop(const char *workflow, struct diags *diags)
 			 STOP_TIMEOUT_MS, &answer, diags);
 	json_decref(answer);
 	return err;
+}
+
+int control_generation(const char *workflow, uint32_t *ret, struct diags *diags)
+{
+	char after[FAAS_NAME_BYTES] = "";
+	json_t *answer = NULL, *item;
+	bool more = true;
+	size_t i;
+
+	*ret = 0;
+	/* In the order of names, a part at a time: an answer is bounded. */
+	while (more && !*ret) {
+		if (ask_taking(json_pack("{s:s, s:s}", "op", "list", "after", after),
+			       CONTROL_TIMEOUT_MS, &answer, diags))
+			return -1;
+		more = json_is_true(json_object_get(answer, "more"));
+		json_array_foreach (json_object_get(answer, "workflows"), i, item) {
+			const char *name = json_string_value(json_object_get(item, "workflow"));
+
+			snprintf(after, sizeof(after), "%s", name ? name : "");
+			if (!strcmp(after, workflow))
+				*ret = (uint32_t)json_integer_value(
+					json_object_get(item, "generation"));
+		}
+		more = more && after[0];
+		json_decref(answer);
+	}
+	return 0;
+}
+
+int control_stop_keep(const char *workflow, unsigned int drain_ms, struct control_stopped *ret,
+		      struct diags *diags)
+{
+	json_t *answer = NULL;
+
+	if (ask_taking(json_pack("{s:s, s:s, s:i, s:b}", "op", "stop", "workflow", workflow,
+				 "drain_ms", (int)drain_ms, "keep", 1),
+		       STOP_TIMEOUT_MS, &answer, diags))
+		return -1;
+	ret->drained = json_is_true(json_object_get(answer, "drained"));
+	ret->undelivered_bytes =
+		(uint64_t)json_integer_value(json_object_get(answer, "undelivered"));
+	json_decref(answer);
+	return 0;
 }
 
 void control_wait_gone(void)

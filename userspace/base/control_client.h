@@ -4,12 +4,14 @@
  * runtime answers {"ok":true,...} or {"ok":false,"error":...,"advice":...}.
  *
  *   hello                                     protocol, pid, version
- *   start   workflow, generation, slot, netns answered when its worker is ready;
+ *   start   workflow, generation, slot, netns, [keep]
+ *	answered when its worker is ready;
  *	netns: path of the network namespace that its sinks send in, "" for the
- *	runtime's own. On failure everything is undone.
- *   stop    workflow, [drain_ms]              drained, processed, dead_lettered,
+ *	runtime's own. On failure everything is undone. keep: with the run-time files
+ *	of the generation before, and its namespace; they stay on failure.
+ *   stop    workflow, [drain_ms], [keep]      drained, processed, dead_lettered,
  *	undelivered, restarts; last: it was the last one, the runtime ends.
- *	Answered when worker and run-time files are gone.
+ *	Answered when worker and run-time files are gone. keep: the files stay.
  *   list    [after]                           workflows, more
  *   status  workflow                          state, pids, restarts, ...
  *   end                                       refused while there are workflows
@@ -59,6 +61,7 @@ struct control_start {
 	uint32_t generation;
 	uint32_t slot;
 	const char *netns;
+	bool keep;
 };
 
 int control_start(const struct control_start *start, struct diags *diags)
@@ -68,6 +71,20 @@ int control_start(const struct control_start *start, struct diags *diags)
  * quarter of a second to end in an orderly way. -1 with a diagnostic, also when
  * there is no runtime. */
 int control_stop(const char *workflow, struct diags *diags);
+
+/* The generation that the runtime runs; 0: none of that name. */
+int control_generation(const char *workflow, uint32_t *ret, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+struct control_stopped {
+	bool drained; /* its ring is empty */
+	uint64_t undelivered_bytes;
+};
+
+/* Stop it for another version: the ring is emptied and outputs delivered as far as
+ * @p drain_ms allows, the files stay. */
+int control_stop_keep(const char *workflow, unsigned int drain_ms, struct control_stopped *ret,
+		      struct diags *diags) __attribute__((warn_unused_result));
 
 /* Tell a runtime without workflows to end, and wait, some seconds at most, until
  * it is gone. */

@@ -57,6 +57,7 @@ static const char *take_path(const struct request *request, const char *key)
 
 static void handle_start(const struct request *request)
 {
+	bool keep = json_is_true(json_object_get(request->message, "keep"));
 	struct runtime *runtime = request->runtime;
 	json_int_t generation, slot;
 	struct workflow *workflow;
@@ -80,8 +81,10 @@ static void handle_start(const struct request *request)
 		return;
 	}
 	workflow = workflow_new(runtime, request->workflow, (uint32_t)generation, (uint32_t)slot,
-				netns, true, diags);
+				netns, !keep, diags);
 	if (workflow) {
+		workflow->keep = keep;
+		workflow->courier.strict = true;
 		workflow->phase = WORKFLOW_ADDING;
 		workflow->waiter = request->client;
 		workflow_enlist(workflow);
@@ -122,6 +125,7 @@ static void handle_stop(const struct request *request)
 		return;
 	}
 	workflow->waiter = request->client;
+	workflow->keep = json_is_true(json_object_get(request->message, "keep"));
 	workflow_stop(workflow, (uint32_t)drain_ms);
 }
 
@@ -169,10 +173,12 @@ static void handle_list(const struct request *request)
 			more = true;
 			break;
 		}
-		json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "workflow",
-						      workflow->supervisor.name, "state",
-						      workflow_phase_name(workflow), "slot",
-						      (json_int_t)workflow->supervisor.slot));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:I, s:I}", "workflow",
+						workflow->supervisor.name, "state",
+						workflow_phase_name(workflow), "slot",
+						(json_int_t)workflow->supervisor.slot, "generation",
+						(json_int_t)workflow->supervisor.generation));
 	}
 	control_server_answer(
 		request->runtime->server, request->client,
@@ -202,8 +208,8 @@ static const struct operation {
 	{"hello", handle_hello, false, {0}},
 	{"list", handle_list, false, {"after"}},
 	{"status", handle_status, true, {0}},
-	{"start", handle_start, true, {"generation", "slot", "netns"}},
-	{"stop", handle_stop, true, {"drain_ms"}},
+	{"start", handle_start, true, {"generation", "slot", "netns", "keep"}},
+	{"stop", handle_stop, true, {"drain_ms", "keep"}},
 	{"end", handle_end, false, {0}},
 };
 

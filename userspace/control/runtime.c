@@ -14,6 +14,7 @@
 #include "bundle_names.h"
 #include "clock.h"
 #include "logger.h"
+#include "userspace/pool/supervisor_renew.h"
 
 static void on_impatient(struct loop_timer *timer)
 {
@@ -35,7 +36,12 @@ void runtime_init(struct runtime *runtime, struct loop *loop)
 	TAILQ_INIT(&runtime->workflows);
 	courier_link_init(&runtime->courier, loop);
 	runtime->courier.ended = on_courier_ended;
-	loop_set(loop, &runtime->patience,
+	runtime_be_patient(runtime);
+}
+
+void runtime_be_patient(struct runtime *runtime)
+{
+	loop_set(runtime->loop, &runtime->patience,
 		 clock_monotonic_ns() + RUNTIME_PATIENCE_MS * CLOCK_NS_PER_MS, on_impatient);
 }
 
@@ -145,6 +151,7 @@ void runtime_take_over(struct runtime *runtime)
 		logger_write(LOGGER_ERROR, "registry", "error=\"%s\"", strerror(errno));
 	while (registry >= 0 && (entry = readdir(directory))) {
 		struct faas_registry_entry loaded;
+		uint32_t generation;
 		int slot;
 
 		if (!bundle_name_valid(entry->d_name) ||
@@ -156,8 +163,11 @@ void runtime_take_over(struct runtime *runtime)
 				     entry->d_name);
 			(void)!run_files_remove(FAAS_RUN_WORKFLOWS, entry->d_name);
 		} else if (slot > 0 && loaded.state != FAAS_REGISTRY_LOADING) {
-			/* One that is being unloaded wants to be drained. */
-			take_over_one(runtime, entry->d_name, (uint32_t)slot, loaded.generation);
+			/* One that is being unloaded wants to be drained; one that is
+			 * being updated goes on as it was, until the command says so. */
+			if (run_files_generation(FAAS_RUN_WORKFLOWS, entry->d_name, &generation))
+				generation = loaded.generation;
+			take_over_one(runtime, entry->d_name, (uint32_t)slot, generation);
 		}
 	}
 	if (registry >= 0)

@@ -40,6 +40,7 @@ struct workflow {
 	char netns[FAAS_PATH_BYTES];
 	int namespace_fd; /* owned; -1: the runtime's own, or not needed */
 	uint64_t waiter;  /* client to be answered; 0: none, or gone */
+	bool keep;	  /* its files stay when it stops: another version goes on with them */
 	bool undo;	  /* it is being taken back; the answer is that below */
 	char error[512];
 	char advice[256];
@@ -91,6 +92,9 @@ void workflow_stop(struct workflow *workflow, uint32_t drain_ms);
 
 /* Take back one that did not start. @p error is copied. */
 void workflow_undo(struct workflow *workflow, const char *error, const char *advice);
+
+/* Without a workflow: wait for one, but not for ever. */
+void runtime_be_patient(struct runtime *runtime);
 
 /* End the runtime if it has nothing to do any more. */
 void runtime_look_for_end(struct runtime *runtime);

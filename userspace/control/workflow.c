@@ -14,6 +14,7 @@
 #include "logger.h"
 #include "netsocket.h"
 #include "userspace/control/runtime.h"
+#include "userspace/pool/supervisor_renew.h"
 
 const char *workflow_phase_name(const struct workflow *workflow)
 {
@@ -109,14 +110,19 @@ static void finish(struct workflow *workflow)
 	read_counters(workflow, &counters);
 	TAILQ_REMOVE(&runtime->workflows, workflow, all);
 	runtime->workflow_count--;
-	err = run_files_remove(FAAS_RUN_WORKFLOWS, workflow->supervisor.name);
+	err = workflow->keep ? 0 : run_files_remove(FAAS_RUN_WORKFLOWS, workflow->supervisor.name);
 	if (err)
 		logger_write(LOGGER_ERROR, "workflow.files", "workflow=%s error=\"%s\"",
 			     workflow->supervisor.name, strerror(-err));
-	logger_write(LOGGER_INFO, "workflow.stopped", "workflow=%s", workflow->supervisor.name);
+	logger_write(LOGGER_INFO, "workflow.stopped", "workflow=%s kept=%d",
+		     workflow->supervisor.name, workflow->keep);
 	answer(workflow, &counters);
+	/* Another version of it is about to come. */
+	if (workflow->keep && !runtime->workflow_count)
+		runtime_be_patient(runtime);
+	else
+		runtime_look_for_end(runtime);
 	workflow_destroy(workflow);
-	runtime_look_for_end(runtime);
 }
 
 static void on_removed(struct courier_client *client, uint64_t undelivered)
@@ -182,6 +188,7 @@ static void on_ready(struct supervisor *supervisor)
 	if (workflow->phase != WORKFLOW_STARTING)
 		return;
 	workflow->phase = WORKFLOW_RUNNING;
+	workflow->keep = false;
 	control_server_answer(workflow->runtime->server, workflow->waiter,
 			      json_pack("{s:b}", "ok", 1));
 	workflow->waiter = 0;
@@ -237,23 +244,54 @@ static int take_namespace(struct workflow *workflow, const struct bundle *bundle
 	return 0;
 }
 
+/* Files that another version of the workflow used are made fit for this one. */
+static int renew_files(const struct workflow *workflow, const struct bundle *bundle,
+		       struct diags *diags)
+{
+	uint32_t generation = workflow->supervisor.generation, before;
+	char directory[FAAS_PATH_BYTES];
+	struct bundle *old;
+	int err = run_files_generation(FAAS_RUN_WORKFLOWS, bundle->name, &before);
+
+	if (err)
+		return diag_fail(diags, DIAG_FAILED, NULL, "the runtime's page of %s: %s",
+				 bundle->name, strerror(-err));
+	if (before == generation)
+		return 0;
+	old = calloc(1, sizeof(*old));
+	if (!old)
+		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS,
+		 bundle->name, before);
+	err = bundle_open(directory, old, diags);
+	if (!err)
+		err = run_files_renew(FAAS_RUN_WORKFLOWS, old, bundle, generation, diags);
+	free(old);
+	return err;
+}
+
 static int take_files(struct workflow *workflow, const struct bundle *bundle, const char *netns,
 		      bool fresh, struct diags *diags)
 {
 	struct supervisor *supervisor = &workflow->supervisor;
 	struct ring_identity ring;
-	int err;
+	int err = ring_identity_of(supervisor->ring, &ring);
 
-	if (!fresh)
-		return run_files_open(FAAS_RUN_WORKFLOWS, bundle, &supervisor->files,
-				      workflow->netns, sizeof(workflow->netns), diags);
-	snprintf(workflow->netns, sizeof(workflow->netns), "%s", netns);
-	err = ring_identity_of(supervisor->ring, &ring);
 	if (err)
 		return diag_fail(diags, DIAG_FAILED, NULL, "the ring of %s: %s", bundle->name,
 				 strerror(-err));
-	return run_files_create(FAAS_RUN_WORKFLOWS, bundle, supervisor->generation, netns, &ring,
-				&supervisor->files, diags);
+	if (fresh) {
+		snprintf(workflow->netns, sizeof(workflow->netns), "%s", netns);
+		return run_files_create(FAAS_RUN_WORKFLOWS, bundle, supervisor->generation, netns,
+					&ring, &supervisor->files, diags);
+	}
+	if (renew_files(workflow, bundle, diags) ||
+	    run_files_open(FAAS_RUN_WORKFLOWS, bundle, &supervisor->files, workflow->netns,
+			   sizeof(workflow->netns), diags))
+		return -1;
+	if (supervisor->files.runtime_page->generation != supervisor->generation)
+		run_files_adopt(&supervisor->files, supervisor->generation, &ring);
+	return 0;
 }
 
 struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_t generation,
@@ -280,8 +318,9 @@ struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_
 	workflow->courier.added = on_added;
 	workflow->courier.removed = on_removed;
 	workflow->courier.strict = fresh;
-	snprintf(directory, sizeof(directory), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, name);
-	snprintf(pins, sizeof(pins), "%s/%s", FAAS_PIN_WORKFLOWS, name);
+	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS, name,
+		 generation);
+	snprintf(pins, sizeof(pins), "%s/%s/%u", FAAS_PIN_GENERATIONS, name, generation);
 	if (bundle_open(directory, bundle, diags))
 		goto cleanup;
 	if (strcmp(bundle->name, name)) {
@@ -294,7 +333,8 @@ struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_
 	    take_files(workflow, bundle, netns, fresh, diags))
 		goto cleanup;
 	if (take_namespace(workflow, bundle, fresh, diags)) {
-		(void)!run_files_remove(FAAS_RUN_WORKFLOWS, name);
+		if (fresh)
+			(void)!run_files_remove(FAAS_RUN_WORKFLOWS, name);
 		goto cleanup;
 	}
 	err = 0;

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "user_tier.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include <ebpf_faas/pins.h>
+
+#include "bundle_compare.h"
+#include "control_client.h"
+#include "fault.h"
+#include "generation.h"
+#include "host.h"
+#include "ringview.h"
+
+static bool is_reset(const struct takeover *takeover, const char *instance)
+{
+	for (unsigned int i = 0; i < takeover->reset_count; i++)
+		if (!strcmp(takeover->resets[i], instance))
+			return true;
+	return false;
+}
+
+int user_tier_check(const struct bundle *from, const struct bundle *to,
+		    const struct takeover *takeover, struct diags *diags)
+{
+	char difference[256], advice[128];
+	int error = 0;
+
+	if (bundle_needs_runtime(from) != bundle_needs_runtime(to))
+		return diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
+				 "workflow %s has functions or sinks outside the kernel in one "
+				 "version only",
+				 to->name);
+	if (!bundle_same_user_tier(from, to, difference, sizeof(difference)))
+		return diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
+				 "user functions and sinks of workflow %s stand in its log by "
+				 "number, and are others: %s",
+				 to->name, difference);
+	for (uint32_t i = 0; i < to->user_count; i++) {
+		const struct bundle_function *function = &to->user[i];
+
+		if (bundle_same_state(&from->user[i], function, difference, sizeof(difference)) ||
+		    is_reset(takeover, function->instance))
+			continue;
+		snprintf(advice, sizeof(advice), "--reset-state %s lets it begin anew",
+			 function->instance);
+		error = diag_fail(diags, DIAG_FAILED, advice,
+				  "the state of %s (%s) cannot be kept: %s (there: generation %u, "
+				  "here: the new version)",
+				  function->instance, function->function, difference,
+				  takeover->generation);
+	}
+	return error;
+}
+
+int user_tier_write_resets(const struct bundle *to, uint32_t generation,
+			   const struct takeover *takeover, struct diags *diags)
+{
+	char path[FAAS_PATH_BYTES];
+	FILE *file;
+	int error;
+
+	if (!takeover->reset_count || !bundle_needs_runtime(to))
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s/generations/%u/resets", FAAS_RUN_WORKFLOWS, to->name,
+		 generation);
+	file = fopen(path, "we");
+	error = file ? 0 : -errno;
+	for (unsigned int i = 0; file && i < takeover->reset_count; i++)
+		fprintf(file, "%s\n", takeover->resets[i]);
+	if (file && fclose(file))
+		error = -errno;
+	if (error)
+		return diag_fail(diags, DIAG_FAILED, "is /run full?", "%s: %s", path,
+				 strerror(-error));
+	return 0;
+}
+
+/* Let the generation that runs come to its end. */
+static int stop_other(const char *name, const struct bundle *bundle, uint32_t running,
+		      uint32_t generation, struct diags *diags)
+{
+	struct control_stopped stopped = {0};
+	struct bundle *other;
+	bool same_records;
+
+	if (control_stop_keep(name, FAAS_DRAIN_MS, &stopped, diags))
+		return -1;
+	fault_point("user_tier.stopped");
+	if (running > generation)
+		return 0;
+	if (!stopped.drained)
+		return diag_fail(diags, DIAG_FAILED, "`ebpf-faas status` shows what holds it up",
+				 "the worker of generation %u of %s did not empty its ring within "
+				 "%d s",
+				 running, name, FAAS_DRAIN_MS / 1000);
+	if (!stopped.undelivered_bytes)
+		return 0;
+	/* What is not delivered yet is written as the new version says. */
+	other = calloc(1, sizeof(*other));
+	if (!other)
+		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	if (generation_bundle(name, running, other, diags)) {
+		free(other);
+		return -1;
+	}
+	same_records = bundle_same_records(other, bundle);
+	free(other);
+	if (!same_records)
+		return diag_fail(diags, DIAG_FAILED,
+				 "wait until its sinks deliver; `ebpf-faas status` shows them",
+				 "%llu bytes of outputs of %s are not delivered, and the new "
+				 "version would write them in another way",
+				 (unsigned long long)stopped.undelivered_bytes, name);
+	return 0;
+}
+
+int user_tier_follow(const char *name, const struct bundle *bundle, uint32_t slot,
+		     uint32_t generation, const char *netns_path, struct diags *diags)
+{
+	const struct control_start start = {.workflow = name,
+					    .generation = generation,
+					    .slot = slot,
+					    .netns = netns_path,
+					    .keep = true};
+	uint32_t running;
+
+	if (!bundle_needs_runtime(bundle))
+		return 0;
+	if (control_start_runtime(diags) || control_generation(name, &running, diags))
+		return -1;
+	if (running == generation)
+		return 0;
+	if (running && stop_other(name, bundle, running, generation, diags))
+		return -1;
+	return control_start(&start, diags);
+}
+
+int user_tier_left(const char *name, uint32_t generation, uint64_t *ret)
+{
+	char directory[FAAS_PATH_BYTES - 32], path[FAAS_PATH_BYTES];
+	struct ringview ring;
+	int fd, error;
+
+	generation_pins(name, generation, directory, sizeof(directory));
+	snprintf(path, sizeof(path), "%s/%s", directory, FAAS_PIN_RING0);
+	*ret = 0;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	error = ringview_open(fd, &ring);
+	close(fd);
+	if (error)
+		return error;
+	error = ringview_count(&ring, __atomic_load_n(ring.consumer, __ATOMIC_ACQUIRE), ret);
+	ringview_close(&ring);
+	return error;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The user tier of a workflow over an update. The new version has a ring of its own:
+ * none ever holds events of two. Once no program writes to the old ring any more, its
+ * worker empties it and ends; events of the new one wait meanwhile. The worker of the
+ * new version goes on with the same log and state, so that the ledger goes on too.
+ */
+#ifndef FAAS_LOADER_USER_TIER_H
+#define FAAS_LOADER_USER_TIER_H
+
+#include <stdint.h>
+
+#include "bundle.h"
+#include "diag.h"
+#include "takeover.h"
+
+/* Whether log and state of @p from mean the same to @p to; what begins anew is in
+ * @p takeover. -1 with diagnostics that name the difference. */
+int user_tier_check(const struct bundle *from, const struct bundle *to,
+		    const struct takeover *takeover, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* Write down for the runtime which functions of a generation begin anew. */
+int user_tier_write_resets(const struct bundle *to, uint32_t generation,
+			   const struct takeover *takeover, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/**
+ * @brief Have the runtime run the generation, and no other of this workflow.
+ *
+ * A later generation takes over only from one that has emptied its ring, or this
+ * fails. Back to an earlier one nothing can refuse: what the ring holds is given up.
+ * Blocks until the worker is ready. Not in a namespace of a workflow.
+ */
+int user_tier_follow(const char *name, const struct bundle *bundle, uint32_t slot,
+		     uint32_t generation, const char *netns_path, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* Events that are left in the ring of a generation that does not run. 0 or -errno. */
+int user_tier_left(const char *name, uint32_t generation, uint64_t *ret)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Run-time files that outlive a version of their workflow: log, pages and state go on
+ * with the next one, which has a ring of its own. The worker of the version before has
+ * emptied its ring and ended.
+ *
+ *	run_files_generation -> run_files_renew -> run_files_open -> run_files_adopt
+ *
+ * A runtime that dies in between does it again: the generation of the runtime's page
+ * changes last.
+ */
+#ifndef FAAS_POOL_SUPERVISOR_RENEW_H
+#define FAAS_POOL_SUPERVISOR_RENEW_H
+
+#include <stdint.h>
+
+#include "userspace/pool/supervisor_files.h"
+
+/* The generation that they belong to. 0 or -errno. */
+int run_files_generation(const char *root, const char *name, uint32_t *ret)
+	__attribute__((warn_unused_result));
+
+/* Let the state begin anew of functions where @p before and @p to have it laid out
+ * differently, and of those that the command's file `resets` of @p generation names. */
+int run_files_renew(const char *root, const struct bundle *before, const struct bundle *to,
+		    uint32_t generation, struct diags *diags) __attribute__((warn_unused_result));
+
+/* From now on they belong to @p generation, and positions count in its ring. */
+void run_files_adopt(struct run_files *files, uint32_t generation,
+		     const struct ring_identity *ring);
+
+#endif
