@@ -14,6 +14,7 @@
 /* Without multi-buffer support a packet has to fit a page, beside 256 bytes of
  * headroom and about 320 of bookkeeping behind it. */
 #define ONE_PAGE_MTU 3498
+#define ETHERNET_MTU 1500
 
 /* ---- facts ------------------------------------------------------------------- */
 
@@ -92,7 +93,7 @@ static void say_mtu(const struct preflight_facts *facts, char *ret_cause, char *
 	snprintf(ret_advice, PREFLIGHT_TEXT_BYTES,
 		 "`ip link set dev %s mtu %d` (on both ends) usually fits; or write `hook: "
 		 "tc-ingress`, which takes any MTU",
-		 facts->name, facts->mtu > ONE_PAGE_MTU ? ONE_PAGE_MTU : 1500);
+		 facts->name, facts->mtu > ONE_PAGE_MTU ? ONE_PAGE_MTU : ETHERNET_MTU);
 }
 
 void preflight_explain(const struct preflight_facts *facts, int error, bool native, char *ret_cause,
@@ -111,6 +112,15 @@ void preflight_explain(const struct preflight_facts *facts, int error, bool nati
 	} else if (native && lacks_queues(facts) &&
 		   (error == EINVAL || error == ENOMEM || error == ENOSPC || error == EOPNOTSUPP)) {
 		say_queues(facts, ret_cause, ret_advice);
+	} else if (native && error == EOPNOTSUPP && facts->mtu > ETHERNET_MTU) {
+		/* Several drivers say so to frames that are too long for them. */
+		snprintf(ret_cause, PREFLIGHT_TEXT_BYTES,
+			 "the driver of %s (%s) has no native XDP, or not with an MTU of %u",
+			 facts->name, driver, facts->mtu);
+		snprintf(ret_advice, PREFLIGHT_TEXT_BYTES,
+			 "try `ip link set dev %s mtu %d` (on both ends), or write `hook: "
+			 "tc-ingress`, which takes any MTU",
+			 facts->name, ETHERNET_MTU);
 	} else if (native && (error == EOPNOTSUPP || error == EINVAL)) {
 		snprintf(ret_cause, PREFLIGHT_TEXT_BYTES,
 			 "the driver of %s (%s) has no native XDP, or not in its present "
@@ -146,7 +156,7 @@ static const struct {
 	const char *driver, *source;
 } resetting[] = {
 	{"igb", "igb_xdp_setup: igb_close, igb_open"},
-	{"igc", "igc_xdp_set_prog: igc_down, igc_up"},
+	{"igc", "igc_xdp_set_prog: igc_close, igc_open"},
 	{"ixgbe", "ixgbe_xdp_setup: ixgbe_setup_tc"},
 	{"i40e", "i40e_xdp_setup: i40e_prep_for_reset, i40e_reset_and_rebuild"},
 	{"ice", "ice_xdp_setup_prog: ice_down, ice_up"},
@@ -156,7 +166,7 @@ static const struct {
 	{"qede", "qede_xdp_set: qede_reload"},
 	{"mvneta", "mvneta_xdp_setup: mvneta_stop, mvneta_open"},
 	{"mvpp2", "mvpp2_xdp_setup: mvpp2_stop, mvpp2_open"},
-	{"st_gmac", "stmmac_xdp_set_prog: stmmac_xdp_release, stmmac_xdp_open"},
+	{"st_gmac", "stmmac_xdp_set_prog: stmmac_release, stmmac_open"},
 };
 
 bool preflight_resets(const struct preflight_facts *facts)
