@@ -17,9 +17,9 @@
 #include "kernel_object.h"
 #include "paths.h"
 
-/* The kernel runs no program with less: an Ethernet header; for TC also what it
- * itself reads of IP. */
-#define XDP_BYTES_MIN 14
+#define FRAME_BYTES_MIN 14 /* an Ethernet header: the kernel runs no program with less */
+/* For TC it wants as much as it reads of IP itself. Shorter frames are padded with
+ * zeros up to here, as Ethernet pads them on a wire. */
 #define TC_BYTES_MIN 54
 /* Holds no program: a root program of which every packet comes here describes it. */
 #define DESCRIBING_SLOT (FAAS_SLOTS_MAX - 1)
@@ -545,10 +545,18 @@ static uint32_t find_matches(const struct explain *explain, const struct explain
 
 /* ---- one packet -------------------------------------------------------------- */
 
-static int test_run(int program_fd, const uint8_t *frame, uint32_t bytes, struct diags *diags)
+static int test_run(const struct explain *explain, int program_fd, const uint8_t *frame,
+		    uint32_t bytes, struct diags *diags)
 {
+	uint8_t padded[TC_BYTES_MIN] = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = bytes,
 		    .repeat = 1);
+
+	if (!is_xdp(explain->hook) && bytes < sizeof(padded)) {
+		memcpy(padded, frame, bytes);
+		options.data_in = padded;
+		options.data_size_in = sizeof(padded);
+	}
 
 	if (bpf_prog_test_run_opts(program_fd, &options))
 		return diag_fail(diags, DIAG_FAILED, NULL,
@@ -604,7 +612,7 @@ static int describe(struct explain *explain, const uint8_t *frame, uint32_t byte
 	int error = packets ? 0 : -1;
 
 	if (!error)
-		error = test_run(explain->describing_fd, frame, bytes, diags);
+		error = test_run(explain, explain->describing_fd, frame, bytes, diags);
 	if (!error)
 		error = find_reason(explain, explain->describing, &explain->described,
 				    &ret->not_taken, diags);
@@ -701,14 +709,14 @@ int explain_run(struct explain *explain, const uint8_t *frame, uint32_t bytes,
 
 	memset(ret, 0, sizeof(*ret));
 	ret->icmp_type = -1;
-	if (bytes < (is_xdp(explain->hook) ? XDP_BYTES_MIN : TC_BYTES_MIN)) {
+	if (bytes < FRAME_BYTES_MIN) {
 		ret->not_taken = "too_short";
 		return 0;
 	}
 	if (describe(explain, frame, bytes, ret, diags))
 		return -1;
 	count = ret->described ? find_matches(explain, ret, matches) : 0;
-	if (test_run(explain->deciding_fd, frame, bytes, diags) ||
+	if (test_run(explain, explain->deciding_fd, frame, bytes, diags) ||
 	    find_reason(explain, explain->deciding, &explain->decided, &reason, diags))
 		return -1;
 	ret->not_taken = reason;

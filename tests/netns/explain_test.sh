@@ -81,6 +81,25 @@ as_it_happens() {
 	says 'no workflow is attached to plant0'
 }
 
+# The same for triggers of every kind, at a hook: each function answered on the wire as
+# was explained before.
+layers_happen() { # HOOK
+	silent_network 3000
+	sed "s/^      interfaces: .*/&\n      hook: $1/" "$LAYERS" >"$CASE/layers.yaml"
+	explain "$CASE/layers.yaml" --pcap "$CAPTURES/dns_fragmented.pcap"
+	faas load --netns "$GATEWAY" --set "sinks.records.file.path=$CASE/records.jsonl" "$CASE/layers.yaml"
+	inject --port 53 --pcap "$CAPTURES/dns_fragmented.pcap"
+	settle layers
+	same "matched" "$(counted matched)" "$(explained '[.totals.triggers[]] | add')"
+	same "answers of all functions" \
+		"$(faas status layers --json | jq -cS '[.functions[] | select(.tier == "kernel") | .name as $name |
+			.outputs | to_entries[] | select(.value > 0) | {"key": "layers.\($name).\(.key)", value}] | from_entries')" \
+		"$(explained .totals.outputs)"
+	same "dropped" "$(counted dropped)" "$(explained '.totals.verdicts.dropped // 0')"
+}
+layers_at_xdp() { layers_happen xdp; }
+layers_at_tc() { layers_happen tc-ingress; }
+
 # 10.0.0.1:1024 > 10.0.0.2, UDP, payload "hello": PORT in hexadecimal.
 udp_frame() {
 	echo "02:00:00:00:00:02 02:00:00:00:00:01 0800 4500 0021 0000 4000 4011 26ca" \
@@ -134,7 +153,7 @@ state_and_forms() {
 	same "its verdict" '["dropped","readings.too_short leads to drop"]' \
 		"$(explained '.packets[0] | [.verdict, .why]')"
 	explain "$LAYERS" --set triggers.coap.packet.hook=tc-ingress --hook tc-ingress \
-		--packet "$(udp_frame 1633) 000000000000000000000000"
+		--packet "$(udp_frame 1633)"
 	same "at another hook" '["tc-ingress","coap",0]' \
 		"$(explained '[.hook, .packets[0].taken_by.trigger, (.packets[0].passed_over | length)]')"
 }
@@ -172,6 +191,8 @@ mistakes() {
 
 test_case "counts of captures, against tshark" against_tshark
 test_case "what is explained is what happens" as_it_happens
+test_case "triggers of every kind, as explained, at xdp" layers_at_xdp
+test_case "triggers of every kind, as explained, at tc-ingress" layers_at_tc
 test_case "one packet: trigger, functions, events, verdict" one_packet
 test_case "state, several workflows, forms of input" state_and_forms
 test_case "mistakes" mistakes
