@@ -158,6 +158,25 @@ more_specific() {
 	same "matched by the range around it" 5 "$(counted matched)"
 }
 
+# A new version that watches other ports, another hook and one interface more: what it
+# keeps goes on, what it does not is gone, also the root program of the old hook.
+update_moves() {
+	silent_network
+	netns_veth "$GATEWAY" gw1 "$PLANT" plant1
+	gate_as moving 'destination_port: 5005' 'destination_port: [5005, 5006]'
+	sed 's/\[5005, 5006\]/[5006, 5007]/; s/\[gw0\]/[gw0, gw1]/; s/^      match/      hook: tc-ingress\n&/' \
+		"$CASE/moving.yaml" >"$CASE/next.yaml"
+	faas update "$CASE/next.yaml"
+	frames "$PLANT" plant0 --count 2 udp,dport=5005
+	frames "$PLANT" plant0 --count 3 udp,dport=5006
+	frames "$PLANT" plant1 --count 4 udp,dport=5007
+	settle moving
+	same "matched" 7 "$(counted matched)"
+	same "interfaces and hooks" "gw0 tc-ingress gw1 tc-ingress" \
+		"$(faas status --json moving | jq -r '[.interfaces[] | .interface, .hook] | join(" ")')"
+	same "XDP program on gw0" null "$(xdp_program "$GATEWAY" gw0)"
+}
+
 # Interfaces of two namespaces with one number have tables of their own.
 equal_indexes() {
 	local peer
@@ -194,5 +213,6 @@ test_case "VLAN, tc-ingress" vlan_tc
 test_case "VLAN that the interface hides from XDP" vlan_hidden
 test_case "priority between workflows" priorities
 test_case "the more specific workflow" more_specific
+test_case "an update to other ports, hook and interfaces" update_moves
 test_case "equal indexes in two namespaces" equal_indexes
 tests_done
