@@ -31,19 +31,28 @@ verbs=$(jq -r '.verbs[].verb' <<<"$table")
 options=$(jq -r '.options[].option' <<<"$table")
 echo 1..6
 
+# entries SECTION NEXT_SECTION: of the man page, "NAME<tab>first sentence" each; an
+# entry is what follows .TP.
+entries() {
+	sed -n "/^\.SH $1/,/^\.SH $2/p" "$MAN" | tr -d '\\"' | awk '
+		/^\.TP/ {if (name) print name "\t" text; name = text = ""; head = 1; next}
+		head {name = $2; head = 0; next}
+		!/^\.SH/ && text !~ /\.$/ {
+			if ($1 ~ /^\.[BI]+$/) $1 = ""
+			sub(/^ +/, "")
+			text = text (text ? " " : "") $0
+		}
+		END {print name "\t" text}'
+}
+
 # Man page: VERBS and OPTIONS in the order of the tables.
-same 'the man page has the verbs' "$verbs" \
-	"$(sed -n '/^\.SH VERBS/,/^\.SH OPTIONS/p' "$MAN" |
-		sed -nE 's/^\.B(I "| )?([a-z]+).*/\2/p')"
-same 'the man page has the options' "$options" \
-	"$(sed -n '/^\.SH OPTIONS/,/^\.SH THE LEDGER/p' "$MAN" |
-		sed -nE 's/^\.BI? "?(\\-\\-[a-z]+).*/\1/p' | tr -d '\\')"
-# Each option's help begins its paragraph in the man page.
+same 'the man page has the verbs' "$verbs" "$(entries VERBS OPTIONS | cut -f 1)"
+same 'the man page has the options' "$options" "$(entries OPTIONS 'THE LEDGER' | cut -f 1)"
+# Each option's help is the first sentence of its paragraph in the man page.
 wrong=
 while IFS=$'\t' read -r option help; do
-	text=$(sed -n '/^\.SH OPTIONS/,/^\.SH THE LEDGER/p' "$MAN" | tr -d '\\' |
-		grep -A1 -F -- "$option" | tail -n 1)
-	[ "${text,,}" = "${help,,}." ] || wrong+="$option: $text"$'\n'
+	text=$(entries OPTIONS 'THE LEDGER' | awk -F '\t' -v option="$option" '$1 == option {print $2}')
+	[ "${text,,}" = "$(tr -d '`' <<<"${help,,}")." ] || wrong+="$option: $text"$'\n'
 done < <(jq -r '.options[] | [.option, .help] | @tsv' <<<"$table")
 [ -z "$wrong" ]
 result $? 'the man page describes the options as help does' "$wrong"
