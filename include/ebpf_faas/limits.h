@@ -34,7 +34,7 @@
 #define FAAS_TRIGGER_VALUES_MAX 16   /* VLANs, EtherTypes, ICMP types of one trigger, each */
 #define FAAS_TRIGGER_RULES_MAX 1024  /* combinations of them */
 #define FAAS_TRIGGER_TARGETS_MAX 8
-#define FAAS_REDIRECTS_MAX 8 /* interfaces that outputs of a workflow redirect to */
+#define FAAS_REDIRECTS_MAX 8   /* interfaces that outputs of a workflow redirect to */
 #define FAAS_DATA_FILES_MAX 32 /* files that fill maps of a workflow's kernel functions */
 #define FAAS_DATA_FILE_BYTES_MAX (64 << 20)
 #define FAAS_KERNEL_FUNCTIONS_MAX 32

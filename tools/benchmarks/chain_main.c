@@ -100,7 +100,8 @@ static void clean(const struct chain *chain)
 
 static void load(struct chain *chain)
 {
-	struct faas_port_entry entry = {.udp_destination = {.slot = 1, .trigger = bundle_trigger_id("flood")}};
+	struct faas_port_entry entry = {
+		.udp_destination = {.slot = 1, .trigger = bundle_trigger_id("flood")}};
 	char path[512];
 	uint32_t port = PORT, slot = 1;
 	int program;

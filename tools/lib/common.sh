@@ -29,7 +29,8 @@ need_root() {
 # reach processes that outlive the script: close it (9<&-) where one is started.
 host_lock() {
 	[ -z "${FAAS_HOST_LOCKED:-}" ] || return 0
-	exec 9<"$TOP/tools/lib/common.sh"
+	# The directory itself: one lock for all checkouts, and no file that stays.
+	exec 9</run
 	if ! flock -n 9; then
 		echo "${0##*/}: waiting for another run on this machine to end" >&2
 		flock -w "${1:-1800}" 9 || die "another run holds the machine for too long"
