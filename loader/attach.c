@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "attach_redirect.h"
 #include "attach_refusal.h"
 #include "attach_root.h"
 #include "dispatch_maps.h"
@@ -237,6 +238,8 @@ int attach_check(const struct host *host, uint32_t own_slot, const struct bundle
 		if (is_first(record, i) && check_root(&check, &root))
 			result = -1;
 	}
+	if (!result)
+		result = attach_check_redirects(bundle, record, &list, diags);
 	interface_list_free(&list);
 	return result;
 }

@@ -11,6 +11,7 @@ example_network() {
 	netns_make "$PLANT"
 	for number in 0 1 2; do
 		netns_veth "$GATEWAY" "eth$number" "$PLANT" "plant$number"
+		in_netns "$PLANT" ethtool -K "plant$number" gro on # takes what XDP sends
 	done
 	in_netns "$GATEWAY" ip address add 10.20.0.1/24 dev eth0
 	in_netns "$PLANT" ip address add 10.20.0.2/24 dev plant0

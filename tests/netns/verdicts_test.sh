@@ -129,11 +129,69 @@ ring_full() {
 	same "matched" 2000 "$(counted matched)"
 }
 
+# plant1 is where redirected packets come out.
+redirect_load() { # OPTION...
+	faas load --netns "$GATEWAY" "$FIXTURES/aside.yaml" "$@"
+}
+redirect_network() {
+	silent_network
+	netns_veth "$GATEWAY" gw1 "$PLANT" plant1
+	in_netns "$PLANT" ethtool -K plant1 gro off
+}
+came_out() { in_netns "$PLANT" ip -json -s link show plant1 | jq ".[0].stats64.rx.packets"; }
+is_out() { [ "$(came_out)" = "$1" ]; }
+
+redirect_sent() { # OPTION...
+	redirect_load "$@"
+	in_netns "$PLANT" "$TEST_LIB/frames" --interface plant0 --count 50 udp,dport=5005
+	settle aside
+	same "redirected" 50 "$(counted redirected)"
+	wait_for 5 is_out 50
+	same "came out of the other interface" 50 "$(came_out)"
+}
+
+redirect_native() {
+	redirect_network
+	in_netns "$PLANT" ethtool -K plant1 gro on
+	redirect_sent
+}
+
+# Nothing is needed of the other interface there.
+redirect_generic() {
+	redirect_network
+	redirect_sent --set triggers.in.packet.hook=xdp-generic
+}
+redirect_tc() {
+	redirect_network
+	redirect_sent --set triggers.in.packet.hook=tc-ingress
+}
+
+# The kernel would drop them behind the program. It says so from Linux 6.3 on; before,
+# nothing can be refused.
+redirect_refused() {
+	redirect_network
+	if ! genl ctrl get name netdev >/dev/null 2>&1; then
+		fails 0 redirect_load
+		return
+	fi
+	fails 4 redirect_load
+	says 'trigger in: aside redirects packets to gw1, which does not send'
+	says 'gro on.*tc-ingress'
+	fails 0 redirect_load --set triggers.in.mode=observe
+	fails 4 faas update "$FIXTURES/aside.yaml"
+	in_netns "$PLANT" ethtool -K plant1 gro on
+	fails 0 faas update "$FIXTURES/aside.yaml"
+}
+
 test_case "a socket gets its reply over IPv4" reply4
 test_case "a socket gets its reply over IPv6" reply6
 test_case "replies on the wire are the requests turned round" reply_plain
 test_case "replies keep their VLAN tags" reply_tagged
 test_case "replies with IPv4 options and IPv6 extension headers" reply_options
+test_case "redirected by native XDP" redirect_native
+test_case "redirected by generic XDP" redirect_generic
+test_case "redirected by TC" redirect_tc
+test_case "redirected to where nothing is sent: refused" redirect_refused
 test_case "drop and pass, mode copy" gate_copy
 test_case "drop and pass, mode take" gate_take
 test_case "an event's packet passes in mode copy" copy_passes
