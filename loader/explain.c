@@ -6,10 +6,8 @@
  */
 #include "explain.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "attach.h"
 #include "build.h"
@@ -18,70 +16,53 @@
 #include "output.h"
 #include "paths.h"
 #include "record.h"
+#include "source.h"
 
 /* A workflow to be explained. */
-struct source {
-	struct bundle bundle;
-	char directory[FAAS_PATH_BYTES]; /* of the bundle */
-	char beside[FAAS_PATH_BYTES];	 /* funcs/ beside its file; "" */
-	struct build_scratch scratch;
+struct candidate {
+	struct source source;
+	char beside[FAAS_PATH_BYTES]; /* funcs/ beside its file; "" */
 };
 
 struct request {
 	const struct options *options;
-	struct source **sources;
-	uint32_t source_count;
+	struct candidate **candidates;
+	uint32_t candidate_count;
 	const char *interface; /* NULL: all triggers are at one */
 	enum bundle_hook hook;
 	struct diags *diags;
 };
 
-static struct source *add_source(struct request *request)
+static struct candidate *add_candidate(struct request *request)
 {
-	struct source **more =
-		reallocarray(request->sources, request->source_count + 1, sizeof(struct source *));
-	struct source *source = calloc(1, sizeof(*source));
+	struct candidate **more = reallocarray(request->candidates, request->candidate_count + 1,
+					       sizeof(struct candidate *));
+	struct candidate *candidate = calloc(1, sizeof(*candidate));
 
 	if (more)
-		request->sources = more;
-	if (!more || !source) {
-		free(source);
+		request->candidates = more;
+	if (!more || !candidate) {
+		free(candidate);
 		diag_fail(request->diags, DIAG_FAILED, NULL, "out of memory");
 		return NULL;
 	}
-	request->sources[request->source_count++] = source;
-	return source;
+	request->candidates[request->candidate_count++] = candidate;
+	return candidate;
 }
 
 static int take_file(struct request *request, const char *path)
 {
-	struct source *source = add_source(request);
+	struct candidate *candidate = add_candidate(request);
 	const char *slash = strrchr(path, '/');
-	struct stat info;
 
-	if (!source)
+	if (!candidate)
 		return -1;
-	if (stat(path, &info))
-		return diag_fail(request->diags, DIAG_NOT_FOUND, NULL, "%s: %s", path,
-				 strerror(errno));
-	if (S_ISDIR(info.st_mode)) {
-		snprintf(source->directory, sizeof(source->directory), "%s", path);
-		if (request->options->set_count)
-			return diag_fail(request->diags, DIAG_USAGE, "give it to `ebpf-faas build`",
-					 "--set changes a workflow before it is built; %s is built",
-					 path);
-		return bundle_open(path, &source->bundle, request->diags);
-	}
-	snprintf(source->beside, sizeof(source->beside), "%.*sfuncs",
-		 slash ? (int)(slash + 1 - path) : 0, path);
-	if (build_scratch_make(&source->scratch, request->diags))
+	if (source_open(request->options, path, &candidate->source, request->diags))
 		return -1;
-	snprintf(source->directory, sizeof(source->directory), "%s/bundle", source->scratch.path);
-	if (mkdir(source->directory, 0700))
-		return diag_fail(request->diags, DIAG_FAILED, NULL, "%s: %s", source->directory,
-				 strerror(errno));
-	return build_workflow(path, request->options, &source->scratch, source->directory,
-			      &source->bundle, request->diags);
+	if (candidate->source.scratch.path[0]) /* it was a file */
+		snprintf(candidate->beside, sizeof(candidate->beside), "%.*sfuncs",
+			 slash ? (int)(slash + 1 - path) : 0, path);
+	return 0;
 }
 
 /* Whether the workflow is attached to the interface, as its load wrote down. */
@@ -105,13 +86,14 @@ static bool is_attached(const struct request *request, const char *workflow,
 
 static int take_one_loaded(struct request *request, const char *workflow)
 {
-	struct source *source = add_source(request);
+	struct candidate *candidate = add_candidate(request);
+	char path[FAAS_PATH_BYTES];
+	const struct options none = {0};
 
-	if (!source)
+	if (!candidate)
 		return -1;
-	snprintf(source->directory, sizeof(source->directory), "%s/%s/bundle", FAAS_STATE_WORKFLOWS,
-		 workflow);
-	return bundle_open(source->directory, &source->bundle, request->diags);
+	snprintf(path, sizeof(path), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, workflow);
+	return source_open(&none, path, &candidate->source, request->diags);
 }
 
 static int take_loaded(struct request *request)
@@ -136,7 +118,7 @@ static int take_loaded(struct request *request)
 		    is_attached(request, host.registry[slot].name, &netns))
 			error = take_one_loaded(request, host.registry[slot].name);
 	host_close(&host);
-	if (!error && !request->source_count)
+	if (!error && !request->candidate_count)
 		error = diag_fail(request->diags, DIAG_NOT_FOUND,
 				  "`ebpf-faas status` shows the interfaces of workflows; for a "
 				  "namespace of `ip netns` give --netns",
@@ -150,8 +132,8 @@ static int choose_interface(struct request *request)
 {
 	const char *only = NULL;
 
-	for (uint32_t i = 0; !request->interface && i < request->source_count; i++) {
-		const struct bundle *bundle = &request->sources[i]->bundle;
+	for (uint32_t i = 0; !request->interface && i < request->candidate_count; i++) {
+		const struct bundle *bundle = request->candidates[i]->source.bundle;
 
 		for (uint32_t k = 0; k < bundle->trigger_count; k++)
 			for (uint32_t n = 0; n < bundle->triggers[k].interface_count; n++) {
@@ -175,8 +157,8 @@ static int choose_hook(struct request *request)
 	const char *word = request->options->hook;
 	int hook = word ? bundle_word(bundle_hook_words, word) : -1, found = -1;
 
-	for (uint32_t i = 0; i < request->source_count; i++) {
-		const struct bundle *bundle = &request->sources[i]->bundle;
+	for (uint32_t i = 0; i < request->candidate_count; i++) {
+		const struct bundle *bundle = request->candidates[i]->source.bundle;
 
 		for (uint32_t k = 0; k < bundle->trigger_count; k++) {
 			const struct bundle_trigger *trigger = &bundle->triggers[k];
@@ -206,23 +188,23 @@ static int choose_hook(struct request *request)
 
 /* What the functions say of their outputs, where their declarations are at hand: a
  * bundle does not have them. */
-static void find_functions(const struct request *request, const struct source *source,
+static void find_functions(const struct request *request, const struct candidate *candidate,
 			   const struct build_scratch *scratch,
 			   struct function *functions[FAAS_KERNEL_FUNCTIONS_MAX])
 {
 	struct function_library library = {.build_directory = scratch->path};
 	struct diags *ignored = calloc(1, sizeof(*ignored));
 
-	if (source->beside[0])
-		library.directories[library.count++] = source->beside;
+	if (candidate->beside[0])
+		library.directories[library.count++] = candidate->beside;
 	for (unsigned int i = 0; i < request->options->directory_count; i++)
 		library.directories[library.count++] = request->options->directories[i];
 	library.directories[library.count++] = paths_functions();
-	for (uint32_t i = 0; ignored && i < source->bundle.kernel_count; i++) {
+	for (uint32_t i = 0; ignored && i < candidate->source.bundle->kernel_count; i++) {
 		functions[i] = calloc(1, sizeof(*functions[i]));
-		if (functions[i] &&
-		    function_find(&library, TIER_KERNEL, source->bundle.kernel[i].function,
-				  functions[i], ignored)) {
+		if (functions[i] && function_find(&library, TIER_KERNEL,
+						  candidate->source.bundle->kernel[i].function,
+						  functions[i], ignored)) {
 			free(functions[i]);
 			functions[i] = NULL;
 		}
@@ -237,13 +219,14 @@ static int add_workflows(struct request *request, struct explain *explain)
 
 	if (build_scratch_make(&scratch, request->diags))
 		return -1;
-	for (uint32_t i = 0; !error && i < request->source_count; i++) {
+	for (uint32_t i = 0; !error && i < request->candidate_count; i++) {
 		struct function *functions[FAAS_KERNEL_FUNCTIONS_MAX] = {NULL};
-		struct source *source = request->sources[i];
+		struct candidate *candidate = request->candidates[i];
 
-		find_functions(request, source, &scratch, functions);
-		error = explain_add(explain, &source->bundle, source->directory, request->interface,
-				    (const struct function *const *)functions, request->diags);
+		find_functions(request, candidate, &scratch, functions);
+		error = explain_add(explain, candidate->source.bundle, candidate->source.directory,
+				    request->interface, (const struct function *const *)functions,
+				    request->diags);
 		for (uint32_t k = 0; k < FAAS_KERNEL_FUNCTIONS_MAX; k++)
 			free(functions[k]);
 	}
@@ -412,10 +395,10 @@ int verb_explain(const struct options *options, struct diags *diags)
 		error = take_loaded(&request);
 	if (!error)
 		error = choose_interface(&request) || choose_hook(&request) || run(&request);
-	for (uint32_t i = 0; i < request.source_count; i++) {
-		build_scratch_remove(&request.sources[i]->scratch);
-		free(request.sources[i]);
+	for (uint32_t i = 0; i < request.candidate_count; i++) {
+		source_close(&request.candidates[i]->source);
+		free(request.candidates[i]);
 	}
-	free(request.sources);
+	free(request.candidates);
 	return error ? DIAG_FAILED : 0;
 }
