@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "budget.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -275,6 +276,7 @@ static int complain(const struct budget *budget, enum outcome outcome, struct di
 					   price_of(&budget->costs[i], outcome) >
 						   price_of(&budget->costs[best], outcome)))
 				best = i;
+		assert(best < count);
 		listed[best] = true;
 		describe(budget, best, list + used, sizeof(list) - used);
 		used += strlen(list + used);

@@ -214,7 +214,7 @@ static void find_functions(const struct request *request, const struct candidate
 
 static int add_workflows(struct request *request, struct explain *explain)
 {
-	struct build_scratch scratch;
+	struct build_scratch scratch = {.path = ""};
 	int error = 0;
 
 	if (build_scratch_make(&scratch, request->diags))

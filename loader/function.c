@@ -409,7 +409,7 @@ static const struct {
 /* One text. Cuts it up in a copy. */
 static void on_text(struct reader *reader, const char *text)
 {
-	char copy[TEXT_BYTES_MAX], *columns[COLUMNS_MAX], *at = copy;
+	char copy[TEXT_BYTES_MAX], *columns[COLUMNS_MAX] = {NULL}, *at = copy;
 	unsigned int count = 0;
 
 	if (strlen(text) >= sizeof(copy)) {

@@ -232,7 +232,7 @@ int verb_functions(const struct options *options, struct diags *diags)
 {
 	struct function_library library = {.count = 0};
 	struct function *functions = NULL;
-	struct build_scratch scratch;
+	struct build_scratch scratch = {.path = ""};
 	unsigned int count = 0;
 	int err;
 

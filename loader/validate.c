@@ -115,7 +115,7 @@ static int validate_bundle(const struct options *options, struct diags *diags)
 static int validate_file(const struct options *options, struct diags *diags)
 {
 	struct workflow *workflow = calloc(1, sizeof(*workflow));
-	struct build_scratch scratch;
+	struct build_scratch scratch = {.path = ""};
 	int err;
 
 	if (!workflow)

@@ -154,7 +154,7 @@ uint32_t bundle_run(struct bundle_rig *rig, enum bundle_hook hook, const struct 
 {
 	struct faas_packet *each = calloc((size_t)rig->cpus, sizeof(*each));
 	int program = kernel_object_program(rig->object, rig->bundle, hook);
-	uint8_t out[FRAME_BYTES_MAX];
+	uint8_t out[FRAME_BYTES_MAX] = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
 		    .data_size_in = frame->bytes, .data_out = out, .data_size_out = sizeof(out),
 		    .repeat = 1);

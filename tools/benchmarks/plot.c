@@ -62,7 +62,7 @@ static void print_escaped(const char *text, size_t chars, FILE *out)
 {
 	size_t i;
 
-	for (i = 0; text[i] && i < chars; i++)
+	for (i = 0; i < chars && text[i]; i++)
 		switch (text[i]) {
 		case '<':
 			fputs("&lt;", out);
