@@ -98,6 +98,8 @@ static const struct {
 	 "packets pass without a workflow, at once; it stays loaded"},
 	{"resume", verb_resume, "[WORKFLOW]", OPTION_JSON | OPTION_ALL, 0, 1,
 	 "the end of a bypass"},
+	{"diff", verb_diff, "WORKFLOW [FILE|BUNDLE]", OPTION_JSON | OPTION_FUNCS | OPTION_SET, 1, 2,
+	 "what an update would change, or what the last one did"},
 	{"history", verb_history, "WORKFLOW", OPTION_JSON, 1, 1,
 	 "what became of a loaded workflow: versions, when, why"},
 	{"unload", verb_unload, "WORKFLOW", OPTION_JSON | OPTION_NOW | OPTION_PURGE, 1, 1,

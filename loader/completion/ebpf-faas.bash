@@ -3,7 +3,7 @@
 _ebpf_faas()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
-	local verbs='build validate load update rollback confirm bypass resume history unload list status state explain set functions gc version help'
+	local verbs='build validate load update rollback confirm bypass resume diff history unload list status state explain set functions gc version help'
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -39,6 +39,7 @@ _ebpf_faas()
 	load) options='--json --funcs --set --netns --confirm' ;;
 	update) options='--json --funcs --set --reset-state --confirm' ;;
 	rollback) options='--json --reset-state' ;;
+	diff) options='--json --funcs --set' ;;
 	bypass | resume) options='--json --all' ;;
 	gc) options='--json --dry-run' ;;
 	unload) options='--json --now --purge' ;;
@@ -52,6 +53,12 @@ _ebpf_faas()
 		return ;;
 	esac
 	case $verb in
+	diff)
+		if [ "$COMP_CWORD" = 2 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word")
+		else
+			mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		fi ;;
 	build | validate | load | update | explain)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	state)

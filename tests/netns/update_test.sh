@@ -92,6 +92,8 @@ state_stays() {
 	traffic --to 10.77.0.1:5005 --count 50 --keys 10
 	settle once
 	same "passed: none is new to the second version" 10 "$(counted passed)"
+	fails 0 faas diff once "$CASE/once.yaml" --set functions.once.params.entries=512
+	says 'state of once \(.*\): not kept: number of entries is [0-9]+ there, 512 here'
 	fails 1 faas update "$CASE/once.yaml" --set functions.once.params.entries=512
 	says 'number of entries is [0-9]+ there, 512 here'
 	says '--reset-state once'
@@ -232,6 +234,28 @@ health_bad() {
 	says 'goes back: 50 of 50 packets were dropped'
 }
 
+differences() {
+	network
+	load_bundle "$SCRATCH/drops"
+	fails 0 faas diff gate "$SCRATCH/drops"
+	says 'no difference'
+	fails 0 faas diff gate "$SCRATCH/passes"
+	says 'functions.readings.params.min: 4294967294 -> 0$'
+	says 'version: drops -> passes'
+	same "nothing happened: generation" 1 "$(of_list generation)"
+	fails 1 faas diff gate
+	says 'no version of workflow gate before generation 1'
+	faas update "$SCRATCH/passes"
+	fails 0 faas diff gate
+	says 'functions.readings.params.max: 4294967295 -> 4294967293$'
+	fails 0 faas diff --json gate
+	jq -e '.changes | map(select(.path == "version")) == [{path: "version", there: "drops", here: "passes"}]' \
+		"$CASE/output" >/dev/null || fail "the JSON does not say the version"
+	fails 5 faas diff nothing-here
+	fails 1 faas diff other "$SCRATCH/drops"
+}
+
+test_case "diff" differences
 test_case "another parameter: what was counted goes on" parameters_change
 test_case "under traffic" under_traffic
 test_case "state stays, or the difference is named" state_stays

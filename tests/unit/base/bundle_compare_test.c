@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bundle_compare.h"
+
+static struct bundle *make(void)
+{
+	struct bundle *bundle = calloc(1, sizeof(*bundle));
+	struct bundle_function *function;
+
+	assert_non_null(bundle);
+	bundle->user_count = 1;
+	function = &bundle->user[0];
+	strcpy(function->instance, "trend");
+	strcpy(function->function, "ewma");
+	function->has_state = true;
+	function->state_bytes = 32;
+	function->state_version = 1;
+	function->state_keys = 1024;
+	function->key_count = 1;
+	function->output_count = 1;
+	strcpy(function->outputs[0].name, "anomaly");
+	function->outputs[0].field_count = 1;
+	strcpy(function->outputs[0].fields[0].name, "mean");
+	bundle->sink_count = 1;
+	strcpy(bundle->sinks[0].name, "archive");
+	bundle->kernel_count = 1;
+	strcpy(bundle->kernel[0].instance, "plausible");
+	return bundle;
+}
+
+static void parameter(struct bundle *b)
+{
+	b->user[0].params[0].integer = 7;
+}
+static void place(struct bundle *b)
+{
+	strcpy(b->sinks[0].path, "/elsewhere");
+}
+static void function(struct bundle *b)
+{
+	strcpy(b->user[0].instance, "other");
+}
+static void output(struct bundle *b)
+{
+	strcpy(b->user[0].outputs[0].name, "other");
+}
+static void field(struct bundle *b)
+{
+	strcpy(b->user[0].outputs[0].fields[0].name, "other");
+}
+static void sink(struct bundle *b)
+{
+	strcpy(b->sinks[0].name, "other");
+}
+static void sink_more(struct bundle *b)
+{
+	b->sink_count = 2;
+}
+static void kernel(struct bundle *b)
+{
+	strcpy(b->kernel[0].instance, "other");
+}
+static void trigger(struct bundle *b)
+{
+	b->trigger_count = 1;
+}
+static void keys(struct bundle *b)
+{
+	b->user[0].state_keys = 2048;
+}
+static void bytes(struct bundle *b)
+{
+	b->user[0].state_bytes = 40;
+}
+static void version(struct bundle *b)
+{
+	b->user[0].state_version = 2;
+}
+static void key(struct bundle *b)
+{
+	b->user[0].key[0] = KEY_VLAN;
+}
+
+static const struct {
+	const char *name;
+	void (*change)(struct bundle *b);
+	bool same_user_tier, same_records, same_state;
+	const char *words;
+} rows[] = {
+	{"a parameter", parameter, true, true, true, ""},
+	{"the place of a sink", place, true, true, true, ""},
+	{"another function", function, false, false, true,
+	 "user function: trend there, other here"},
+	{"another output", output, false, false, true, "output 1 of trend"},
+	{"another field", field, false, false, true, "output anomaly of trend has other fields"},
+	{"another sink", sink, false, false, true, "sink: archive there, other here"},
+	{"one sink more", sink_more, false, false, true, "number of sinks: 1 there, 2 here"},
+	{"another kernel function", kernel, true, false, true, ""},
+	{"one trigger more", trigger, true, false, true, ""},
+	{"more keys", keys, true, true, false, "number of keys: 1024 there, 2048 here"},
+	{"larger state", bytes, true, true, false, "bytes of the state: 32 there, 40 here"},
+	{"another version of it", version, true, true, false,
+	 "version of the state: 1 there, 2 here"},
+	{"another key", key, true, true, false, "part of the key: source_address there, vlan here"},
+};
+
+static void test_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bundle *a = make(), *b = make();
+		char words[256] = "";
+
+		rows[i].change(b);
+		if (bundle_same_user_tier(a, b, words, sizeof(words)) != rows[i].same_user_tier ||
+		    bundle_same_records(a, b) != rows[i].same_records ||
+		    bundle_same_state(&a->user[0], &b->user[0], words, sizeof(words)) !=
+			    rows[i].same_state ||
+		    !strstr(words, rows[i].words))
+			fail_msg("%s: \"%s\"", rows[i].name, words);
+		free(a);
+		free(b);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
