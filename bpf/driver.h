@@ -84,6 +84,24 @@ faas_inline void driver_begin(struct faas_call *call, void *context, const struc
 	call->fields_present = 0;
 }
 
+/*
+ * How much payload the functions of the workflow look at, at places that are known
+ * when they are fused: ebpf-faas-fuse finds out. One copy of the graph is for packets
+ * that have all of it, and compares with the end of the packet once; no function has
+ * to do it again there.
+ */
+#ifdef DRIVER_LINKED
+#define driver_checked 0x10000 /* nobody finds out: no packet has it */
+#else
+extern const __u64 driver_checked;
+#endif
+
+faas_inline int driver_has_checked(const struct faas_call *call)
+{
+	return call->payload_bytes >= driver_checked &&
+	       call->payload + driver_checked <= call->data_end;
+}
+
 /* Copy payload by a helper, from wherever it lies. 0, or -1: the packet does not
  * hold what its headers announce. */
 faas_inline int driver_load(const struct faas_call *call, const __u64 hook, __u32 offset, void *to,
@@ -122,14 +140,17 @@ faas_inline int driver_copy_small(const struct faas_call *call, const __u64 hook
 {
 	/* Counted from 1: Linux 6.1 does not learn from a comparison that it is not 0. */
 	__u32 tail = ((bytes - 1) & 7) + 1, at = bytes & (DRIVER_PAYLOAD_SMALL - 8);
+	const void *payload = call->payload;
 
+	/* Apart from what functions look at: driver_checked shall not grow by it. */
+	asm volatile("" : "+r"(payload));
 #pragma unroll
 	for (__u32 i = 0; i < DRIVER_PAYLOAD_SMALL / 8; i++) {
 		if (bytes < 8 * (i + 1))
 			break;
-		if (call->payload + 8 * (i + 1) > call->data_end)
+		if (payload + 8 * (i + 1) > call->data_end)
 			return driver_copy(call, hook, to, bytes, DRIVER_PAYLOAD_SMALL);
-		((__u64 *)to)[i] = *(const __u64 *)(call->payload + 8 * i);
+		((__u64 *)to)[i] = *(const __u64 *)(payload + 8 * i);
 	}
 	if (!(bytes & 7))
 		return 0;
@@ -277,10 +298,19 @@ no_route:
 	meters->lost_no_route++;
 }
 
-/* Keeps the compiler from sharing values between the two copies of the graph:
+/* The copies of the graph; and what the first answers when the packet is not one
+ * for it, which is no verdict. */
+enum driver_copies { DRIVER_CHECKED, DRIVER_UNCHECKED, DRIVER_SAMPLED };
+#define DRIVER_NOT_CHECKED 0x7fffffff
+
+/* Keeps the compiler from sharing values between the copies of the graph:
  * those that live across a clock's call in one would lie on the stack in both.
  * @p copy is a constant that differs, so that not even this line is shared. */
 #define DRIVER_APART(context, copy) asm volatile("%0 = %0 # %1" : "+r"(context) : "i"(copy))
+
+/* Keeps the compiler from joining the ends of several functions to one, for which
+ * every function on the way would have to note where it is. @p number differs. */
+#define DRIVER_OWN(number) asm volatile("" : : "i"(number))
 
 /* Time of one function, on a sampled packet. */
 #define DRIVER_TIME(function)                                                                      \

@@ -187,6 +187,13 @@ static void write_triggers(FILE *out, const struct bundle *bundle, enum run run)
 		bundle->on_failure_drop);
 }
 
+static bool goes_on(const struct bundle_output *output)
+{
+	const struct bundle_target *next = continuation(output->targets, output->target_count);
+
+	return next && next->kind == TARGET_KERNEL;
+}
+
 static void write_call(FILE *out, const struct bundle *bundle, enum run run, uint32_t index)
 {
 	const struct bundle_function *function = &bundle->kernel[index];
@@ -206,6 +213,8 @@ static void write_call(FILE *out, const struct bundle *bundle, enum run run, uin
 		const struct bundle_output *output = &function->outputs[i];
 
 		fprintf(out, "\tcase %u:\n\t\tmeters_now->f_%s.%s++;\n", i, instance, output->name);
+		if (!goes_on(output))
+			fprintf(out, "\t\tDRIVER_OWN(%u);\n", index * FAAS_OUTPUTS_MAX + i);
 		if (function->observe && takes_away(output))
 			write_observed(out, bundle, function, output);
 		else
@@ -274,19 +283,23 @@ static void write_apart(FILE *out, const struct bundle *bundle, enum run run)
 	}
 }
 
-/* The graph, for the packets of one hook. Two copies of it are inlined: one for
- * the packets whose time is taken, and one in which no clock is read nor anything
- * kept for it. */
+/* The graph, for the packets of one hook. Copies of it are inlined: one for the
+ * packets whose time is taken, and two in which no clock is read nor anything kept
+ * for it, for packets that have all the payload that functions look at, and others. */
 static void write_run(FILE *out, const struct bundle *bundle, enum run run)
 {
 	write_apart(out, bundle, run);
 	fprintf(out,
 		"\nfaas_inline int driver_run_%s(void *context, struct meters_value *meters_now,\n"
-		"\t\tstruct faas_packet *from, const int sampled)\n{\n"
+		"\t\tstruct faas_packet *from, const __u32 trigger, const int copy)\n{\n"
+		"\tconst int sampled = copy == DRIVER_SAMPLED;\n"
 		"\tconst __u64 hook = %s;\n"
 		"\tstruct faas_call storage, *call = &storage;\n%s"
 		"\t__u64 since_ns = 0;\n\tint output, take = 0, observe = 0;\n\n"
-		"\tDRIVER_APART(context, sampled);\n\tdriver_begin(call, context, from, hook);\n"
+		"\tDRIVER_APART(context, copy);\n\tdriver_begin(call, context, from, hook);\n"
+		"\tcall->trigger = trigger & ~FAAS_PACKET_SAMPLED;\n"
+		"\tif (copy == DRIVER_CHECKED && !driver_has_checked(call))\n"
+		"\t\treturn DRIVER_NOT_CHECKED;\n"
 		"\tif (sampled)\n\t\tsince_ns = bpf_ktime_get_ns();\n\n",
 		runs[run].name, runs[run].hook,
 		has_separate(bundle) ? "\tstruct driver_fields fields = {};\n" : "");
@@ -314,11 +327,24 @@ static void write_program(FILE *out, const char *section, const char *name, cons
 	fprintf(out,
 		"\nSEC(\"%s\")\nint %s(struct %s *context)\n{\n"
 		"\tstruct meters_value *meters_now;\n\tstruct faas_packet *from;\n"
-		"\t__u32 zero = 0;\n\n"
+		"\t__u32 zero = 0, trigger;\n\n"
 		"\tmeters_now = bpf_map_lookup_elem(&meters, &zero);\n"
 		"\tfrom = bpf_map_lookup_elem(&packet, &zero);\n"
-		"\tif (!meters_now || !from)\n\t\treturn %s; /* arrays: they have an entry 0 */\n",
+		"\tif (!meters_now || !from)\n\t\treturn %s; /* arrays: they have an entry 0 */\n"
+		"\ttrigger = from->trigger; /* once: what it is compared with is known then */\n",
 		section, name, context, pass);
+}
+
+/* The end of an if: the packet is one of this hook, and its time is not taken. */
+static void write_copies(FILE *out, const char *run)
+{
+	fprintf(out,
+		") {\n\t\tint verdict = driver_run_%s(context, meters_now, from, trigger, "
+		"DRIVER_CHECKED);\n\n"
+		"\t\tif (verdict != DRIVER_NOT_CHECKED)\n\t\t\treturn verdict;\n"
+		"\t\treturn driver_run_%s(context, meters_now, from, trigger, "
+		"DRIVER_UNCHECKED);\n\t}\n",
+		run, run);
 }
 
 static void write_xdp(FILE *out, const struct bundle *bundle)
@@ -329,9 +355,10 @@ static void write_xdp(FILE *out, const struct bundle *bundle)
 	driver_program_name(bundle, name);
 	write_program(out, "xdp.frags", name, "xdp_md", "XDP_PASS");
 	fprintf(out, "\tif (");
-	write_is_of(out, bundle, RUN_XDP, "from->trigger");
-	fprintf(out, ")\n\t\treturn driver_run_xdp(context, meters_now, from, 0);\n"
-		     "\treturn driver_run_xdp(context, meters_now, from, 1);\n}\n");
+	write_is_of(out, bundle, RUN_XDP, "trigger");
+	write_copies(out, runs[RUN_XDP].name);
+	fprintf(out, "\treturn driver_run_xdp(context, meters_now, from, trigger, "
+		     "DRIVER_SAMPLED);\n}\n");
 }
 
 /* One program for both directions; the trigger tells them apart. */
@@ -351,16 +378,19 @@ static void write_tc(FILE *out, const struct bundle *bundle)
 			continue;
 		last = runs[run].name;
 		fprintf(out, "\tif (");
-		write_is_of(out, bundle, run, "from->trigger");
-		fprintf(out, ")\n\t\treturn driver_run_%s(context, meters_now, from, 0);\n", last);
+		write_is_of(out, bundle, run, "trigger");
+		write_copies(out, last);
 	}
 	if (both) {
 		fprintf(out, "\tif (");
-		write_is_of(out, bundle, RUN_TC_INGRESS, "(from->trigger & ~FAAS_PACKET_SAMPLED)");
+		write_is_of(out, bundle, RUN_TC_INGRESS, "(trigger & ~FAAS_PACKET_SAMPLED)");
 		fprintf(out,
-			")\n\t\treturn driver_run_tc_ingress(context, meters_now, from, 1);\n");
+			")\n\t\treturn driver_run_tc_ingress(context, meters_now, from, trigger, "
+			"DRIVER_SAMPLED);\n");
 	}
-	fprintf(out, "\treturn driver_run_%s(context, meters_now, from, 1);\n}\n", last);
+	fprintf(out,
+		"\treturn driver_run_%s(context, meters_now, from, trigger, DRIVER_SAMPLED);\n}\n",
+		last);
 }
 
 void driver_write(const struct bundle *bundle, FILE *out)

@@ -43,8 +43,8 @@ static int run_tool(const char *const argv[], char *out, size_t out_bytes, struc
 	return status ? -1 : 0;
 }
 
-static int compile_driver(const struct bundle *bundle, const char *source, const char *object,
-			  struct diags *diags)
+static int compile_driver(const struct bundle *bundle, enum fuse_linker linker, const char *source,
+			  const char *object, struct diags *diags)
 {
 	char include[FAAS_PATH_BYTES + 8], driver[FAAS_PATH_BYTES + 8];
 	const char *const argv[] = {"clang",
@@ -56,7 +56,8 @@ static int compile_driver(const struct bundle *bundle, const char *source, const
 				    include,
 				    driver,
 				    "-I/usr/include/" MULTIARCH,
-				    "-fembed-bitcode=all",
+				    linker == FUSE_CALLS ? "-DDRIVER_LINKED"
+							 : "-fembed-bitcode=all",
 				    "-c",
 				    source,
 				    "-o",
@@ -168,7 +169,7 @@ int fuse_object(const char (*objects)[FAAS_PATH_BYTES], enum fuse_linker linker,
 
 	snprintf(source, sizeof(source), "%s/driver.bpf.c", scratch);
 	snprintf(driver, sizeof(driver), "%s/driver.bpf.o", scratch);
-	if (compile_driver(bundle, source, driver, diags))
+	if (compile_driver(bundle, linker, source, driver, diags))
 		return -1;
 	if (linker == FUSE_CALLS)
 		return link_calls(objects, driver, scratch, output, bundle, diags);

@@ -148,13 +148,17 @@ static void graph_is_followed(void **state)
 	(void)state;
 	generate();
 	assert_non_null(strstr(text, "f_check_range.inside++;\n\t\tgoto call_seen;"));
-	assert_non_null(strstr(text, "f_check_range.outside++;\n\t\tdriver_entry_0(call, "
-				     "&meters_now->ledger, hook);\n\t\tgoto verdict_reply;"));
-	assert_non_null(strstr(text, "f_seen.repeat++;\n\t\tgoto verdict_drop;"));
-	assert_non_null(strstr(text, "f_seen.other++;\n\t\tgoto verdict_pass;"));
+	assert_non_null(strstr(
+		text, "f_check_range.outside++;\n\t\tDRIVER_OWN(1);\n\t\tdriver_entry_0(call, "
+		      "&meters_now->ledger, hook);\n\t\tgoto verdict_reply;"));
+	assert_non_null(
+		strstr(text, "f_seen.repeat++;\n\t\tDRIVER_OWN(8);\n\t\tgoto verdict_drop;"));
+	assert_non_null(
+		strstr(text, "f_seen.other++;\n\t\tDRIVER_OWN(10);\n\t\tgoto verdict_pass;"));
 	/* An event that leaves the kernel: the trigger's mode decides. */
-	assert_non_null(strstr(text, "f_seen.first++;\n\t\tdriver_entry_1(call, "
-				     "&meters_now->ledger, hook);\n\t\tgoto verdict_mode;"));
+	assert_non_null(strstr(text,
+			       "f_seen.first++;\n\t\tDRIVER_OWN(9);\n\t\tdriver_entry_1(call, "
+			       "&meters_now->ledger, hook);\n\t\tgoto verdict_mode;"));
 	assert_non_null(strstr(text, ".entry = 0, .origin = 7, .key_bytes = 0, .field_count = 1"));
 	assert_non_null(strstr(text, "take = 1;\n\t\tobserve = 0;\n\t\tgoto call_check_range;"));
 }

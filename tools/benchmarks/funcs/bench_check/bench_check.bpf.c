@@ -4,7 +4,7 @@
 #include <ebpf_faas/kernel.h>
 
 FAAS_KERNEL_FUNCTION("Lets packets on whose word at an offset is not above a limit");
-FAAS_PARAM(u32, offset, 0, 0, 60, "Byte offset of the word in the payload");
+FAAS_PARAM(u32, offset, 0, 0, 128, "Byte offset of the word in the payload");
 FAAS_PARAM(u32, limit, 1000, 0, 4294967295, "Largest value that goes on");
 FAAS_OUTPUT(on, "Not above the limit");
 FAAS_OUTPUT(out, "Above the limit, or no such word");
