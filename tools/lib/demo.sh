@@ -80,7 +80,7 @@ demo_remove_leftovers() {
 
 demo_unload_all() {
 	local name
-	for name in vibration-watch coap-meter; do
+	for name in vibration-watch coap-meter border; do
 		faas unload --now "$name" >/dev/null 2>&1 || true
 	done
 }
@@ -357,9 +357,78 @@ coap_check() {
 	check_bpftool coap-meter
 }
 
+# ---- border: the kernel tier alone ------------------------------------------------
+
+BORDER_TO=(--set 'triggers.site.packet.interfaces=[plant0]' --set 'triggers.tunnels.packet.interfaces=[plant0]')
+
+border_load() {
+	step "Load border beside it: a list of stations in the kernel, by prefix; at first it only observes"
+	load border "${BORDER_TO[@]}"
+	say "and a version that enforces, built for later:"
+	run "$FAAS" build --output "$SCRATCH/border" --set 'version=1.1' --set 'triggers.site.mode=copy' \
+		"${BORDER_TO[@]}" "$WORKFLOWS/border.yaml" || die "border does not build"
+}
+
+replay() { # CAPTURE PACKETS_PER_SECOND
+	in_netns "$PLANT" tcpreplay --quiet --pps="$2" --intf1=fieldbus "$CAPTURES/$1.pcap"
+}
+observed() { faas status --json border | jq -r '.ledger.observed.dropped'; }
+has_observed() { [ "$(observed)" -gt 100 ]; }
+
+border_traffic() {
+	local replayed
+	step "Replay the capture twice, and a tunnel; update border while packets arrive"
+	COAP_BEFORE=$(ledger_get "$(ledger coap-meter)" matched)
+	replay coap_mqtt 4000 >"$SCRATCH/replay" 2>&1 9<&- &
+	replayed=$!
+	PIDS+=" $replayed"
+	wait_for 10 has_observed || die "border observes nothing"
+	run "$FAAS" update "$SCRATCH/border" || die "border does not update"
+	wait "$replayed" || die "tcpreplay failed"
+	replay coap_mqtt 4000 >>"$SCRATCH/replay" 2>&1 || die "tcpreplay failed"
+	# It complains of two frames that are longer than the wire's MTU, and sends the others.
+	replay 6in4tunnel 4000 >>"$SCRATCH/replay" 2>&1 || true
+}
+
+# read_capture CAPTURE FILTER: how many packets tshark finds.
+read_capture() { tshark -r "$CAPTURES/$1.pcap" -Y "$2" 2>/dev/null | grep -c .; }
+
+border_check() {
+	local site strangers coap tunnels totals
+	local ports='(udp.port == 5683 || udp.port == 17500)'
+	step "Check every number of border"
+	site=$(read_capture coap_mqtt "ip.src == 192.168.56.0/24 && !$ports")
+	strangers=$(read_capture coap_mqtt "ip.src == 192.168.56.0/24 && ip.src != 192.168.56.101 && !$ports")
+	coap=$(read_capture coap_mqtt "$ports")
+	tunnels=$(read_capture 6in4tunnel 'ip.proto == 41 && frame.len <= 1514') # what the wire takes
+	check_ledger border
+	same "packets matched, as tshark counts" $((2 * site + tunnels)) "$(ledger_get "$LEDGER" matched)"
+	same "ports are more specific: coap-meter took its packets" $((2 * coap)) \
+		$(($(ledger_get "$(ledger coap-meter)" matched) - COAP_BEFORE))
+	say "stations not listed: $(observed) packets observed, then $(ledger_get "$LEDGER" dropped) dropped"
+	same "together, none twice, none missed" $((2 * strangers)) \
+		$(($(observed) + $(ledger_get "$LEDGER" dropped)))
+	same "packets passed on: all others" \
+		$((2 * site + tunnels - $(ledger_get "$LEDGER" dropped))) "$(ledger_get "$LEDGER" passed)"
+	same "TCP and tunnels, counted on through the update" "$((2 * (site - strangers))) $tunnels" \
+		"$(bpf_map "$PIN_ROOT/workflows/border/kinds_counters" |
+			jq -r '[.[] | {(.key.protocol | tostring): .value.packets}] | add |
+				"\(.["6"]) \(.["41"])"')"
+
+	say "what would these programs do with the capture? Nothing is sent:"
+	say "  \$ ebpf-faas explain --netns $GATEWAY --interface plant0 --pcap ${CAPTURES##*/}/coap_mqtt.pcap"
+	totals=$(faas explain --json --netns "$GATEWAY" --interface plant0 --pcap "$CAPTURES/coap_mqtt.pcap" |
+		jq -c .totals) || die "explain fails"
+	say "    $(jq -c '{triggers, verdicts}' <<<"$totals")"
+	same "explain: border and coap-meter take what tshark counts" "$site $coap" \
+		"$(jq -r '.triggers | "\(.["border.site"]) \(.["coap-meter.coap"])"' <<<"$totals")"
+	same "explain: dropped" "$strangers" "$(jq .verdicts.dropped <<<"$totals")"
+}
+
 demo_unload() {
-	step "Unload both"
+	step "Unload all"
 	run "$FAAS" list
 	run "$FAAS" unload vibration-watch || die "vibration-watch does not unload"
 	run "$FAAS" unload coap-meter || die "coap-meter does not unload"
+	run "$FAAS" unload border || die "border does not unload"
 }
