@@ -160,24 +160,40 @@ static void host_pin_path(const char *pin, char *path, size_t bytes)
 	snprintf(path, bytes, "%s/%s", FAAS_PIN_ROOT, pin);
 }
 
-/* Open the pinned maps. -ENOENT if one is missing. */
+/* Map the registry. -ESTALE: another version of this program made it. */
+static int map_registry(struct host *host)
+{
+	struct bpf_map_info info = {0};
+	uint32_t bytes = sizeof(info);
+	void *registry;
+
+	if (bpf_obj_get_info_by_fd(host->registry_fd, &info, &bytes))
+		return -errno;
+	if (info.value_size != sizeof(*host->registry) || info.max_entries != FAAS_SLOTS_MAX)
+		return -ESTALE;
+	registry = mmap(NULL, REGISTRY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, host->registry_fd,
+			0);
+	if (registry == MAP_FAILED)
+		return -errno;
+	host->registry = registry;
+	return 0;
+}
+
+/* Open the pinned maps, the registry first. -ENOENT if one is missing. */
 static int open_maps(struct host *host)
 {
 	char path[FAAS_PATH_BYTES];
+	int error = 0;
 
-	for (size_t i = 0; i < HOST_MAP_COUNT; i++) {
+	for (size_t i = HOST_MAP_COUNT; !error && i-- > 0;) {
 		host_pin_path(host_maps[i].pin, path, sizeof(path));
 		*map_fd(host, i) = bpf_obj_get(path);
 		if (*map_fd(host, i) < 0)
-			return -errno;
+			error = -errno;
+		else if (!host->registry)
+			error = map_registry(host);
 	}
-	host->registry = mmap(NULL, REGISTRY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-			      host->registry_fd, 0);
-	if (host->registry == MAP_FAILED) {
-		host->registry = NULL;
-		return -errno;
-	}
-	return 0;
+	return error;
 }
 
 static void close_maps(struct host *host)
@@ -295,34 +311,73 @@ static void repair(struct host *host)
 	}
 }
 
-int host_open(struct host *host, enum host_access access, struct diags *diags)
-{
-	int error;
-
-	*host = (struct host){-1, -1, -1, -1, -1, -1, -1, false, NULL};
-	if (access != HOST_READ && take_lock(host, diags))
-		return -1;
-	error = open_maps(host);
-	if (!error) {
-		if (access != HOST_READ)
-			repair(host);
-		return 0;
-	}
-	close_maps(host);
-	if (error == -EPERM || error == -EACCES)
-		return diag_fail(diags, DIAG_PLATFORM, "run as root", "%s: %s", FAAS_PIN_ROOT,
-				 strerror(-error));
-	if (access == HOST_CREATE)
-		return create_maps(host, diags);
-	return 0;
-}
-
 static bool any_workflow(const struct host *host)
 {
 	for (uint32_t slot = 1; host->registry && slot < FAAS_SLOTS_MAX; slot++)
 		if (host->registry[slot].state != FAAS_REGISTRY_FREE)
 			return true;
 	return false;
+}
+
+static void release_lock(struct host *host)
+{
+	if (host->lock_fd >= 0)
+		close(host->lock_fd);
+	host->lock_fd = -1;
+}
+
+/* What is there cannot be read. That is no host without workflows, whose remains
+ * may be taken away: nothing is changed. */
+static int refuse_unreadable(int error, struct diags *diags)
+{
+	switch (error) {
+	case -EPERM:
+	case -EACCES:
+		return diag_fail(diags, DIAG_PLATFORM, "run as root", "%s: %s", FAAS_PIN_ROOT,
+				 strerror(-error));
+	case -ESTALE:
+		return diag_fail(
+			diags, DIAG_FAILED,
+			"unload them with the version that loaded them, or `rm -r " FAAS_PIN_ROOT
+			"`: that takes all of them off at once",
+			"the workflows of this host were loaded by another version");
+	case -ENOENT:
+		return diag_fail(diags, DIAG_FAILED,
+				 "`rm -r " FAAS_PIN_ROOT "` takes all workflows off, then load "
+				 "them again",
+				 "workflows are loaded, but some of the host's pins in %s were "
+				 "removed",
+				 FAAS_PIN_ROOT);
+	default:
+		return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", FAAS_PIN_ROOT,
+				 strerror(-error));
+	}
+}
+
+int host_open(struct host *host, enum host_access access, struct diags *diags)
+{
+	bool none;
+	int error;
+
+	*host = (struct host){-1, -1, -1, -1, -1, -1, -1, false, NULL};
+	if (access != HOST_READ && take_lock(host, diags)) {
+		release_lock(host);
+		return -1;
+	}
+	error = open_maps(host);
+	if (!error) {
+		if (access != HOST_READ)
+			repair(host);
+		return 0;
+	}
+	/* A command that was killed while it made or removed them left some. */
+	none = error == -ENOENT && !any_workflow(host);
+	close_maps(host);
+	if (!none) {
+		release_lock(host);
+		return refuse_unreadable(error, diags);
+	}
+	return access == HOST_CREATE ? create_maps(host, diags) : 0;
 }
 
 void host_close(struct host *host)
@@ -338,9 +393,7 @@ void host_close(struct host *host)
 		/* The lock goes while it is held; who waits for it looks again. */
 		host_remove_tree(FAAS_RUN_DIRECTORY);
 	}
-	if (host->lock_fd >= 0)
-		close(host->lock_fd);
-	host->lock_fd = -1;
+	release_lock(host);
 }
 
 uint32_t host_find(const struct host *host, const char *name)

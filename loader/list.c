@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* ebpf-faas list: the registry of this host, as the kernel holds it. */
 #include <stdio.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -28,20 +29,23 @@ int verb_list(const struct options *options, struct diags *diags)
 {
 	json_t *list = options->json ? json_array() : NULL;
 	struct host host;
+	int error = 0;
 
 	if (host_open(&host, HOST_READ, diags)) {
 		json_decref(list);
 		return DIAG_FAILED;
 	}
-	for (uint32_t slot = 1; host.registry && slot < FAAS_SLOTS_MAX; slot++) {
+	for (uint32_t slot = 1; host.registry && !error && slot < FAAS_SLOTS_MAX; slot++) {
 		const struct faas_registry_entry *entry = &host.registry[slot];
 		struct faas_slot_counters counters = {0};
 
 		if (entry->state == FAAS_REGISTRY_FREE)
 			continue;
-		if (host_slot_counters(&host, slot, &counters))
-			counters.matched = 0;
-		if (list)
+		error = host_slot_counters(&host, slot, &counters);
+		if (error)
+			diag_fail(diags, DIAG_FAILED, NULL, "the counters of workflow %s: %s",
+				  entry->name, strerror(-error));
+		else if (list)
 			json_array_append_new(
 				list, json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:b}", "workflow",
 						entry->name, "state", state_name(entry->state),
@@ -58,6 +62,10 @@ int verb_list(const struct options *options, struct diags *diags)
 			       entry->flags & FAAS_REGISTRY_BYPASSED ? "  bypassed" : "");
 	}
 	host_close(&host);
+	if (error) {
+		json_decref(list);
+		return DIAG_FAILED;
+	}
 	if (list)
 		output_json(list);
 	return 0;
