@@ -28,8 +28,9 @@ struct guard {
 	struct host host; /* to look only */
 	uint32_t slot;
 	uint32_t generation;
-	uint64_t begun_ns; /* CLOCK_BOOTTIME */
-	bool judged;	   /* health was good, or is not asked for */
+	uint64_t deadline_ns; /* of the trial: no other has the same */
+	uint64_t begun_ns;    /* CLOCK_BOOTTIME */
+	bool judged;	      /* health was good, or is not asked for */
 	struct bundle *bundle;
 	struct ledger *before, *now;
 };
@@ -103,6 +104,7 @@ static void find_trial(struct guard *guard)
 			if (!(entry->flags & FAAS_REGISTRY_TRIAL))
 				_exit(0); /* the change was taken back by its command */
 			guard->generation = entry->generation;
+			guard->deadline_ns = entry->deadline_ns;
 			free(diags);
 			return;
 		}
@@ -113,6 +115,13 @@ static void find_trial(struct guard *guard)
 		}
 		nanosleep(&pause, NULL);
 	}
+}
+
+/* Not one of the same number that was loaded after ours was unloaded. */
+static bool is_ours(const struct guard *guard, const struct faas_registry_entry *entry)
+{
+	return entry->generation == guard->generation && entry->deadline_ns == guard->deadline_ns &&
+	       !strncmp(entry->name, guard->workflow, sizeof(entry->name));
 }
 
 /* Do @p act under the lock, if the trial is still ours. */
@@ -128,8 +137,8 @@ static void act(struct guard *guard, bool pass, const char *reason)
 	if (!host_open(&host, HOST_CHANGE, diags))
 		slot = host_find(&host, guard->workflow);
 	entry = slot ? &host.registry[slot] : NULL;
-	if (entry && entry->state == FAAS_REGISTRY_LOADED &&
-	    entry->generation == guard->generation && entry->flags & FAAS_REGISTRY_TRIAL) {
+	if (entry && entry->state == FAAS_REGISTRY_LOADED && is_ours(guard, entry) &&
+	    entry->flags & FAAS_REGISTRY_TRIAL) {
 		if (pass)
 			(void)!trial_pass(&host, slot, "passed its trial", diags);
 		else if (!trial_go_back(&host, slot, reason, diags))
@@ -144,9 +153,8 @@ static bool still_ours(const struct guard *guard)
 {
 	const struct faas_registry_entry *entry = &guard->host.registry[guard->slot];
 
-	return entry->state != FAAS_REGISTRY_FREE && entry->generation == guard->generation &&
-	       entry->flags & FAAS_REGISTRY_TRIAL &&
-	       !strncmp(entry->name, guard->workflow, sizeof(entry->name));
+	return entry->state != FAAS_REGISTRY_FREE && is_ours(guard, entry) &&
+	       entry->flags & FAAS_REGISTRY_TRIAL;
 }
 
 /* It is no trial any more, and it runs. */
@@ -154,7 +162,7 @@ static bool confirmed(const struct guard *guard)
 {
 	const struct faas_registry_entry *entry = &guard->host.registry[guard->slot];
 
-	return entry->state == FAAS_REGISTRY_LOADED && entry->generation == guard->generation;
+	return entry->state == FAAS_REGISTRY_LOADED && is_ours(guard, entry);
 }
 
 /* Health, as of now. Ends the process if it is bad. */

@@ -114,6 +114,25 @@ rollback_on_trial() {
 	wait_for 5 no_guard || fail "the guard of a refused load stays"
 }
 
+# The guard of a trial that was unloaded sees one of the same name and number: its
+# terms are not its own.
+guard_of_another() {
+	local former
+	network
+	faas load --netns "$GATEWAY" --set workflow=other --set triggers.in.packet.match.destination_port=5006 \
+		"$FIXTURES/gate.yaml"
+	fails 0 load_drops --confirm 1s
+	former=$(guards)
+	kill -STOP "$former"
+	fails 0 faas unload gate
+	fails 0 load_drops --confirm 600s
+	kill -CONT "$former"
+	wait_for 5 process_gone "$former" || fail "the former guard stays"
+	same "on trial" true "$(faas list --json | jq -c '.[] | select(.workflow == "gate").trial')"
+	fails 0 faas confirm gate
+	fails 0 faas unload other
+}
+
 test_case "an update that is confirmed stays" confirmed
 test_case "one that is not goes back" not_confirmed
 test_case "a load that is not confirmed leaves nothing" load_not_confirmed
@@ -121,4 +140,5 @@ test_case "a load that is confirmed stays" load_confirmed
 test_case "the end of the session makes no difference" session_ends
 test_case "a killed guard" guard_killed
 test_case "rollback ends a trial" rollback_on_trial
+test_case "a former guard leaves a trial alone that is not its own" guard_of_another
 tests_done
