@@ -476,9 +476,26 @@ static void print_row(const struct plot_figure *figure, FILE *out)
 	fprintf(out, "%s | %s | %.3g | ", ours, peer, figure->ratio);
 	print_goal(figure, "", out);
 	fprintf(out, " |");
+}
+
+/* What stands beside a figure: rows of their own, or cells of the figure's row. */
+static void print_beside(const struct plot_figure *figure, bool rows, FILE *out)
+{
+	char value[64], peer[64];
+
+	format_value(figure->sides[1].median, figure->unit, peer, sizeof(peer));
 	for (unsigned int i = 2; i < figure->side_count; i++) {
-		format_value(figure->sides[i].median, figure->unit, ours, sizeof(ours));
-		fprintf(out, " %s |", ours);
+		format_value(figure->sides[i].median, figure->unit, value, sizeof(value));
+		if (!rows) {
+			fprintf(out, " %s |", value);
+			continue;
+		}
+		fprintf(out, "\n| beside it: ");
+		print_escaped(figure->sides[i].text, PLOT_TEXT_BYTES, out);
+		fprintf(out, " | %s | %s | %.3g | |", value, peer,
+			figure->sides[1].median != 0
+				? figure->sides[i].median / figure->sides[1].median
+				: figure->sides[i].median);
 	}
 	fputc('\n', out);
 }
@@ -509,6 +526,7 @@ static void print_line_table(const struct plot_figure *const *points, unsigned i
 		stem(points[i], &number);
 		fprintf(out, "| %lu | ", number);
 		print_row(points[i], out);
+		print_beside(points[i], false, out);
 	}
 }
 
@@ -532,6 +550,7 @@ void plot_table(const struct plot *plot, FILE *out)
 		print_escaped(figure->sides[1].text, PLOT_TEXT_BYTES, out);
 		fprintf(out, " | ");
 		print_row(figure, out);
+		print_beside(figure, true, out);
 	}
 	for (unsigned int i = 0; i < plot->count; i++) {
 		unsigned int count = collect(plot, i, points);

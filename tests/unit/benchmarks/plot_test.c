@@ -89,10 +89,13 @@ static void test_lines_and_bars(void **state)
 	plot.figures[4] = figure("two_1", 1, 1, "ns");
 	plot.figures[5] = figure("two_2", 1, 1, "ns");
 	plot.figures[6] = figure("alone", 2, 1, "ns");
+	plot.figures[6].sides[2] = (struct plot_side){"third", 3, 3, 3};
+	plot.figures[6].side_count = 3;
 	text = written(&plot, plot_svg);
 	assert_int_equal(count(text, "<polyline class=\"s0 line\""), 1);
 	assert_int_equal(count(text, "<circle class=\"s1\""), 3);
 	assert_int_equal(count(text, "<rect class=\"s0\" stroke=\"none\" x=\"64\""), 1 + 2 * 4);
+	assert_int_equal(count(text, "<rect class=\"s2\""), 2); /* a bar and its words */
 	assert_int_equal(count(text, "not met"), 1);
 	assert_null(strstr(text, "a < b"));
 	assert_int_equal(count(text, "<svg "), count(text, "</svg>"));
@@ -102,7 +105,8 @@ static void test_lines_and_bars(void **state)
 				     "| 10 | 25 ns | 25 ns | 1 | at most 1.1 |\n"
 				     "| 100 | 30 ns | 30 ns | 1 | at most 1.1 |\n"));
 	assert_int_equal(count(text, "| a &lt; b, against c &#124; d |"), 4);
-	assert_int_equal(count(text, "at most 1.1, not met |"), 1);
+	assert_non_null(strstr(text, "| 2 ns | 1 ns | 2 | at most 1.1, not met |\n"
+				     "| beside it: third | 3 ns | 1 ns | 3 | |\n"));
 	free(text);
 }
 
