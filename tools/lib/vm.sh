@@ -125,9 +125,11 @@ vm_start() {
 	cat <<-'START'
 		export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 		export HOME=/root LANG=C.UTF-8 TERM=dumb
-		stty raw -echo </dev/hvc0 2>/dev/null
+		# Kept open: the console forgets its settings with its last user.
+		exec 3<>/dev/hvc0
+		stty raw -echo <&3
 		ip link set lo up
-		setsid bash /run/vm/command </dev/null >/dev/hvc0 2>&1
+		setsid bash /run/vm/command </dev/null >&3 2>&1 3>&-
 		echo $? >/run/vm/status.new
 		mv /run/vm/status.new /run/vm/status
 		sync
