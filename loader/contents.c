@@ -99,11 +99,12 @@ static int read_integer(struct parser *parser, const char *what, const char *tex
 {
 	bool negative = text[0] == '-';
 	unsigned long long value;
-	long long number;
+	long long number = 0;
 	char *end;
 
 	errno = 0;
-	number = strtoll(text, &end, 0);
+	if (negative)
+		number = strtoll(text, &end, 0);
 	value = negative ? (unsigned long long)number : strtoull(text, &end, 0);
 	if (errno || *end || end == text || text[0] == '+')
 		return complain(parser, "write a number such as 42 or 0x2a",

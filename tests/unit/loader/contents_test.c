@@ -20,6 +20,7 @@ static const struct contents_shape prefixes = {BPF_MAP_TYPE_LPM_TRIE, 20, 1, 8};
 static const struct contents_shape narrow = {BPF_MAP_TYPE_LPM_TRIE, 8, 4, 8};
 static const struct contents_shape addresses = {BPF_MAP_TYPE_HASH, 16, 8, 8};
 static const struct contents_shape numbers = {BPF_MAP_TYPE_LRU_HASH, 2, 1, 4};
+static const struct contents_shape wide = {BPF_MAP_TYPE_HASH, 8, 8, 4};
 static const struct contents_shape structs = {BPF_MAP_TYPE_HASH, 4, 24, 4};
 static const struct contents_shape bloom = {BPF_MAP_TYPE_BLOOM_FILTER, 0, 4, 4};
 
@@ -61,6 +62,9 @@ static const struct {
 	      "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1",
 	      "\1\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0"),
 	LINES("65535 255\n-1 -128", numbers, 2, "\xff\xff\xff\xff", "\xff\x80"),
+	LINES("18446744073709551615 0x8000000000000000\n-1 -9223372036854775808", wide, 2,
+	      "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+	      "\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\x80"),
 	LINES("5", structs, 1, "\5\0\0\0", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
 	LINES("5\n6", bloom, 2, "", "\5\0\0\0\6\0\0\0"),
 };
@@ -110,6 +114,8 @@ static const struct {
 	{"1.5", &numbers, 1, "the key is not a number"},
 	{"99999999999999999999", &addresses, 1, "is not an address"},
 	{"99999999999999999999", &numbers, 1, "the key is not a number"},
+	{"18446744073709551616", &wide, 1, "the key is not a number"},
+	{"-9223372036854775809", &wide, 1, "the key is not a number"},
 	{"1\n2\n3\n4\n5\n", &numbers, 0, "5 entries, the map has room for 4"},
 	{"1 2", &structs, 1, "24 bytes for each key"},
 	{"1 2", &bloom, 1, "more in the line"},
