@@ -106,19 +106,21 @@ static json_t *read_lines(const char *workflow)
 	return list;
 }
 
-/* The version of a generation stands where it came; its other events get it from there. */
+/* The version of a generation stands where it came; its other events get it from there.
+ * After a reboot numbers begin anew: the last one before an event is meant. */
 static void name_versions(json_t *list)
 {
 	json_t *line, *earlier;
-	size_t i, k;
+	size_t i;
 
 	json_array_foreach (list, i, line)
-		json_array_foreach (list, k, earlier)
-			if (k < i && !text_of(line, "version")[0] &&
-			    json_equal(json_object_get(earlier, "generation"),
+		for (size_t k = i; k-- > 0 && !text_of(line, "version")[0];) {
+			earlier = json_array_get(list, k);
+			if (json_equal(json_object_get(earlier, "generation"),
 				       json_object_get(line, "generation")))
 				json_object_set(line, "version",
 						json_object_get(earlier, "version"));
+		}
 }
 
 int verb_history(const struct options *options, struct diags *diags)

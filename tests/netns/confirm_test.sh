@@ -133,6 +133,18 @@ guard_of_another() {
 	fails 0 faas unload other
 }
 
+# What a reboot takes, and what it leaves: numbers begin anew, the history goes on.
+history_after_reboot() {
+	network
+	load_drops
+	rm -rf "$PIN_ROOT" /run/ebpf-faas
+	fails 0 faas load --netns "$GATEWAY" --confirm 60s "$SCRATCH/passes"
+	fails 0 faas confirm gate
+	fails 0 faas history gate
+	says 'generation 1 .*version "drops"  loaded'
+	says 'generation 1 .*version "passes"  confirmed'
+}
+
 test_case "an update that is confirmed stays" confirmed
 test_case "one that is not goes back" not_confirmed
 test_case "a load that is not confirmed leaves nothing" load_not_confirmed
@@ -140,5 +152,6 @@ test_case "a load that is confirmed stays" load_confirmed
 test_case "the end of the session makes no difference" session_ends
 test_case "a killed guard" guard_killed
 test_case "rollback ends a trial" rollback_on_trial
+test_case "history names the version after a reboot" history_after_reboot
 test_case "a former guard leaves a trial alone that is not its own" guard_of_another
 tests_done
