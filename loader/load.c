@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 #include <jansson.h>
 
+#include "build.h"
 #include "attach.h"
 #include "clock.h"
 #include "command.h"
@@ -236,6 +237,8 @@ int verb_load(const struct options *options, struct diags *diags)
 		else if (!trial_terms(options->confirm, NULL, &load.trial, diags) &&
 			 !trial_begin(&load.trial, source.bundle->name, diags)) {
 			status = load_bundle(&load, diags);
+			if (!status && !options->json)
+				build_print_separate(source.bundle);
 			if (trial_wait(&load.trial, source.bundle->name, !status, diags))
 				status = DIAG_FAILED;
 		}

@@ -3,6 +3,7 @@
  * ebpf-faas update. Everything that may fail is done beside what runs; then the
  * registry names the new generation, and settle() leads packets to it.
  */
+#include "build.h"
 #include "update.h"
 
 #include <stdio.h>
@@ -311,6 +312,8 @@ int verb_update(const struct options *options, struct diags *diags)
 		error = trial_begin(&trial, source.bundle->name, diags);
 	if (!error)
 		error = update(options, &source, &trial, diags);
+	if (!error && !options->json)
+		build_print_separate(source.bundle);
 	source_close(&source);
 	return error ? DIAG_FAILED : 0;
 }
