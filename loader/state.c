@@ -187,8 +187,9 @@ static int print_map(struct state *state, const struct state_map *map, const cha
 		if (state->options->json)
 			fprintf(out, ", \"entries\": null}");
 		else
-			fprintf(out, "  %s: %s of %u entries, which cannot be listed\n", name,
-				state_map_type(map), map->info.max_entries);
+			fprintf(out,
+				"  %s: %s of %u entries, which cannot be listed, pinned as %s\n",
+				name, state_map_type(map), map->info.max_entries, map->info.name);
 		return 0;
 	}
 	if (state->options->json) {
@@ -200,10 +201,11 @@ static int print_map(struct state *state, const struct state_map *map, const cha
 	}
 	error = state_map_read(map, count_entry, &listing);
 	if (!error) {
-		fprintf(out, "  %s: %s, %llu of %u entries %s (%.1f %%)\n", name,
+		fprintf(out, "  %s: %s, %llu of %u entries %s (%.1f %%), pinned as %s\n", name,
 			state_map_type(map), (unsigned long long)listing.used,
 			map->info.max_entries, state_map_is_array(map) ? "are not zero" : "in use",
-			100.0 * (double)listing.used / (double)map->info.max_entries);
+			100.0 * (double)listing.used / (double)map->info.max_entries,
+			map->info.name);
 		listing.used = 0;
 		error = state_map_read(map, visit_entry, &listing);
 	}

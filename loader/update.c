@@ -28,6 +28,7 @@
 #include "source.h"
 #include "takeover.h"
 #include "user_tier.h"
+#include "workflow_value.h"
 
 struct update {
 	struct host *host;
@@ -217,10 +218,46 @@ static const char *kind_name(enum takeover_kind kind)
 	return names[kind];
 }
 
+/* Parameters that are not as the version says, because `set` changed them. */
+static json_t *changed_params(const struct bundle *bundle)
+{
+	struct diags *diags = calloc(1, sizeof(*diags)); /* what runs does not depend on it */
+	json_t *list = json_array();
+	struct params params;
+
+	if (!diags || params_open(bundle->name, &params, diags)) {
+		free(diags);
+		return list;
+	}
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		for (uint32_t k = 0; k < bundle->kernel[i].param_count; k++) {
+			const struct bundle_param *param = &bundle->kernel[i].params[k];
+			char now[FAAS_VALUE_BYTES], file[FAAS_VALUE_BYTES];
+			struct value value = {0};
+
+			if (!param->changeable ||
+			    params_get(&params, bundle->kernel[i].instance, param,
+				       &value.integer) ||
+			    value.integer == param->integer)
+				continue;
+			value_print(param->type, &value, now, sizeof(now));
+			value.integer = param->integer;
+			value_print(param->type, &value, file, sizeof(file));
+			json_array_append_new(list,
+					      json_pack("{s:s, s:s, s:s, s:s}", "function",
+							bundle->kernel[i].instance, "param",
+							param->name, "value", now, "file", file));
+		}
+	params_close(&params);
+	free(diags);
+	return list;
+}
+
 void update_print(const struct options *options, const struct bundle *bundle, const char *event,
 		  const char *trial, const struct update_result *result)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *changed = changed_params(bundle), *param;
+	size_t at;
 
 	for (uint32_t i = 0; i < result->takeover->item_count; i++) {
 		const struct takeover_item *item = &result->takeover->items[i];
@@ -233,14 +270,21 @@ void update_print(const struct options *options, const struct bundle *bundle, co
 			       kind_name(item->kind));
 	}
 	if (options->json) {
-		output_json(
-			json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:s*}", "workflow", bundle->name,
-				  "version", bundle->version, "slot", (json_int_t)result->slot,
-				  "before", (json_int_t)result->before, "generation",
-				  (json_int_t)result->generation, "state", list, "trial", trial));
+		output_json(json_pack(
+			"{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:s*}", "workflow", bundle->name,
+			"version", bundle->version, "slot", (json_int_t)result->slot, "before",
+			(json_int_t)result->before, "generation", (json_int_t)result->generation,
+			"state", list, "set", changed, "trial", trial));
 		return;
 	}
+	json_array_foreach (changed, at, param)
+		printf("%s.%s stays %s, as it was set; the version says %s\n",
+		       json_string_value(json_object_get(param, "function")),
+		       json_string_value(json_object_get(param, "param")),
+		       json_string_value(json_object_get(param, "value")),
+		       json_string_value(json_object_get(param, "file")));
 	json_decref(list);
+	json_decref(changed);
 	printf("%s %s: generation %u (version \"%s\") runs in the place of %u\n", event,
 	       bundle->name, result->generation, bundle->version, result->before);
 	if (trial)

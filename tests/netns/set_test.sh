@@ -76,7 +76,21 @@ nothing_changeable() {
 	says 'none of its functions has a changeable parameter'
 }
 
+# A new version does not undo what somebody set, and says so.
+set_stays() {
+	tune
+	faas set tune first-limit.limit=50
+	fails 0 faas update "$FIXTURES/tune.yaml" --set functions.first-limit.params.limit=30
+	says '^first-limit.limit stays 50, as it was set; the version says 30$'
+	dropped_are 50
+	faas set tune first-limit.limit=30
+	fails 0 faas update --json "$FIXTURES/tune.yaml" --set functions.first-limit.params.limit=30
+	same "set" '[]' "$(jq -c .set "$CASE/output")"
+	dropped_are 80
+}
+
 test_case "what is set counts from the next packet on" changed_live
+test_case "what is set stays over an update" set_stays
 test_case "without values, those that can be changed are listed" listed
 test_case "all values are stored, or none" all_or_none
 test_case "a workflow without changeable parameters" nothing_changeable

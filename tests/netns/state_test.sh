@@ -30,7 +30,7 @@ every_kind() {
 		"$(map '.functions[0].maps[] | select(.map == "places").contents[0].value | keys')"
 
 	faas state keeper | tee "$CASE/output"
-	says '^  networks: lpm_trie, 1 of 50 entries in use \(2\.0 %\)$'
+	says '^  networks: lpm_trie, 1 of 50 entries in use \(2\.0 %\), pinned as [a-z0-9_]{1,15}$'
 	says '^    10\.77\.0\.0/24: 1$'
 	says '^    40003: \{packets: 20, bytes: [0-9]+\}$'
 	says '^      cpu [0-9]+: \{packets: [0-9]+, bytes: [0-9]+\}$'
@@ -67,7 +67,7 @@ bounded() {
 	traffic --to 10.77.0.1:5005 --count 476 --keys 476 --first-port 30000
 	settle meter
 	fails 0 faas state meter
-	says '^  counters: hash, 1500 of 60000 entries in use \(2\.5 %\)$'
+	says '^  counters: hash, 1500 of 60000 entries in use \(2\.5 %\), pinned as [a-z0-9_]{1,15}$'
 	says '\.\.\. and 500 more'
 	says '^    \{source_address: ::, destination_address: ::, source_port: 2[0-9]{4}, destination_port: 0, vlan: 0, protocol: 0, byte: 0\}: \{packets: 1, bytes: [0-9]+\}$'
 	same "shown" 1000 "$(faas state meter --json | jq '.functions[0].maps[0].contents | length')"
