@@ -14,19 +14,20 @@ struct {
 } registry SEC(".maps");
 
 /* Updating an entry of a map of maps returns only after all programs that were
- * running have ended; nothing else that a loader can do waits for them. */
+ * running have ended; nothing else that a loader can do waits for them. It is empty at
+ * first, for filling it would wait as well. */
 struct inner {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u32);
-} barrier_inner SEC(".maps");
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__array(values, struct inner);
-} barrier SEC(".maps") = {.values = {&barrier_inner}};
+} barrier SEC(".maps");
 
 char host_license[] SEC("license") = "Dual BSD/GPL";
