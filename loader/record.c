@@ -96,3 +96,14 @@ int record_read(const char *workflow, struct record *ret)
 	json_decref(root);
 	return error;
 }
+
+int record_enter(const struct record *record, struct netns *netns)
+{
+	int error;
+
+	if (record->netns_path[0] || !record->attachment_count)
+		return netns_enter_path(netns, record->netns_path);
+	error = netns_enter_inode(netns, record->attachments[0].interface.netns_inode);
+	netns->path[0] = '\0'; /* its path is that of a process, which may end */
+	return error;
+}

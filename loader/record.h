@@ -28,4 +28,10 @@ int record_write(const char *workflow, const struct record *record, struct diags
 /* 0, -ENOENT, or -EINVAL: damaged. */
 int record_read(const char *workflow, struct record *ret) __attribute__((warn_unused_result));
 
+/* Enter its namespace: by its path, or by its inode if the command that loaded was in
+ * it, wherever this one is. 0 or -errno. A path may lead to another namespace than
+ * then: netns->inode tells. */
+int record_enter(const struct record *record, struct netns *netns)
+	__attribute__((warn_unused_result));
+
 #endif

@@ -77,16 +77,21 @@ int settle_programs(const struct host *host, uint32_t slot, const char *name, ui
 }
 
 /* The rules of the generation, and no other. Its namespace may be gone, and its
- * interfaces with it: then there is nothing to lead. */
+ * interfaces with it, or another have its name: then there is nothing to lead. */
 static int put_rules(const struct settling *settling)
 {
+	const struct record *record = settling->record;
 	struct netns netns;
-	int error = 0;
+	int error;
 
-	if (netns_enter_path(&netns, settling->record->netns_path))
+	error = record_enter(record, &netns);
+	if (error == -ENOENT || error == -EINVAL)
 		return 0;
-	error = attach_put(settling->host, settling->slot, settling->bundle, settling->record,
-			   settling->diags);
+	if (error)
+		return fail(settling, "entering the network namespace", error);
+	if (record->attachment_count && record->attachments[0].interface.netns_inode == netns.inode)
+		error = attach_put(settling->host, settling->slot, settling->bundle, record,
+				   settling->diags);
 	netns_leave(&netns);
 	return error;
 }

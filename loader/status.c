@@ -190,7 +190,7 @@ static json_t *interfaces_json(const struct bundle *bundle)
 	if (record && !record_read(bundle->name, record)) {
 		/* A namespace that is gone took its interfaces with it: the
 		 * links say so from here as well. */
-		entered = !netns_enter_path(&netns, record->netns_path);
+		entered = !record_enter(record, &netns);
 		for (uint32_t i = 0; i < record->attachment_count; i++)
 			if (record->attachments[i].trigger < bundle->trigger_count)
 				json_array_append_new(

@@ -75,7 +75,6 @@ uint32_t update_find(const struct host *host, const char *name, struct diags *di
 static int look(struct update *update, struct diags *diags)
 {
 	const char *name = update->entry->name;
-	char path[sizeof(update->record->netns_path)];
 	int error;
 
 	if (generation_bundle(name, update->entry->generation, update->from, diags))
@@ -85,11 +84,12 @@ static int look(struct update *update, struct diags *diags)
 		return diag_fail(diags, DIAG_FAILED, "unload the workflow and load it",
 				 "what was written down of workflow %s cannot be read: %s", name,
 				 strerror(-error));
-	memcpy(path, update->record->netns_path, sizeof(path));
-	error = netns_enter_path(&update->netns, path);
+	error = record_enter(update->record, &update->netns);
 	if (error)
 		return diag_fail(diags, DIAG_FAILED, "unload the workflow",
-				 "network namespace %s: %s", path, strerror(-error));
+				 "the network namespace of workflow %s cannot be entered%s%s: %s",
+				 name, update->record->netns_path[0] ? ": " : "",
+				 update->record->netns_path, strerror(-error));
 	memset(update->record, 0, sizeof(*update->record));
 	return load_interfaces(update->host, update->slot, update->to, &update->netns,
 			       update->record, diags);

@@ -255,12 +255,50 @@ differences() {
 	fails 1 faas diff other "$SCRATCH/drops"
 }
 
+has_program() { # NAMESPACE INTERFACE
+	[ "$(xdp_program "$1" "$2")" != null ]
+}
+
+# Loaded from within a namespace, without its name; updated from another one that has an
+# interface of that name.
+from_elsewhere() {
+	network
+	in_netns "$PLANT" ip link add gw0 type veth peer name gw1
+	in_netns "$GATEWAY" "$FAAS" load "$SCRATCH/drops" 9<&-
+	fails 0 in_netns "$PLANT" "$FAAS" update "$SCRATCH/passes" 9<&-
+	has_program "$GATEWAY" gw0 || fail "the interface was left"
+	! has_program "$PLANT" gw0 || fail "an interface of another namespace was taken"
+	same "mode" native "$(in_netns "$PLANT" "$FAAS" status --json gate | jq -r '.interfaces[0].mode')"
+	send 20
+	settle gate
+	same "passed" 20 "$(counted passed)"
+}
+
+# The namespace went, and another of its name came: a way back does not attach there.
+namespace_made_anew() {
+	network
+	load_bundle "$SCRATCH/drops"
+	fails 0 faas update --confirm 600s "$SCRATCH/passes"
+	netns_delete "$GATEWAY" "$PLANT"
+	network
+	fails 0 faas rollback gate
+	! has_program "$GATEWAY" gw0 || fail "attached to an interface that was never asked for"
+	same "mode" gone "$(of_status gate 'interfaces[0].mode')"
+	fails 0 faas update "$SCRATCH/passes"
+	has_program "$GATEWAY" gw0 || fail "an update does not look for the interface"
+	send 20
+	settle gate
+	same "passed" 20 "$(counted passed)"
+}
+
 test_case "diff" differences
 test_case "another parameter: what was counted goes on" parameters_change
 test_case "under traffic" under_traffic
 test_case "state stays, or the difference is named" state_stays
 test_case "other functions, and back" functions_change
 test_case "ports and hooks that come and go" triggers_change
+test_case "from another network namespace" from_elsewhere
+test_case "a namespace that was made anew" namespace_made_anew
 test_case "nothing to update" nothing_to_update
 test_case "good health" health_good
 test_case "bad health: it goes back" health_bad
