@@ -19,6 +19,7 @@ struct options {
 	bool json;
 	bool now;
 	bool all;
+	bool pace;
 	const char *netns;
 	const char *packet, *pcap, *interface, *hook;
 	const char *output;

@@ -6,12 +6,15 @@
  */
 #include "explain.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "attach.h"
 #include "build.h"
 #include "bundle_names.h"
+#include "clock.h"
 #include "command.h"
 #include "output.h"
 #include "paths.h"
@@ -303,12 +306,30 @@ static void print_totals(json_t *totals, uint64_t packets, FILE *out)
 
 /* ---- packets ----------------------------------------------------------------- */
 
+/* Wait until it is this packet's turn: as long after the first one as it came. */
+static void keep_pace(const struct capture_packet *packet, uint64_t *first_ns, uint64_t *begin_ns)
+{
+	struct timespec due;
+	uint64_t due_ns;
+
+	if (!*begin_ns) {
+		*first_ns = packet->time_ns;
+		*begin_ns = clock_monotonic_ns();
+	}
+	if (packet->time_ns <= *first_ns)
+		return; /* times of captures may go back */
+	due_ns = *begin_ns + (packet->time_ns - *first_ns);
+	due = (struct timespec){(time_t)(due_ns / CLOCK_NS_PER_S), (long)(due_ns % CLOCK_NS_PER_S)};
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR)
+		;
+}
+
 static int explain_packets(struct request *request, struct explain *explain,
 			   struct capture *capture, json_t *totals, FILE *out)
 {
 	struct explain_outcome *outcome = malloc(sizeof(*outcome));
 	struct capture_packet packet;
-	uint64_t number = 0;
+	uint64_t number = 0, first_ns = 0, begin_ns = 0;
 	int more = outcome ? 1 : -1;
 
 	if (request->options->json)
@@ -319,6 +340,8 @@ static int explain_packets(struct request *request, struct explain *explain,
 		more = capture_next(capture, &packet, request->diags);
 		if (more != 1)
 			break;
+		if (request->options->pace)
+			keep_pace(&packet, &first_ns, &begin_ns);
 		if (explain_run(explain, packet.data, packet.bytes, outcome, request->diags)) {
 			more = -1;
 			break;

@@ -27,6 +27,7 @@ enum option_id {
 	OPTION_PACKET = 1 << 8,
 	OPTION_PCAP = 1 << 9,
 	OPTION_INTERFACE = 1 << 10,
+	OPTION_PACE = 1 << 16,
 	OPTION_HOOK = 1 << 11,
 	OPTION_CONFIRM = 1 << 12,
 	OPTION_LINKER = 1 << 13,
@@ -62,6 +63,8 @@ static const struct {
 	 "beyond the first 1000"},
 	{OPTION_PACKET, "--packet", "HEX", "a frame in hexadecimal, Ethernet header first"},
 	{OPTION_PCAP, "--pcap", "FILE", "a capture of Ethernet frames, pcap or pcapng"},
+	{OPTION_PACE, "--pace", NULL,
+	 "let the packets of a capture follow each other as they did, so that windows end"},
 	{OPTION_INTERFACE, "--interface", "NAME", "where the packets come in"},
 	{OPTION_HOOK, "--hook", "HOOK", "xdp, xdp-generic, tc-ingress or tc-egress"},
 };
@@ -110,8 +113,8 @@ static const struct {
 	{"state", verb_state, "WORKFLOW [INSTANCE [MAP]]", OPTION_JSON | OPTION_ALL, 1, 3,
 	 "what the kernel functions of a workflow remember, by field names"},
 	{"explain", verb_explain, "[FILE|BUNDLE...]",
-	 OPTION_JSON | OPTION_PACKET | OPTION_PCAP | OPTION_INTERFACE | OPTION_HOOK | OPTION_FUNCS |
-		 OPTION_SET | OPTION_NETNS,
+	 OPTION_JSON | OPTION_PACKET | OPTION_PCAP | OPTION_PACE | OPTION_INTERFACE | OPTION_HOOK |
+		 OPTION_FUNCS | OPTION_SET | OPTION_NETNS,
 	 0, ~0u, "which workflow takes a packet, what each function answers, and why"},
 	{"set", verb_set, "WORKFLOW [FUNCTION.PARAM=VALUE...]", OPTION_JSON, 1,
 	 1 + COMMAND_SETS_MAX,
@@ -252,6 +255,9 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 		return 0;
 	case OPTION_INTERFACE:
 		options->interface = value;
+		return 0;
+	case OPTION_PACE:
+		options->pace = true;
 		return 0;
 	case OPTION_HOOK:
 		options->hook = value;

@@ -44,7 +44,7 @@ _ebpf_faas()
 	gc) options='--json --dry-run' ;;
 	unload) options='--json --now --purge' ;;
 	state) options='--json --all' ;;
-	explain) options='--json --packet --pcap --interface --hook --funcs --set --netns' ;;
+	explain) options='--json --packet --pcap --pace --interface --hook --funcs --set --netns' ;;
 	functions) options='--json --funcs' ;;
 	esac
 	case $word in

@@ -158,6 +158,20 @@ state_and_forms() {
 		"$(explained '[.hook, .packets[0].taken_by.trigger, (.packets[0].passed_over | length)]')"
 }
 
+# A window of half a second ends between two packets that came a second apart.
+at_its_pace() {
+	local frame
+	frame=$(tshark -r "$CAPTURES/coap_mqtt.pcap" -Y 'udp.dstport == 5683' -T fields -e frame.number 2>/dev/null | head -n 1)
+	editcap -r "$CAPTURES/coap_mqtt.pcap" "$CASE/one.pcap" "$frame"
+	editcap -t 1 "$CASE/one.pcap" "$CASE/later.pcap"
+	mergecap -a -w "$CASE/apart.pcap" "$CASE/one.pcap" "$CASE/later.pcap"
+	faas build --output "$CASE/bundle" "$LAYERS" --set functions.coap-again.params.window=500ms >/dev/null
+	explain "$CASE/bundle" --pcap "$CASE/apart.pcap"
+	same "at once" '["first","repeat"]' "$(explained '[.packets[].functions[1].output]')"
+	explain "$CASE/bundle" --pcap "$CASE/apart.pcap" --pace
+	same "as they came" '["first","first"]' "$(explained '[.packets[].functions[1].output]')"
+}
+
 mistakes() {
 	fails 2 faas explain "$BUNDLE"
 	fails 2 faas explain --packet 00
@@ -195,5 +209,6 @@ test_case "triggers of every kind, as explained, at xdp" layers_at_xdp
 test_case "triggers of every kind, as explained, at tc-ingress" layers_at_tc
 test_case "one packet: trigger, functions, events, verdict" one_packet
 test_case "state, several workflows, forms of input" state_and_forms
+test_case "a capture at its own pace" at_its_pace
 test_case "mistakes" mistakes
 tests_done
