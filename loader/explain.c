@@ -260,6 +260,8 @@ static void count_packet(json_t *totals, json_t *packet)
 	size_t i;
 
 	count(totals, "verdicts", text(packet, "verdict"));
+	if (text(packet, "observed")[0])
+		count(totals, "observed", text(packet, "observed"));
 	if (!by) {
 		count(totals, "not_taken", text(packet, "not_taken"));
 		return;
@@ -285,7 +287,8 @@ static void print_totals(json_t *totals, uint64_t packets, FILE *out)
 		      {"not_taken", "taken by none"},
 		      {"outputs", "outputs"},
 		      {"events", "events to"},
-		      {"verdicts", "verdicts"}};
+		      {"verdicts", "verdicts"},
+		      {"observed", "of those that passed, would be, were they not only observed"}};
 
 	fprintf(out, "%llu packets\n", (unsigned long long)packets);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
@@ -373,8 +376,8 @@ static int explain_packets(struct request *request, struct explain *explain,
 static int run(struct request *request)
 {
 	const struct options *options = request->options;
-	json_t *totals = json_pack("{s:{}, s:{}, s:{}, s:{}, s:{}}", "triggers", "not_taken",
-				   "outputs", "events", "verdicts");
+	json_t *totals = json_pack("{s:{}, s:{}, s:{}, s:{}, s:{}, s:{}}", "triggers", "not_taken",
+				   "outputs", "events", "verdicts", "observed");
 	FILE *out = output_spool(request->diags);
 	struct explain *explain = NULL;
 	struct capture *capture = NULL;

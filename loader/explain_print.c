@@ -188,6 +188,14 @@ static const char *verdict_name(const struct faas_meters *ledger)
 	return ledger->passed ? "passed" : "passed, as no program counted it";
 }
 
+/* What `mode: observe` kept from happening, or NULL. */
+static const char *observed_name(const struct faas_meters *ledger)
+{
+	if (ledger->observed_dropped)
+		return "dropped";
+	return ledger->observed_turned ? "replied or redirected" : NULL;
+}
+
 /* The output that the last function answered with; NULL: none did, or nothing it
  * has. */
 static const struct bundle_output *last_output(const struct explain_outcome *outcome,
@@ -222,9 +230,8 @@ static json_t *why_json(const struct explain_outcome *outcome)
 	const char *asked = target_verdict(output);
 	const char *mode = bundle_mode_words[outcome->taken.trigger->mode];
 
-	if (ledger->observed_dropped || ledger->observed_turned)
-		return json_sprintf("mode observe: else it would be %s",
-				    ledger->observed_dropped ? "dropped" : "replied or redirected");
+	if (observed_name(ledger))
+		return json_sprintf("mode observe: else it would be %s", observed_name(ledger));
 	if (asked && function->observe && strcmp(asked, "pass"))
 		return json_sprintf("%s.%s leads to %s, but %s only observes", function->instance,
 				    output->name, asked, function->instance);
@@ -275,6 +282,9 @@ json_t *explain_json(const struct explain_outcome *outcome, uint64_t number,
 	json_object_set_new(value, "events", events_json(outcome));
 	json_object_set_new(value, "lost", lost_json(&outcome->counted.ledger));
 	json_object_set_new(value, "verdict", json_string(verdict_name(&outcome->counted.ledger)));
+	if (observed_name(&outcome->counted.ledger))
+		json_object_set_new(value, "observed",
+				    json_string(observed_name(&outcome->counted.ledger)));
 	json_object_set_new(value, "why", why_json(outcome));
 	return value;
 }

@@ -96,6 +96,8 @@ layers_happen() { # HOOK
 			.outputs | to_entries[] | select(.value > 0) | {"key": "layers.\($name).\(.key)", value}] | from_entries')" \
 		"$(explained .totals.outputs)"
 	same "dropped" "$(counted dropped)" "$(explained '.totals.verdicts.dropped // 0')"
+	same "only observed" "$(counted observed.dropped)" "$(explained '.totals.observed.dropped // 0')"
+	[ "$(counted observed.dropped)" -gt 0 ] || fail "nothing was observed"
 }
 layers_at_xdp() { layers_happen xdp; }
 layers_at_tc() { layers_happen tc-ingress; }
