@@ -142,7 +142,7 @@ static bool any(const struct faas_meters *meters)
 static int add_open(int carried_fd, const char *name, uint32_t from, bool forward,
 		    const struct faas_meters *counted)
 {
-	struct faas_carried carried, before = {0};
+	struct faas_carried carried = {0}, before = {0};
 	uint32_t zero = 0;
 	int error = read_one(carried_fd, &carried), fd;
 
@@ -170,7 +170,7 @@ int carried_add(const char *name, uint32_t from, uint32_t generation)
 {
 	int old = open_pin(name, from, FAAS_PIN_METERS), carried = -1, error = 0;
 	int new = open_pin(name, generation, FAAS_PIN_METERS);
-	struct faas_meters counted;
+	struct faas_meters counted = {0};
 
 	if (old < 0 || new < 0)
 		error = old < 0 ? old : new;

@@ -346,7 +346,7 @@ static int fill(const struct bundle_function *function, const struct bundle_map 
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, spec->name);
 	struct contents_shape shape;
-	struct contents contents;
+	struct contents contents = {0};
 	char path[FAAS_PATH_BYTES];
 	size_t bytes = 0;
 	char *text;

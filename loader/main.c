@@ -3,6 +3,7 @@
  * ebpf-faas: the command. Verbs and options are tables; dispatch, help and the
  * checks of man page and completion run over them.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,6 +270,7 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 		options->output = value;
 		return 0;
 	case OPTION_LINKER:
+		assert(value); /* parse_option() sees to it for options with an argument */
 		options->link_calls = !strcmp(value, "bpf");
 		if (!options->link_calls && strcmp(value, "llvm"))
 			return diag_fail(diags, DIAG_USAGE, NULL, "--linker is bpf or llvm, not %s",

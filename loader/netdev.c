@@ -70,8 +70,8 @@ static int ask(int fd, uint16_t family, uint8_t command, uint16_t type, const vo
 
 int netdev_xdp_features(unsigned int index, uint64_t *ret)
 {
-	const struct rtattr *family[CTRL_ATTR_FAMILY_ID + 1];
-	const struct rtattr *device[NETDEV_A_DEV_XDP_FEATURES + 1];
+	const struct rtattr *family[CTRL_ATTR_FAMILY_ID + 1] = {NULL};
+	const struct rtattr *device[NETDEV_A_DEV_XDP_FEATURES + 1] = {NULL};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC), error;
 	uint32_t number = index;
 	union answer answer;

@@ -118,7 +118,7 @@ static void store(void *at, uint32_t bytes, int64_t value)
 int params_get(const struct params *params, const char *instance, const struct bundle_param *param,
 	       int64_t *ret)
 {
-	uint32_t offset;
+	uint32_t offset = 0;
 	int error =
 		find_place(params->btf, params->section, params->bytes, instance, param, &offset);
 
@@ -130,7 +130,7 @@ int params_get(const struct params *params, const char *instance, const struct b
 int params_put(const struct params *params, const char *instance, const struct bundle_param *param,
 	       int64_t value)
 {
-	uint32_t offset;
+	uint32_t offset = 0;
 	int error =
 		find_place(params->btf, params->section, params->bytes, instance, param, &offset);
 
@@ -176,8 +176,8 @@ static int carry_one(const struct params *from, const struct bundle *running, co
 {
 	const struct bundle_param *old = find_param(running, instance, param);
 	char text[FAAS_VALUE_BYTES];
-	uint32_t offset;
-	int64_t value;
+	uint32_t offset = 0;
+	int64_t value = 0;
 
 	if (!param->changeable || !old || params_get(from, instance, old, &value) ||
 	    value == old->integer)
@@ -201,7 +201,7 @@ static int carry_all(const struct params *from, const struct bundle *running,
 		     const struct bundle *next, struct bpf_object *object, struct bpf_map *map,
 		     struct diags *diags)
 {
-	uint8_t *values = aligned_alloc(8, (bpf_map__value_size(map) + 7u) / 8 * 8);
+	uint8_t *values = aligned_alloc(8, ((size_t)bpf_map__value_size(map) + 7) / 8 * 8);
 	uint32_t zero = 0;
 	int error = 0;
 
@@ -226,7 +226,7 @@ int params_carry(const struct bundle *running, const struct bundle *next, struct
 		 struct diags *diags)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, DRIVER_PARAMS_SECTION);
-	struct params from;
+	struct params from = {0};
 	int error;
 
 	if (!map)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* ebpf-faas set: parameters of kernel functions, while their workflow runs. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include "suggest.h"
 #include "workflow_value.h"
 
-#define CHANGEABLE_MAX (FAAS_KERNEL_FUNCTIONS_MAX * FAAS_PARAMS_MAX)
+#define CHANGEABLE_MAX ((size_t)FAAS_KERNEL_FUNCTIONS_MAX * FAAS_PARAMS_MAX)
 #define NAME_CHARS (FAAS_NAME_BYTES + FAAS_IDENTIFIER_BYTES + 1)
 
 /* A changeable parameter, and what was asked for it. */
@@ -63,9 +64,10 @@ static int collect(struct set *set, struct diags *diags)
 
 static struct setting *find(struct set *set, const char *name, size_t chars, struct diags *diags)
 {
-	const char *words[CHANGEABLE_MAX];
+	const char *words[CHANGEABLE_MAX] = {NULL};
 	char wanted[NAME_CHARS], advice[512];
 
+	assert(set->settings);
 	for (uint32_t i = 0; i < set->count; i++) {
 		words[i] = set->settings[i].name;
 		if (strlen(words[i]) == chars && !strncmp(words[i], name, chars))
@@ -140,6 +142,7 @@ static void print_setting(const struct setting *setting, bool changed, json_t *l
 	char now[FAAS_VALUE_BYTES], wanted[FAAS_VALUE_BYTES], range[160];
 	const struct bundle_param *param = setting->param;
 
+	assert(param);
 	value_print(param->type, &(struct value){.integer = setting->now}, now, sizeof(now));
 	value_print(param->type, &(struct value){.integer = setting->wanted}, wanted,
 		    sizeof(wanted));

@@ -92,7 +92,7 @@ int store_name(const char *text, const char *const files[], char ret[STORE_NAME_
 		err = EVP_DigestFinal_ex(digest, value, &bytes) != 1 ||
 		      2 * bytes >= STORE_NAME_BYTES;
 	for (unsigned int i = 0; !err && i < bytes; i++)
-		snprintf(ret + 2 * i, 3, "%02x", value[i]);
+		snprintf(ret + 2 * (size_t)i, 3, "%02x", value[i]);
 	EVP_MD_CTX_free(digest);
 	return err ? -1 : 0;
 }
