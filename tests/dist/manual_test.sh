@@ -29,7 +29,7 @@ found: $3"
 table=$("$FAAS" help --json) || table='{}'
 verbs=$(jq -r '.verbs[].verb' <<<"$table")
 options=$(jq -r '.options[].option' <<<"$table")
-echo 1..6
+echo 1..7
 
 # entries SECTION NEXT_SECTION: of the man page, "NAME<tab>first sentence" each; an
 # entry is what follows .TP.
@@ -76,3 +76,20 @@ for verb in $verbs; do
 done
 [ -z "$wrong" ]
 result $? 'every verb has a help of its own' "$wrong"
+
+# The workflows of the man page are workflows.
+wrong=
+scratch=$(mktemp -d /tmp/ebpf-faas-test.XXXXXX)
+trap 'rm -rf "$scratch"' EXIT
+echo 10.20.0.0/16 >"$scratch/stations.txt"
+examples=$(awk -v to="$scratch/example" '
+	/^\.fi/ {on = 0}
+	/^workflow: / {on = ++count}
+	on {gsub(/\\-/, "-"); print >(to on ".yaml")}
+	END {print count + 0}' "$TOP/loader/man/ebpf-faas-workflow.5")
+for ((example = 1; example <= examples; example++)); do
+	said=$("$FAAS" validate "$scratch/example$example.yaml" 2>&1) || wrong+=$said$'\n'
+done
+[ "$examples" = 2 ] && [ -z "$wrong" ]
+result $? 'the workflows of the man page are valid' "$examples workflows found
+$wrong"
