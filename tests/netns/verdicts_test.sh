@@ -179,6 +179,11 @@ redirect_refused() {
 	says 'gro on.*tc-ingress'
 	fails 0 redirect_load --set triggers.in.mode=observe
 	fails 4 faas update "$FIXTURES/aside.yaml"
+	# The function only observes; or no packet of native XDP comes to it.
+	fails 0 faas update "$FIXTURES/aside.yaml" --set functions.all.mode=observe
+	sed 's/^      match/      hook: tc-ingress\n&/; s/^functions:/  near: {packet: {interfaces: [gw0], match: {protocol: udp, destination_port: 7}}, to: none}\n&\n  none: {kernel: sample, params: {every: 1}, outputs: {sampled: drop}}/' \
+		"$FIXTURES/aside.yaml" >"$CASE/aside.yaml"
+	fails 0 faas update "$CASE/aside.yaml"
 	in_netns "$PLANT" ethtool -K plant1 gro on
 	fails 0 faas update "$FIXTURES/aside.yaml"
 }
