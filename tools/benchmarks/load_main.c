@@ -93,10 +93,19 @@ static void clean(void)
 		shell("rm -rf %s", scratch);
 }
 
+static volatile sig_atomic_t interrupted;
+
 static void on_signal(int signal)
 {
 	(void)signal;
-	exit(1);
+	interrupted = 1;
+}
+
+/* What was made is taken away at the end of the process. */
+static void look_for_signal(void)
+{
+	if (interrupted)
+		exit(1);
 }
 
 static double build(const char *bundle)
@@ -137,6 +146,7 @@ static void load_many(const char *bundle, struct bench_series *first, struct ben
 	while (loaded < WORKFLOWS) {
 		double time;
 
+		look_for_signal();
 		rename_bundle(bundle, loaded);
 		time = load(bundle);
 		if (loaded < COMPARED)
@@ -167,6 +177,7 @@ int main(int argc, char **argv)
 		  " link set ef_l0 up && ip -n " NETNS " link set ef_l1 up"))
 		bench_die("making a veth pair failed");
 	for (unsigned int i = 0; i < bench.rounds; i++) {
+		look_for_signal();
 		bench_add(&builds, build(bundle));
 		bench_add(&firsts, load(bundle));
 		rename_bundle(bundle, 1);

@@ -99,10 +99,19 @@ static void clean(void)
 			shell("rm -rf %s", cleaning->bundles[i]);
 }
 
+static volatile sig_atomic_t interrupted;
+
 static void on_signal(int signal)
 {
 	(void)signal;
-	exit(1);
+	interrupted = 1;
+}
+
+/* What was made is taken away at the end of the process. */
+static void look_for_signal(void)
+{
+	if (interrupted)
+		exit(1);
 }
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -400,6 +409,7 @@ int main(int argc, char **argv)
 	bench_pin(COMMAND_CORE);
 	prepare(&update);
 	for (unsigned int i = 0; i < bench.rounds; i++) {
+		look_for_signal();
 		read_ledger(before);
 		start_generator(&update);
 		if (shell(TEST_BUILD "/ebpf-faas update --confirm 600s %s >/dev/null",
@@ -419,7 +429,7 @@ int main(int argc, char **argv)
 		bench_add(&mixed, (double)(after[2] - before[2]));
 		bench_add(&none, 0);
 	}
-	snprintf(text, sizeof(text), "%u switches and %u updates a round, %.1f M packets", SWITCHES,
+	snprintf(text, sizeof(text), "%d switches and %d updates a round, %.1f M packets", SWITCHES,
 		 COMMANDS + 2, (double)sent / 1e6);
 	met = bench_figure(&bench, "lost", text, &lost, "none", &none, "packets", BENCH_EXACTLY, 0);
 	met &= bench_figure(&bench, "mixed", text, &mixed, "none", &none, "packets", BENCH_EXACTLY,
