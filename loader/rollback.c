@@ -45,8 +45,10 @@ static int go_back(const struct options *options, struct host *host, uint32_t sl
 	if (!bundle) {
 		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 	} else if (!before) {
-		diag_fail(diags, DIAG_FAILED, "`ebpf-faas history` shows what there was",
-			  "there is no version of workflow %s before generation %u", name,
+		diag_fail(diags, DIAG_FAILED,
+			  "one is kept, until a trial takes its place; `ebpf-faas history` shows "
+			  "what there was, `ebpf-faas update` runs any",
+			  "no version of workflow %s before generation %u is kept", name,
 			  host->registry[slot].generation);
 	} else if (!generation_bundle(name, before, bundle, diags)) {
 		generation_directory(name, before, directory, sizeof(directory));
