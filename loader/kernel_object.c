@@ -116,6 +116,42 @@ static int prepare(const struct host *host, const struct bundle *bundle, uint32_
 	return 0;
 }
 
+static void program_name(const struct bundle *bundle, enum bundle_hook hook,
+			 char ret[FAAS_OBJECT_NAME_BYTES])
+{
+	if (hook == HOOK_XDP || hook == HOOK_XDP_GENERIC)
+		driver_program_name(bundle, ret);
+	else
+		driver_tc_program_name(bundle, ret);
+}
+
+/* Programs for all hooks of the triggers, and a meter for each function: what the
+ * manifest says and the object does not hold would be counted as lost later. */
+static int check_object(struct bpf_object *object, const struct bundle *bundle, struct diags *diags)
+{
+	size_t bytes = sizeof(struct faas_meters) +
+		       bundle->kernel_count * sizeof(struct faas_function_meters);
+	struct bpf_map *meters = bpf_object__find_map_by_name(object, FAAS_PIN_METERS);
+	char name[FAAS_OBJECT_NAME_BYTES];
+
+	if (!meters || bpf_map__value_size(meters) != bytes)
+		return diag_fail(diags, DIAG_INVALID, "build the bundle again",
+				 "the bundle's kernel object does not have the %u functions of "
+				 "its manifest",
+				 bundle->kernel_count);
+	for (uint32_t i = 0; i < bundle->trigger_count; i++) {
+		const struct bundle_trigger *trigger = &bundle->triggers[i];
+
+		program_name(bundle, trigger->hook, name);
+		if (!bpf_object__find_program_by_name(object, name))
+			return diag_fail(diags, DIAG_INVALID, "build the bundle again",
+					 "the bundle's kernel object has no program for the hook "
+					 "of trigger %s",
+					 trigger->name);
+	}
+	return 0;
+}
+
 int kernel_object_open(const struct bundle *bundle, const char *directory, struct bpf_object **ret,
 		       struct diags *diags)
 {
@@ -128,7 +164,7 @@ int kernel_object_open(const struct bundle *bundle, const char *directory, struc
 	if (!object)
 		return diag_fail(diags, DIAG_INVALID, "build the bundle again",
 				 "%s is not a BPF object: %s", path, strerror(errno));
-	if (set_map_sizes(object, bundle, diags)) {
+	if (check_object(object, bundle, diags) || set_map_sizes(object, bundle, diags)) {
 		bpf_object__close(object);
 		return -1;
 	}
@@ -200,10 +236,7 @@ int kernel_object_program(struct bpf_object *object, const struct bundle *bundle
 	char name[FAAS_OBJECT_NAME_BYTES];
 	struct bpf_program *program;
 
-	if (hook == HOOK_XDP || hook == HOOK_XDP_GENERIC)
-		driver_program_name(bundle, name);
-	else
-		driver_tc_program_name(bundle, name);
+	program_name(bundle, hook, name);
 	program = bpf_object__find_program_by_name(object, name);
 	return program ? bpf_program__fd(program) : -ENOENT;
 }

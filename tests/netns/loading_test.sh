@@ -195,6 +195,22 @@ bundle_tampered() {
 	says 'kernel\.bpf\.o'
 }
 
+# A manifest is a file that anybody may edit; what the kernel object does not have is
+# refused, not counted as lost.
+bundle_edited() {
+	local edit
+	network
+	faas build --output "$CASE/made" "$FIXTURES/gate.yaml"
+	for edit in '.triggers[0].hook = "tc-ingress"' \
+		'.kernel += [.kernel[0] | .instance = "more" | .outputs |= map(.targets = [] | .origin += 10)]'; do
+		cp -a "$CASE/made" "$CASE/copy"
+		jq "$edit" "$CASE/made/manifest.json" >"$CASE/copy/manifest.json"
+		untouched 3 faas load --netns "$GATEWAY" "$CASE/copy"
+		says 'kernel object (has no program|does not have the 2 functions)'
+		rm -rf "$CASE/copy"
+	done
+}
+
 test_case "a second load of a name is refused, the first goes on" second_of_a_name
 test_case "a port that another workflow has is refused" same_port_of_another
 test_case "two workflows on one interface" two_on_one_interface
@@ -210,4 +226,5 @@ test_case "--set replaces values" overrides
 test_case "--set of a path that is not there is refused" override_of_nothing
 test_case "a bundle loads from a copy" bundle_loads
 test_case "a bundle that was changed is refused" bundle_tampered
+test_case "a manifest that was edited and says more than there is" bundle_edited
 tests_done
