@@ -80,9 +80,11 @@ static enum reading_class read_ipv4(struct cursor *ip, struct reading *ret)
 static enum reading_class read_ipv6(struct cursor *ip, struct reading *ret)
 {
 	unsigned int next;
+	size_t announced; /* behind the fixed header, that extension headers are part of */
 
 	if (ip->left < 40 || ip->at[0] >> 4 != 6)
 		return READING_MALFORMED;
+	announced = u16(ip->at + 4);
 	next = ip->at[6];
 	ret->version = 6;
 	memcpy(ret->source, ip->at + 8, 16);
@@ -111,6 +113,8 @@ static enum reading_class read_ipv6(struct cursor *ip, struct reading *ret)
 		case IPPROTO_FRAGMENT:
 			if (ip->left < 8)
 				return READING_MALFORMED;
+			if (announced < 8)
+				return READING_MALFORMED;
 			if (u16(ip->at + 2) & 0xfff8) {
 				ret->protocol = ip->at[0];
 				return READING_FRAGMENT;
@@ -122,8 +126,9 @@ static enum reading_class read_ipv6(struct cursor *ip, struct reading *ret)
 			return read_ports(ip, ret);
 		}
 		next = ip->at[0];
-		if (!skip(ip, bytes))
+		if (bytes > announced || !skip(ip, bytes))
 			return READING_MALFORMED;
+		announced -= bytes;
 	}
 }
 
