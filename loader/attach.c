@@ -339,8 +339,9 @@ int attach_retain(const struct host *host, uint32_t slot, const struct bundle *k
 {
 	struct retaining retaining = {host, slot, keep, keep_record, 0};
 
-	root_each(retain_root, &retaining);
-	return retaining.error;
+	int error = root_each(retain_root, &retaining);
+
+	return retaining.error ? retaining.error : error;
 }
 
 static bool is_unused(const struct root *root)
@@ -369,7 +370,7 @@ static void remove_unused(const struct root *root, void *context)
 
 void attach_remove_unused(void)
 {
-	root_each(remove_unused, NULL);
+	(void)root_each(remove_unused, NULL);
 }
 
 struct sweeping {
@@ -399,7 +400,7 @@ void attach_sweep(bool remove, void (*found)(const char *directory, void *contex
 {
 	struct sweeping sweeping = {remove, found, context};
 
-	root_each(sweep, &sweeping);
+	(void)root_each(sweep, &sweeping);
 }
 
 /* ---- looking ---------------------------------------------------------------------------- */

@@ -210,10 +210,17 @@ static void each_hook(struct root *root, void (*each)(const struct root *root, v
 	}
 }
 
-static void each_interface(uint64_t inode, const char *path,
-			   void (*each)(const struct root *root, void *context), void *context)
+/* A directory that is gone has nothing in it; one that cannot be opened may have. */
+static int open_error(const DIR *directory)
+{
+	return directory || errno == ENOENT ? 0 : -errno;
+}
+
+static int each_interface(uint64_t inode, const char *path,
+			  void (*each)(const struct root *root, void *context), void *context)
 {
 	DIR *directory = opendir(path);
+	int error = open_error(directory);
 	struct dirent *entry;
 	uint64_t index;
 
@@ -226,21 +233,24 @@ static void each_interface(uint64_t inode, const char *path,
 		}
 	if (directory)
 		closedir(directory);
+	return error;
 }
 
-void root_each(void (*each)(const struct root *root, void *context), void *context)
+int root_each(void (*each)(const struct root *root, void *context), void *context)
 {
 	DIR *directory = opendir(FAAS_PIN_ROOT);
+	int error = open_error(directory);
 	struct dirent *entry;
 	uint64_t inode;
 
-	while (directory && (entry = readdir(directory)))
+	while (!error && directory && (entry = readdir(directory)))
 		if (read_number(entry->d_name, &inode)) {
 			char path[FAAS_PATH_BYTES];
 
 			snprintf(path, sizeof(path), "%s/%s", FAAS_PIN_ROOT, entry->d_name);
-			each_interface(inode, path, each, context);
+			error = each_interface(inode, path, each, context);
 		}
 	if (directory)
 		closedir(directory);
+	return error;
 }

@@ -28,8 +28,9 @@ int root_make(const struct host *host, const struct root *root, enum bundle_hook
 /* Take it off, with all that is pinned for it. From any namespace. */
 void root_remove(const struct root *root);
 
-/* Call @p each for every root that something is pinned of, in all namespaces. */
-void root_each(void (*each)(const struct root *root, void *context), void *context);
+/* Call @p each for every root that something is pinned of, in all namespaces. 0, or
+ * -errno: not all of them could be looked at. */
+int root_each(void (*each)(const struct root *root, void *context), void *context);
 
 /* ---- what differs between hooks: attach_xdp.c, attach_tc.c ------------------------ */
 

@@ -294,6 +294,7 @@ static void repair(struct host *host)
 {
 	for (uint32_t slot = 1; host->registry && slot < FAAS_SLOTS_MAX; slot++) {
 		struct faas_registry_entry *entry = &host->registry[slot];
+		int error;
 
 		if (entry->state == FAAS_REGISTRY_UPDATING)
 			finish_update(host, slot);
@@ -307,7 +308,10 @@ static void repair(struct host *host)
 			"it\n",
 			(int)sizeof(entry->name), entry->name,
 			entry->state == FAAS_REGISTRY_LOADING ? "loaded" : "unloaded");
-		host_remove_workflow(host, slot, entry->name);
+		error = host_remove_workflow(host, slot, entry->name);
+		if (error)
+			fprintf(stderr, "ebpf-faas: it stays: taking its triggers out: %s\n",
+				strerror(-error));
 	}
 }
 
@@ -464,15 +468,17 @@ static void clear_slot_counters(const struct host *host, uint32_t slot)
 	free(zeros);
 }
 
-void host_remove_workflow(struct host *host, uint32_t slot, const char *name)
+int host_remove_workflow(struct host *host, uint32_t slot, const char *name)
 {
 	char path[FAAS_PATH_BYTES];
 	struct diags *ignored;
+	int error;
 
 	host->registry[slot].state = FAAS_REGISTRY_UNLOADING;
 	fault_point("unload.begun");
-	/* What cannot be read cannot be mended here either; the slot is empty next. */
-	(void)!attach_retain(host, slot, NULL, NULL);
+	error = attach_retain(host, slot, NULL, NULL);
+	if (error)
+		return error;
 	fault_point("unload.rules_out");
 	/* The program must not go before the last packet that was led to it. */
 	if (host_barrier(host) == 0) {
@@ -499,4 +505,5 @@ void host_remove_workflow(struct host *host, uint32_t slot, const char *name)
 	/* The state first: what is left of an entry that is free says nothing. */
 	__atomic_store_n(&host->registry[slot].state, FAAS_REGISTRY_FREE, __ATOMIC_RELEASE);
 	fault_point("unload.done");
+	return 0;
 }

@@ -57,8 +57,11 @@ int host_slot_counters(const struct host *host, uint32_t slot, struct faas_slot_
 	__attribute__((warn_unused_result));
 
 /* Take everything of a workflow off the host, whatever of it is there; used
- * by unload, by a load that failed, and on what a killed command left. */
-void host_remove_workflow(struct host *host, uint32_t slot, const char *name);
+ * by unload, by a load that failed, and on what a killed command left. 0, or -errno:
+ * rules that lead to it could not be taken out. Then it stays as it is, for the next
+ * command to remove, and keeps its slot: the next workflow there would get its packets. */
+int host_remove_workflow(struct host *host, uint32_t slot, const char *name)
+	__attribute__((warn_unused_result));
 
 /* mkdir -p with mode 0700 for what is new. 0 or -errno. */
 int host_make_directory(const char *path) __attribute__((warn_unused_result));

@@ -216,8 +216,11 @@ static int load_bundle(struct load *load, struct diags *diags)
 		print_loaded(load);
 	bpf_object__close(load->object);
 	netns_leave(&load->netns);
-	if (error && load->slot)
-		host_remove_workflow(&load->host, load->slot, load->bundle->name);
+	if (error && load->slot &&
+	    host_remove_workflow(&load->host, load->slot, load->bundle->name))
+		diag_fail(diags, DIAG_FAILED, "the next command that changes anything removes it",
+			  "and what was made of workflow %s could not be taken back",
+			  load->bundle->name);
 	host_close(&load->host);
 	return error ? DIAG_FAILED : 0;
 }

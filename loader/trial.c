@@ -160,7 +160,10 @@ int trial_go_back(struct host *host, uint32_t slot, const char *reason, struct d
 	uint32_t before = generation_pinned_before(entry->name, from);
 
 	if (!before) {
-		host_remove_workflow(host, slot, entry->name);
+		if (host_remove_workflow(host, slot, entry->name))
+			return diag_fail(diags, DIAG_FAILED,
+					 "the next command that changes anything goes on with it",
+					 "workflow %s could not be taken out", entry->name);
 		return 0;
 	}
 	history_add(entry->name, "goes back", from, "", reason);

@@ -138,11 +138,12 @@ int verb_unload(const struct options *options, struct diags *diags)
 	}
 	__atomic_store_n(&host.registry[slot].state, FAAS_REGISTRY_UNLOADING, __ATOMIC_RELEASE);
 	error = attach_retain(&host, slot, NULL, NULL);
-	if (!error)
+	if (!error) {
 		error = host_barrier(&host);
-	if (error)
-		diag_fail(diags, DIAG_FAILED, NULL, "taking its triggers out: %s",
-			  strerror(-error));
+		if (error)
+			diag_fail(diags, DIAG_FAILED, NULL, "waiting for programs: %s",
+				  strerror(-error));
+	}
 	/* A workflow whose bundle or counters are damaged is removed all the
 	 * same; only its last figures cannot be shown. */
 	if (!error && !read_bundle(name, bundle, diags)) {
@@ -153,7 +154,14 @@ int verb_unload(const struct options *options, struct diags *diags)
 		else
 			status = 0;
 	}
-	host_remove_workflow(&host, slot, name);
+	error = host_remove_workflow(&host, slot, name);
+	if (error) {
+		diag_fail(diags, DIAG_FAILED,
+			  "the next command that changes anything goes on with it",
+			  "workflow %s stays: taking its triggers out: %s", name, strerror(-error));
+		host_close(&host);
+		goto cleanup;
+	}
 	if (options->purge)
 		purge(name);
 	host_close(&host);

@@ -96,7 +96,29 @@ half_removed() {
 	still_drops
 }
 
+# Rules that cannot be taken out keep the slot: the next workflow in it would get the
+# packets of this one.
+too_few_files_to_unload() {
+	local files
+	network
+	load_gate
+	faas load --netns "$GATEWAY" --set workflow=other \
+		--set triggers.in.packet.match.destination_port=5006 "$FIXTURES/gate.yaml"
+	for files in 10 11 12 13; do
+		fails 1 with_files "$files" unload gate
+		says 'workflow gate stays'
+	done
+	still_drops
+	fails 0 faas load --netns "$GATEWAY" --set workflow=third \
+		--set triggers.in.packet.match.destination_port=5007 "$FIXTURES/gate.yaml"
+	says 'gate was left half unloaded'
+	traffic --to 10.77.0.1:5005 --count 20
+	settle third
+	same "packets of another workflow" 0 "$(counted matched)"
+}
+
 test_case "too few files: nothing is taken away" too_few_files
+test_case "too few files to unload: the slot stays taken" too_few_files_to_unload
 test_case "a pin was removed: nothing more is taken away" pin_removed
 test_case "pins of another version are left alone" other_version
 test_case "half removed pins, and no workflow: a load makes them" half_removed
