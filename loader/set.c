@@ -67,8 +67,7 @@ static struct setting *find(struct set *set, const char *name, size_t chars, str
 	const char *words[CHANGEABLE_MAX] = {NULL};
 	char wanted[NAME_CHARS], advice[512];
 
-	assert(set->settings);
-	for (uint32_t i = 0; i < set->count; i++) {
+	for (uint32_t i = 0; set->settings && i < set->count; i++) {
 		words[i] = set->settings[i].name;
 		if (strlen(words[i]) == chars && !strncmp(words[i], name, chars))
 			return &set->settings[i];
