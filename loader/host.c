@@ -185,7 +185,9 @@ static int open_maps(struct host *host)
 	char path[FAAS_PATH_BYTES];
 	int error = 0;
 
-	for (size_t i = HOST_MAP_COUNT; !error && i-- > 0;) {
+	for (size_t last = HOST_MAP_COUNT; !error && last; last--) {
+		size_t i = last - 1;
+
 		host_pin_path(host_maps[i].pin, path, sizeof(path));
 		*map_fd(host, i) = bpf_obj_get(path);
 		if (*map_fd(host, i) < 0)
