@@ -149,30 +149,27 @@ static __always_inline __u32 root_take(struct faas_packet *found, struct faas_tr
 	return slot;
 }
 
-/* Go to the workflow. Comes back only without a program in the slot. */
-static __always_inline int root_enter(struct HOOK_CONTEXT *context, __u32 slot)
+/* Go to the workflow. Comes back only without a program in the slot.
+ *
+ * A tail call to a constant slot is a patched jump; to one that is not known it is
+ * an indirect one, which costs ten times as much where speculation is mitigated.
+ * Most gateways run few workflows. But an update patches every such jump of every
+ * interface anew, while all CPUs wait: they stand where nearly all packets go by
+ * (@p patched, a constant), and nowhere else. */
+static __always_inline int root_enter(struct HOOK_CONTEXT *context, __u32 slot, int patched)
 {
 	struct faas_slot_counters *count;
 
-	/* A tail call to a constant slot is a patched jump; to one that is not
-	 * known it is an indirect one, which costs ten times as much where
-	 * speculation is mitigated. Most gateways run few workflows. */
-	switch (slot) {
-	case 1:
+	if (patched && slot == 1)
 		bpf_tail_call_static(context, &HOOK_SLOTS, 1);
-		break;
-	case 2:
+	else if (patched && slot == 2)
 		bpf_tail_call_static(context, &HOOK_SLOTS, 2);
-		break;
-	case 3:
+	else if (patched && slot == 3)
 		bpf_tail_call_static(context, &HOOK_SLOTS, 3);
-		break;
-	case 4:
+	else if (patched && slot == 4)
 		bpf_tail_call_static(context, &HOOK_SLOTS, 4);
-		break;
-	default:
+	else
 		bpf_tail_call(context, &HOOK_SLOTS, slot);
-	}
 	/* Looked up again: the pointer does not live across the call. */
 	count = bpf_map_lookup_elem(&slot_counters, &slot);
 	if (count)
@@ -196,7 +193,7 @@ static __always_inline int root_search(struct parse *parse, enum parse_result re
 	if (!trigger)
 		return root_pass(result);
 	slot = root_take(found, FIND_REF(trigger), parse->frame_bytes);
-	return slot ? root_enter(parse->context, slot) : root_pass(result);
+	return slot ? root_enter(parse->context, slot, 0) : root_pass(result);
 }
 
 /* The way of a packet that has ports, in registers as far as the port table and
@@ -208,19 +205,15 @@ static __always_inline int root_run_ports(struct parse *parse, struct faas_packe
 	struct faas_packet rest;
 	__u32 slot, stage = 0;
 
-	if (likely(ref.slot)) {
-		slot = root_take(found, ref, parse->frame_bytes);
-		if (likely(slot))
-			return root_enter(parse->context, slot);
-	} else {
+	if (unlikely(!ref.slot)) {
 		stage = find_stages();
 		if (!stage)
 			return root_pass(PARSE_PORTS);
 		ref = root_find_prefix(parse, found, stage);
-		slot = ref.slot ? root_take(found, ref, parse->frame_bytes) : 0;
-		if (slot)
-			return root_enter(parse->context, slot);
 	}
+	slot = ref.slot ? root_take(found, ref, parse->frame_bytes) : 0;
+	if (likely(slot))
+		return root_enter(parse->context, slot, 1);
 	rest = *found;
 	return root_search(parse, PARSE_PORTS, ref, stage, &rest);
 }
@@ -250,7 +243,7 @@ static __always_inline int root_run(struct parse *parse)
 	if (ref.slot) {
 		slot = root_take(&found, ref, parse->frame_bytes);
 		if (slot)
-			return root_enter(parse->context, slot);
+			return root_enter(parse->context, slot, 0);
 	} else {
 		stage = find_stages();
 		if (!stage)
