@@ -199,7 +199,8 @@ static __always_inline int root_search(struct parse *parse, enum parse_result re
 /* The way of a packet that has ports, in registers as far as the port table and
  * those of prefixes answer. What is searched with is a copy: only that has to lie
  * in memory. */
-static __always_inline int root_run_ports(struct parse *parse, struct faas_packet *found)
+static __always_inline int root_run_ports(struct parse *parse, struct faas_packet *found,
+					  int patched)
 {
 	struct faas_trigger_ref ref = root_find_port(found);
 	struct faas_packet rest;
@@ -213,7 +214,7 @@ static __always_inline int root_run_ports(struct parse *parse, struct faas_packe
 	}
 	slot = ref.slot ? root_take(found, ref, parse->frame_bytes) : 0;
 	if (likely(slot))
-		return root_enter(parse->context, slot, 1);
+		return root_enter(parse->context, slot, patched);
 	rest = *found;
 	return root_search(parse, PARSE_PORTS, ref, stage, &rest);
 }
@@ -230,9 +231,9 @@ static __always_inline int root_run(struct parse *parse)
 
 	if (likely(!hook_has_tag(parse->context))) {
 		if (likely(parse_plain(parse->data, parse->data_end, &plain)))
-			return root_run_ports(parse, &plain);
+			return root_run_ports(parse, &plain, 1);
 		if (parse_usual(parse->data, parse->data_end, &usual))
-			return root_run_ports(parse, &usual);
+			return root_run_ports(parse, &usual, 0);
 	}
 	result = hook_parse(parse->context, &found);
 	if (result >= PARSE_MALFORMED)
