@@ -159,6 +159,12 @@ int trial_go_back(struct host *host, uint32_t slot, const char *reason, struct d
 	uint32_t from = entry->generation;
 	uint32_t before = generation_pinned_before(entry->name, from);
 
+	/* None before it, and not even itself: the pins cannot be read, which says
+	 * nothing about what there is. */
+	if (!before && generation_pinned_before(entry->name, from + 1) != from)
+		return diag_fail(
+			diags, DIAG_FAILED, "the next command that changes anything tries again",
+			"the versions of workflow %s in bpffs cannot be read", entry->name);
 	if (!before) {
 		if (host_remove_workflow(host, slot, entry->name))
 			return diag_fail(diags, DIAG_FAILED,
