@@ -159,7 +159,7 @@ static void add_kernel(struct result *result, const struct model_function *funct
 				(uint32_t)function->params[declared->maps[i].size_param].integer;
 		if (declared->maps[i].is_filled)
 			snprintf(ret->maps[i].contents, sizeof(ret->maps[i].contents),
-				 BUNDLE_DATA_PREFIX "%s.%s", ret->instance,
+				 BUNDLE_DATA_PREFIX "%s.%s", function->key->text,
 				 declared->params[declared->maps[i].file_param].name);
 	}
 	add_kernel_fields(result, function);

@@ -89,7 +89,7 @@
 struct faas_trigger_ref {
 	__u16 slot;
 	__u16 trigger; /* id within the workflow; made from the trigger's name */
-};
+} __attribute__((aligned(4)));
 
 #define FAAS_REF_CHAIN 0x8000
 #define faas_ref_is_chain(ref) ((ref).slot & FAAS_REF_CHAIN)

@@ -83,7 +83,7 @@ static bool clear_behind(struct bundle_prefix *prefix)
 
 	for (unsigned int i = 0; i < sizeof(prefix->address); i++) {
 		unsigned int kept = prefix->bits > i * 8 ? prefix->bits - i * 8 : 0;
-		uint8_t mask = kept >= 8 ? 0xff : (uint8_t)(0xff00 >> kept);
+		uint8_t mask = (uint8_t)(0xff00u >> (kept < 8 ? kept : 8));
 
 		set |= (prefix->address[i] & ~mask) != 0;
 		prefix->address[i] &= mask;
