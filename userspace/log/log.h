@@ -15,7 +15,9 @@
  * complete. A record is complete when its magic, log id, sequence number and
  * CRC are right.
  *
- * The writer never overwrites what lies behind the courier's cursor.
+ * The writer never overwrites what lies behind the courier's cursor. Where a
+ * function's state is durable, the log is written to the disk as it is, in
+ * groups: see durable.h.
  */
 #ifndef FAAS_LOG_LOG_H
 #define FAAS_LOG_LOG_H
@@ -48,6 +50,11 @@ enum log_kind {
 	/* Nothing up to the end of the segment. Is a header only, and has the
 	 * sequence number of the record behind it: that of a later lap differs. */
 	LOG_PAD = 3,
+	LOG_TIMER = 4, /* a timer went off: as LOG_EVENT, and the ring has not advanced */
+	/* The end of a group that is written to the disk at once; one
+	 * LOG_ENTRY_GROUP follows, up to the end of its block. */
+	LOG_GROUP = 5,
+	LOG_IMPORT = 6, /* state that a person put in */
 };
 
 struct log_record {
@@ -86,7 +93,21 @@ enum log_entry_kind {
 	/* The struct faas_event that was put aside; with LOG_DEAD_INVALID, bytes
 	 * that may not be one. */
 	LOG_ENTRY_DEAD = 3,
+	LOG_ENTRY_VERDICT = 4, /* for a map of a kernel function */
+	LOG_ENTRY_GROUP = 5,   /* a struct log_group, and zeros */
 };
+
+/* What a group says of the time when it was closed. */
+struct log_group {
+	uint64_t begin;		   /* log position of its first record: the beginning of a block */
+	uint64_t durable_position; /* what was on the disk by then, without a gap */
+	uint64_t courier_position; /* the courier's cursor */
+	uint64_t courier_sequence;
+	uint64_t monotonic_ns;
+	uint64_t reserved[3];
+};
+
+#define LOG_BLOCK_BYTES 4096
 
 enum log_dead_reason {
 	LOG_DEAD_ERROR = 1,   /* a callback returned not 0 */
@@ -194,6 +215,7 @@ struct log_writer {
 	uint64_t head;	   /* position of the next record */
 	uint64_t sequence; /* of the last committed record */
 	uint64_t tail;	   /* courier's cursor as last seen: space from here on is taken */
+	uint64_t limit;	   /* records end before this: log_set_limit */
 	uint8_t *place;	   /* of `head`, */
 	uint64_t rest;	   /* and bytes from there to the end of its segment, not 0 */
 	/* The record under construction. */
@@ -218,7 +240,10 @@ int log_writer_open(struct log_writer *writer, void *mapping, uint64_t file_byte
 		    uint32_t incarnation, uint64_t head, uint64_t sequence, uint64_t tail)
 	__attribute__((warn_unused_result));
 
-/* Begin a record. 0, or -EAGAIN: the log is full up to writer->tail. */
+/* The courier's cursor is at @p tail now. */
+void log_set_tail(struct log_writer *writer, uint64_t tail);
+
+/* Begin a record. 0, or -EAGAIN: the log is full up to writer->limit. */
 int log_begin(struct log_writer *writer) __attribute__((warn_unused_result));
 
 /* Append to it. Return a pointer to the body to be filled before the next call
@@ -236,6 +261,18 @@ void *log_dead(struct log_writer *writer, uint8_t function, enum log_dead_reason
 /* Make the record count. Returns its position. */
 uint64_t log_commit(struct log_writer *writer, enum log_kind kind, uint8_t shard, uint16_t ring,
 		    uint64_t ring_position, uint64_t processed, uint64_t dead_lettered);
+
+/*
+ * End a group: a record up to the end of a block. Between records only; the
+ * segments must be of LOG_GROUP_SEGMENT_MIN at least. There must be LOG_GROUP_ROOM
+ * between the head and the tail's lap: keep it when setting the limit. Counts
+ * as of the record before it. -EAGAIN: there is not.
+ */
+#define LOG_GROUP_ROOM (2 * LOG_BLOCK_BYTES)
+#define LOG_GROUP_SEGMENT_MIN (8 * LOG_BLOCK_BYTES)
+int log_close_group(struct log_writer *writer, uint16_t ring, const struct log_group *group,
+		    uint64_t ring_position, uint64_t processed, uint64_t dead_lettered)
+	__attribute__((warn_unused_result));
 
 /* Give a begun record up. */
 void log_abandon(struct log_writer *writer);

@@ -47,15 +47,11 @@ bool log_build_move(struct log_writer *writer, uint32_t bytes);
 /* Leave padding where the record began, now that it stands in the next segment. */
 void log_build_pad(struct log_writer *writer);
 
-static inline int log_build_begin(struct log_writer *writer)
+/* Begin a record where the head is. There is room for it. */
+static inline void log_build_place(struct log_writer *writer)
 {
 	uint64_t rest = writer->rest;
-	uint64_t needed = writer->record_max;
 
-	if (rest < needed)
-		needed += rest;
-	if (writer->head + needed - writer->tail > writer->capacity)
-		return -EAGAIN;
 	if (rest < sizeof(struct log_record)) {
 		writer->record = log_next_segment(writer);
 		writer->room = writer->record_max;
@@ -66,6 +62,18 @@ static inline int log_build_begin(struct log_writer *writer)
 	writer->used = sizeof(struct log_record);
 	writer->trace_bytes = 0;
 	writer->entry_count = 0;
+}
+
+static inline int log_build_begin(struct log_writer *writer)
+{
+	uint64_t rest = writer->rest;
+	uint64_t needed = writer->record_max;
+
+	if (rest < needed)
+		needed += rest;
+	if (writer->head + needed > writer->limit)
+		return -EAGAIN;
+	log_build_place(writer);
 	return 0;
 }
 

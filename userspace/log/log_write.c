@@ -7,6 +7,7 @@
  */
 #include "log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -58,8 +59,14 @@ int log_writer_open(struct log_writer *writer, void *mapping, uint64_t file_byte
 	writer->place = writer->data + head % writer->capacity;
 	writer->rest = writer->segment_bytes - head % writer->segment_bytes;
 	writer->sequence = sequence;
-	writer->tail = tail;
+	log_set_tail(writer, tail);
 	return 0;
+}
+
+void log_set_tail(struct log_writer *writer, uint64_t tail)
+{
+	writer->tail = tail;
+	writer->limit = tail + writer->capacity;
 }
 
 bool log_build_move(struct log_writer *writer, uint32_t bytes)
@@ -133,6 +140,32 @@ uint64_t log_commit(struct log_writer *writer, enum log_kind kind, uint8_t shard
 		    uint64_t ring_position, uint64_t processed, uint64_t dead_lettered)
 {
 	return log_build_commit(writer, kind, shard, ring, ring_position, processed, dead_lettered);
+}
+
+int log_close_group(struct log_writer *writer, uint16_t ring, const struct log_group *group,
+		    uint64_t ring_position, uint64_t processed, uint64_t dead_lettered)
+{
+	const uint32_t least =
+		(uint32_t)(sizeof(struct log_record) + sizeof(struct log_entry) + sizeof(*group));
+	uint32_t used = (uint32_t)(writer->head % LOG_BLOCK_BYTES) + least;
+	uint32_t body;
+	void *at;
+
+	/* In the next segment it has a block for itself. */
+	if (writer->rest < least)
+		used = least;
+	body = (uint32_t)(LOG_BLOCK_BYTES - used % LOG_BLOCK_BYTES) % LOG_BLOCK_BYTES +
+	       (uint32_t)sizeof(*group);
+	if (writer->head + LOG_GROUP_ROOM > writer->tail + writer->capacity)
+		return -EAGAIN;
+	log_build_place(writer);
+	at = log_build_entry(writer, LOG_ENTRY_GROUP, 0, 0, body, 0, 0);
+	assert(at);
+	memcpy(at, group, sizeof(*group));
+	/* What a lap before left here goes into the checksum. */
+	memset((uint8_t *)at + sizeof(*group), 0, body - sizeof(*group));
+	(void)log_build_commit(writer, LOG_GROUP, 0, ring, ring_position, processed, dead_lettered);
+	return 0;
 }
 
 void log_abandon(struct log_writer *writer)

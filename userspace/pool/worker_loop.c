@@ -116,7 +116,7 @@ void worker_refresh_tail(struct worker *worker)
 	if (cursor > worker->flipped_log_position)
 		cursor = worker->flipped_log_position;
 	if (cursor > worker->log.tail)
-		worker->log.tail = cursor;
+		log_set_tail(&worker->log, cursor);
 }
 
 /* Wake the courier if it sleeps and was not woken from this sleep yet. It

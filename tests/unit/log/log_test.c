@@ -149,7 +149,7 @@ static void test_wraps_around(void **state)
 		}
 		assert_int_equal(read, written);
 		assert_int_equal(position, fix.writer.head);
-		fix.writer.tail = position;
+		log_set_tail(&fix.writer, position);
 	}
 	assert_true(pads > 100);
 	assert_true(position > 20ull * SEGMENTS * SEGMENT_BYTES);
@@ -173,7 +173,7 @@ static void test_full(void **state)
 	assert_int_equal(read_at(position, written + 1, &next), 0);
 	/* As much as was read can be written again. */
 	assert_int_equal(log_begin(&fix.writer), -EAGAIN);
-	fix.writer.tail = position;
+	log_set_tail(&fix.writer, position);
 	assert_int_equal(append(written + 1), 0);
 }
 
@@ -274,7 +274,7 @@ static void test_nothing_before_commit(void **state)
 			log_abandon(&fix.writer);
 			assert_int_equal(read_at(fix.writer.head, n, &next), 0);
 			assert_int_equal(append(n), 0);
-			fix.writer.tail = fix.writer.head;
+			log_set_tail(&fix.writer, fix.writer.head);
 		}
 	}
 }
@@ -287,7 +287,7 @@ static void test_recycled_segments(void **state)
 	(void)state;
 	while (fix.writer.head < 2 * fix.view.capacity) {
 		assert_int_equal(append(++written), 0);
-		fix.writer.tail = fix.writer.head;
+		log_set_tail(&fix.writer, fix.writer.head);
 		if (fix.writer.head < fix.view.capacity)
 			first_lap = written;
 	}

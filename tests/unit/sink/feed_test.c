@@ -190,7 +190,7 @@ static int write_record(uint32_t sinks, uint32_t count)
 	union fixture_event event;
 	uint32_t bytes;
 
-	fix.writer.tail = cursor->log_position;
+	log_set_tail(&fix.writer, cursor->log_position);
 	if (log_begin(&fix.writer))
 		return -EAGAIN;
 	fixture_event(&event, ORIGIN_ANOMALY, fields, 4, "");

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The files of a durable log, byte by byte. All little-endian; blocks are 4 KiB.
+ *
+ * log:
+ *   offset 0     struct durable_super with an even number
+ *          4096  struct durable_super with an odd number
+ *          8192  the circle, `capacity` bytes: log position p lies at 8192 + p % capacity
+ *
+ * The records are those of the mapped log (log.h), at the same positions; the
+ * capacity is a multiple of the mapped log's, so segments lie alike in both. A
+ * group is what is written at once: it begins at a block and ends with a record
+ * LOG_GROUP, which reaches to the end of its block. A group counts as a whole or
+ * not at all.
+ *
+ * snapshot.0, snapshot.1: chunks of DURABLE_CHUNK_BYTES, one behind the other, each
+ * a struct durable_chunk and a part of a table's image, with every byte
+ * accounted for. A snapshot counts when a superblock names it.
+ *
+ * damage: one struct durable_damage a block, each followed by the bytes.
+ */
+#ifndef FAAS_LOG_DURABLE_FORMAT_H
+#define FAAS_LOG_DURABLE_FORMAT_H
+
+#include <stdint.h>
+
+#include <ebpf_faas/limits.h>
+
+#include "userspace/log/disk.h"
+
+#define DURABLE_MAGIC 0x65727564732d6661ull
+#define DURABLE_VERSION 1
+#define DURABLE_LOG_OFFSET 8192ull
+#define DURABLE_CHUNK_BYTES 65536u
+#define DURABLE_CHUNK_MAGIC 0x6b686373u
+#define DURABLE_DAMAGE_MAGIC 0x65676d6466616166ull
+#define DURABLE_DAMAGE_BYTES (1u << 20) /* of the file */
+
+/* A place between two records. */
+struct durable_place {
+	uint64_t position;
+	uint64_t sequence; /* of the record before it */
+};
+
+/* One table whose image is in the snapshots. */
+struct durable_shape {
+	char name[40]; /* instance of the function; "": none, or its state is not durable */
+	uint32_t key_bytes;
+	uint32_t value_bytes;
+	uint32_t value_version;
+	uint32_t keys_max;
+	uint64_t image_bytes;
+};
+
+_Static_assert(sizeof(struct durable_shape) == 64, "a cache line each");
+_Static_assert(FAAS_NAME_BYTES <= 40, "a name fits");
+
+struct durable_super {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t crc;	 /* CRC32C of the block, this field 0 */
+	uint64_t number; /* +1 for each that is written */
+	uint64_t log_id;
+	uint64_t capacity;
+	uint64_t staging_bytes; /* of the mapped log's circle */
+	uint64_t segment_bytes;
+	uint32_t incarnation; /* records have this one or an older one */
+	uint32_t generation;  /* of the workflow, when it was written */
+	/* Where recovery begins: state as of here is in the snapshot, or is empty. */
+	struct durable_place begin;
+	uint64_t snapshot; /* id, 0: none */
+	uint32_t snapshot_file;
+	uint32_t snapshot_chunks;
+	/* The snapshot was made while events went on: it is whole with all records
+	 * before this. */
+	uint64_t snapshot_end;
+	uint64_t reserved[7];
+	struct durable_shape shapes[FAAS_USER_FUNCTIONS_MAX];
+	uint8_t padding[DISK_BLOCK_BYTES - 160 - FAAS_USER_FUNCTIONS_MAX * 64];
+};
+
+_Static_assert(sizeof(struct durable_super) == DISK_BLOCK_BYTES, "one block");
+
+/* Head of a chunk. */
+struct durable_chunk {
+	uint32_t crc; /* CRC32C of all behind it: the rest of the head, and `bytes` unless zero */
+	uint32_t magic;
+	uint64_t log_id;
+	uint64_t snapshot;
+	uint32_t index;	   /* in the file, from 0 */
+	uint32_t function; /* whose table */
+	uint64_t offset;   /* in its image */
+	uint64_t bytes;	   /* of the image that it stands for */
+	uint32_t zero;	   /* 1: they are all zero, and not written */
+	uint32_t reserved[3];
+};
+
+_Static_assert(sizeof(struct durable_chunk) == 64, "a cache line");
+
+#define DURABLE_CHUNK_BODY (DURABLE_CHUNK_BYTES - (uint32_t)sizeof(struct durable_chunk))
+
+/* What did not check out: `bytes` of `file` from `offset` on, cut to what is left
+ * of the damage file. Follows in the next block. */
+struct durable_damage {
+	uint64_t magic;
+	uint32_t crc; /* of the head, this field 0 */
+	uint32_t file;
+	uint64_t offset;
+	uint64_t bytes;
+	uint64_t kept; /* of them, below */
+	uint64_t log_id;
+	uint32_t incarnation; /* of the worker that found it */
+	uint32_t reserved;
+};
+
+#endif
