@@ -38,10 +38,10 @@ not_confirmed() {
 	fails 0 faas update --confirm 1s "$SCRATCH/passes"
 	same "generation" 2 "$(generation)"
 	wait_for 5 is_generation 1 || fail "it does not go back"
+	wait_for 5 no_guard || fail "the guard stays" # it writes the history last
 	fails 0 faas history gate
 	says 'version "passes"  goes back: nobody confirmed it within 1 s'
 	says 'generation 1 .*version "drops"  runs again'
-	wait_for 5 no_guard || fail "the guard stays"
 	traffic --to 10.77.0.1:5005 --count 20
 	settle gate
 	same "dropped" 20 "$(counted dropped)"
