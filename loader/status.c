@@ -180,14 +180,16 @@ static json_t *interface_json(const struct bundle *bundle, const struct attachme
 	return value;
 }
 
+/* null: nobody can say, the note of the load is gone or damaged. */
 static json_t *interfaces_json(const struct bundle *bundle)
 {
 	struct record *record = calloc(1, sizeof(*record));
-	json_t *list = json_array();
+	json_t *list = json_null();
 	struct netns netns;
 	bool entered;
 
 	if (record && !record_read(bundle->name, record)) {
+		list = json_array();
 		/* A namespace that is gone took its interfaces with it: the
 		 * links say so from here as well. */
 		entered = !record_enter(record, &netns);
@@ -307,6 +309,11 @@ static void print_workflow(json_t *status)
 	else if (item)
 		printf("  on trial: unless confirmed it is unloaded in %llu s\n",
 		       number(item, "left_ms") / 1000);
+	if (!json_is_array(json_object_get(status, "interfaces")))
+		printf("  interfaces: unknown, " FAAS_RUN_WORKFLOWS
+		       "/%s/interfaces.json is gone or damaged; unload the workflow and load it "
+		       "again\n",
+		       text(status, "workflow"));
 	json_array_foreach (json_object_get(status, "interfaces"), i, item) {
 		printf("  trigger %s on %s (%s, %s): %s\n", text(item, "trigger"),
 		       text(item, "interface"), text(item, "hook"), text(item, "trigger_mode"),

@@ -150,6 +150,19 @@ held_by_link() {
 	says "bpftool link detach id $link"
 }
 
+# The note of where a workflow is attached: damaged, nothing is made up in its place.
+damaged_note() {
+	two_wires
+	gate_on gw0
+	truncate -s 10 /run/ebpf-faas/workflows/gate/interfaces.json
+	same "interfaces" null "$(faas status --json gate | jq -c .interfaces)"
+	fails 0 faas status gate
+	says 'interfaces: unknown, .*/gate/interfaces.json is gone or damaged'
+	fails 0 faas unload gate
+	gate_on gw0
+	same "interfaces of the next load" gw0 "$(used)"
+}
+
 test_case "several interfaces" several
 test_case "interfaces by pattern" pattern
 test_case "any interface" any
@@ -161,4 +174,5 @@ test_case "a tunnel with Ethernet headers" vxlan
 test_case "both modes of XDP on one interface" both_modes
 test_case "held by somebody else's program" held
 test_case "held by somebody else's link" held_by_link
+test_case "a damaged note of the interfaces" damaged_note
 tests_done
