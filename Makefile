@@ -17,6 +17,7 @@ bashcompdir ?= $(prefix)/share/bash-completion/completions
 sysconfdir ?= /etc
 
 CC := gcc
+CXX ?= g++
 CLANG ?= clang
 LLVM_CONFIG ?= $(shell command -v llvm-config-14 || command -v llvm-config || echo llvm-config)
 PKG_CONFIG ?= pkg-config
@@ -66,7 +67,8 @@ TEST_LIB_SRC := $(filter-out %.bpf.c %_main.c,$(sort $(wildcard tests/lib/*.c te
 	tools/benchmarks/plot.c
 TEST_PROGRAMS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(sort $(wildcard tests/lib/*_main.c)))
 TEST_BPF := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(sort $(shell find tests -name '*.bpf.c' 2>/dev/null | grep -v data/ | grep ^tests)))
-TEST_FUNCS := $(patsubst tests/%.user.c,$(BUILD)/tests/%.so,$(sort $(shell find tests -name '*.user.c' 2>/dev/null | grep -v data/)))
+TEST_FUNCS := $(patsubst tests/%.user.c,$(BUILD)/tests/%.so,$(sort $(shell find tests -name '*.user.c' 2>/dev/null | grep -v data/))) \
+	$(patsubst tests/%.user.cc,$(BUILD)/tests/%.so,$(sort $(wildcard tests/unit/pool/*.user.cc)))
 BENCH_PROGRAMS := $(patsubst tools/benchmarks/%_main.c,$(BUILD)/bench/%,$(sort $(wildcard tools/benchmarks/*_main.c)))
 BENCH_BPF := $(patsubst tools/benchmarks/%.c,$(BUILD)/bench/%.o,$(sort $(wildcard tools/benchmarks/*.bpf.c)))
 LIBTEST := $(BUILD)/libtest.a
@@ -115,7 +117,8 @@ $(BUILD)/libexec/ebpf-faas-courier: $(BUILD)/obj/userspace/sink/courier_main.o $
 	$(call link)
 # Exports what user functions call, and nothing else: any other symbol would take
 # the place of one of the same name in a function's shared object.
-WORKER_EXPORTS := $(foreach name,faas_emit faas_input_f64 faas_input_s64,-Wl,--export-dynamic-symbol=$(name))
+WORKER_EXPORTS := $(foreach name,faas_emit faas_input_f64 faas_input_s64 faas_log faas_now faas_state \
+	faas_timer faas_wall_offset,-Wl,--export-dynamic-symbol=$(name))
 $(BUILD)/libexec/ebpf-faas-worker: $(BUILD)/obj/userspace/pool/worker_main.o $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link,$(WORKER_EXPORTS))
@@ -146,6 +149,10 @@ $(BUILD)/tests/%.so: tests/%.user.c $(wildcard include/ebpf_faas/*.h)
 	$(call say,SO,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -Iinclude -std=gnu11 -O2 -g -fPIC -shared $(WARNINGS) -o $@ $< -lm
+$(BUILD)/tests/%.so: tests/%.user.cc $(wildcard include/ebpf_faas/*.h tests/unit/pool/*.user.c)
+	$(call say,SO,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) -D_GNU_SOURCE -Iinclude -std=gnu++20 -O2 -g -fPIC -shared -Wall -Wextra $(if $(WERROR),-Werror) -o $@ $<
 $(BUILD)/tests/%_test: $(BUILD)/obj/tests/%_test.o $(LIBLOADER) $(LIBUSER) $(LIBTEST)
 	$(call say,LINK,$@)
 	$(call link,$(LIBLOADER) $(LIBUSER) -rdynamic -lcmocka)

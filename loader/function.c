@@ -376,6 +376,13 @@ static void on_state(struct reader *reader, char *const columns[])
 		reader->function->state_version = (uint32_t)version.integer;
 }
 
+/* timer */
+static void on_timer(struct reader *reader, char *const columns[])
+{
+	(void)columns;
+	reader->function->has_timer = true;
+}
+
 /* function  TIER  DOC */
 static void on_function(struct reader *reader, char *const columns[])
 {
@@ -404,6 +411,7 @@ static const struct {
 	{"changeable", 2, true, false, on_changeable},
 	{"input", 3, false, true, on_input},
 	{"state", 2, false, true, on_state},
+	{"timer", 1, false, true, on_timer},
 };
 
 /* One text. Cuts it up in a copy. */

@@ -69,6 +69,7 @@ struct function {
 	bool has_state;
 	uint32_t state_bytes;
 	uint32_t state_version;
+	bool has_timer; /* it has faas_on_timer */
 };
 
 const char *function_tier_name(enum function_tier tier);

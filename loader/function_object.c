@@ -194,6 +194,11 @@ static int check_user(const struct object *object, struct function *function)
 
 	if (!find_symbol(object, SHT_DYNSYM, "faas_on_event", &symbol))
 		return complain(object, "it has no faas_on_event");
+	if (find_symbol(object, SHT_DYNSYM, "faas_on_timer", &symbol) != function->has_timer)
+		return complain(object, function->has_timer
+						? "it declares FAAS_TIMER and has no faas_on_timer"
+						: "it has faas_on_timer and does not declare "
+						  "FAAS_TIMER");
 	if (!function->has_state)
 		return 0;
 	if (read_u32(object, "faas_state_bytes", &function->state_bytes))

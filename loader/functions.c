@@ -63,6 +63,9 @@ static void print_function(const struct function *function)
 	if (function->has_state)
 		printf("  state\n    %u bytes for each key, version %u\n", function->state_bytes,
 		       function->state_version);
+	if (function->has_timer)
+		printf("  timer\n    %s\n",
+		       function->has_state ? "one for each key" : "by triggers only");
 	for (uint32_t i = 0; i < function->map_count; i++) {
 		const struct function_map *map = &function->maps[i];
 

@@ -176,6 +176,7 @@ static void add_user(const struct model_function *function, struct bundle_functi
 		ret->state_version = declared->state_version;
 		ret->state_keys = function->state_keys;
 	}
+	ret->has_timer = declared->has_timer;
 	ret->input_count = declared->input_count;
 	for (uint32_t i = 0; i < declared->input_count; i++)
 		snprintf(ret->inputs[i], sizeof(ret->inputs[i]), "%s", declared->inputs[i].name);

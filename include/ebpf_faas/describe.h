@@ -15,6 +15,7 @@
  *   contents  NAME  PARAM    (the file that fills the map)
  *   input     NAME  DOC
  *   state     VERSION         (its size is the symbol faas_state_bytes)
+ *   timer                     (it has faas_on_timer)
  *
  * An empty DEFAULT means that the workflow must give the parameter. Columns
  * may hold C string literals as the preprocessor prints them, quotes included.

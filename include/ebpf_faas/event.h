@@ -32,6 +32,10 @@
 
 /* faas_event.origin of an event that came straight from a trigger. */
 #define FAAS_ORIGIN_TRIGGER 0xffff
+/* And of an event that no packet made: time_ns is when the timer was due or later. */
+#define FAAS_ORIGIN_TIMER 0xfffe
+/* faas_event.entry of such an event if no entry has its key. */
+#define FAAS_ENTRY_NONE 0xffff
 
 /* Types of fields: every field takes 8 bytes. */
 enum faas_field_type {

@@ -73,6 +73,8 @@
 #define FAAS_STATE_BYTES_MAX 4096
 #define FAAS_STATE_KEYS_DEFAULT 16384
 #define FAAS_STATE_KEYS_MAX (1 << 22)
+#define FAAS_LOG_LINE_BYTES 160 /* of text in a line of faas_log */
+#define FAAS_LOG_LINES_PER_SECOND 10
 #define FAAS_EMITS_MAX 16 /* records that one event may emit, over all functions it passes */
 
 /* The log of one worker: segments of one preallocated file. */

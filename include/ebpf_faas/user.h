@@ -27,6 +27,9 @@
  * A function keeps what it must remember in its state, not in variables: a
  * worker may be killed at any instruction, and its successor has the state as
  * of the last event that was committed, and nothing else.
+ *
+ * The header may be included from C++ (C++20 for the initializers above): what
+ * it declares has C linkage, and so have the callbacks.
  */
 #ifndef EBPF_FAAS_USER_H
 #define EBPF_FAAS_USER_H
@@ -43,6 +46,19 @@ extern "C" {
 #endif
 
 #define FAAS_USER_FUNCTION(doc) FAAS_META("function\tuser\t" doc)
+
+/* A constant that the loader reads by its name; in C++ those are private else. */
+#ifdef __cplusplus
+#define FAAS_CONSTANT(name, value)                                                                 \
+	extern "C" {                                                                               \
+	extern const uint32_t name;                                                                \
+	const uint32_t name = (value);                                                             \
+	}
+#define FAAS_ASSERT(condition, text) static_assert(condition, text)
+#else
+#define FAAS_CONSTANT(name, value) const uint32_t name = (value)
+#define FAAS_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
 
 /*
  * Parameters: a variable each, set by the worker before faas_on_init.
@@ -86,9 +102,12 @@ extern "C" {
  * begin with zeros. At most FAAS_STATE_BYTES_MAX. Holds no pointers. */
 #define FAAS_STATE(type, version)                                                                  \
 	FAAS_META("state\t" #version);                                                             \
-	_Static_assert(sizeof(type) <= FAAS_STATE_BYTES_MAX, "state too large");                   \
-	const uint32_t faas_state_version = (version);                                             \
-	const uint32_t faas_state_bytes = sizeof(type)
+	FAAS_ASSERT(sizeof(type) <= FAAS_STATE_BYTES_MAX, "state too large");                      \
+	FAAS_CONSTANT(faas_state_version, version);                                                \
+	FAAS_CONSTANT(faas_state_bytes, sizeof(type))
+
+/* The function has faas_on_timer: each key of its state has a timer. */
+#define FAAS_TIMER() FAAS_META("timer")
 
 /* One value of a record. Which member counts is the field's declared type. */
 struct faas_value {
@@ -103,7 +122,8 @@ struct faas_value {
 struct faas_call;
 
 /*
- * The function's callbacks. faas_on_event must exist, the others may.
+ * The function's callbacks. faas_on_event must exist, faas_on_timer if and only
+ * if FAAS_TIMER() is declared, the others may.
  *
  * faas_on_init: once in each worker, before the first event. Not 0: the
  * worker does not start and the load fails.
@@ -114,11 +134,19 @@ struct faas_call;
  * Anything else discards both, counts an error, and puts the event aside as a
  * dead letter.
  *
+ * faas_on_timer: the timer of a key is due, see faas_timer; it is not armed any
+ * more. @p event has time_ns (now), generation, key, key_hash and shard, its
+ * origin is FAAS_ORIGIN_TIMER, and the rest of it is zero: no addresses, fields
+ * or payload. What it changes and emits takes effect as with faas_on_event;
+ * if it does not return 0, the call is put aside as a dead letter, and the timer
+ * stays disarmed.
+ *
  * faas_on_stop: once, when the worker ends in an orderly way. A killed worker
  * does not get there.
  */
 int faas_on_init(void);
 int faas_on_event(struct faas_call *call, const struct faas_event *event, void *state);
+int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *state);
 void faas_on_stop(void);
 
 /**
@@ -139,6 +167,43 @@ void faas_on_stop(void);
  */
 int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
 	      unsigned int count);
+
+/**
+ * @brief Arm the timer of this event's key in this function, or disarm it.
+ *
+ * @param call     Invocation handle, of a function with FAAS_TIMER() and state.
+ * @param after_ns From now on; 0: disarm.
+ *
+ * A key has one timer: arming it again moves it. It takes effect with the state
+ * change when the callback returns 0. faas_on_timer is called once, not before
+ * the time is over, as soon afterwards as the worker comes to it (packets and
+ * timers take turns), also by the successor of a worker that was killed.
+ *
+ * @return 0, or -EINVAL: the function has no FAAS_TIMER(), or no state here.
+ */
+int faas_timer(struct faas_call *call, uint64_t after_ns);
+
+/* The state of this event's key, as the callback got it; NULL without. */
+void *faas_state(struct faas_call *call);
+
+/* CLOCK_MONOTONIC now, in nanoseconds: the clock of event->time_ns. */
+uint64_t faas_now(const struct faas_call *call);
+
+/* What to add to it to get the wall clock, nanoseconds since 1970, as of now. A
+ * machine without a battery for its clock starts in 1970. */
+int64_t faas_wall_offset(const struct faas_call *call);
+
+/**
+ * @brief Write a line to the log of the runtime, with the names of workflow and function.
+ *
+ * At most FAAS_LOG_LINE_BYTES of text; control characters are escaped. At most
+ * FAAS_LOG_LINES_PER_SECOND of each function, those above are counted and the
+ * next line says how many. Never blocks; a line that the runtime has no room
+ * for counts as one too many. It is written when it is called: also if the event
+ * fails, and again if the event is repeated after a crash.
+ */
+void faas_log(struct faas_call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /**
  * @brief Read an input field of the event as a number.

@@ -24,6 +24,7 @@
 #include <ebpf_faas/pins.h>
 
 #include "bundle.h"
+#include "event_hash.h"
 #include "frame.h"
 #include "function_harness.h"
 #include "userspace/ring/ring.h"
@@ -175,6 +176,10 @@ static void check_record(const struct frame_spec *spec, const uint8_t *payload, 
 	assert_int_equal(event->generation, GENERATION);
 	assert_true(event->time_ns > 0);
 	assert_int_equal(event->shard, event->key_hash & (FAAS_SHARDS - 1));
+	/* The user tier computes it for timers. */
+	assert_int_equal(event->key_hash,
+			 event_key_hash((const uint8_t *)event + FAAS_EVENT_KEY_OFFSET,
+					event->key_bytes));
 	assert_int_equal(event->trigger, bundle_trigger_id("in"));
 	assert_int_equal(event->frame_bytes, frame.bytes);
 	assert_int_equal(event->packet_payload_bytes, bytes);

@@ -251,7 +251,9 @@ int rig_spawn(struct rig *rig)
 
 		(void)dup2(null, 0);
 		(void)dup2(null, 1);
-		if (!getenv("RIG_VERBOSE"))
+		if (rig->options.log)
+			(void)dup2(rig->options.log, 2);
+		else if (!getenv("RIG_VERBOSE"))
 			(void)dup2(null, 2);
 		place_files(rig, pair[1]);
 		(void)execve(TEST_BUILD "/libexec/ebpf-faas-worker", texts, environment);
@@ -427,6 +429,7 @@ int rig_read(struct rig *rig)
 		read->position = next;
 		read->sequence++;
 		read->events += record->kind == LOG_EVENT;
+		read->timers += record->kind == LOG_TIMER;
 		log_walk_begin(&walk, record);
 		while ((entry = log_walk_next(&walk, &body))) {
 			if (entry->kind == LOG_ENTRY_OUTPUT)

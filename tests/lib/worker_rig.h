@@ -29,6 +29,10 @@ struct rig_options {
 	uint32_t user_count;   /* 1: counter (default); 2: counter -> relay -> sink */
 	bool no_sinks;	       /* outputs lead nowhere */
 	bool no_state;
+	bool alarm; /* alarm instead of counter: a function with timers */
+	bool cxx;   /* it, compiled as C++ */
+	uint64_t after_ns, again, fail_key, crash_key, disarm, lines; /* its parameters */
+	int log; /* what the worker's standard error goes to; 0: nowhere */
 	uint64_t every, copies, fail_every, crash_at, spin; /* parameters of counter */
 	const char *fault; /* EBPF_FAAS_FAULT of the workers that are started */
 };
@@ -38,6 +42,7 @@ struct rig_log {
 	uint64_t position;
 	uint64_t sequence;
 	uint64_t events;  /* records LOG_EVENT */
+	uint64_t timers;  /* records LOG_TIMER */
 	uint64_t dead[8]; /* records LOG_DEAD by reason */
 	uint64_t outputs;
 	uint64_t last_number;	       /* + 1; of the event of the last output */

@@ -54,6 +54,39 @@ static struct bundle_function *add_user(struct bundle *bundle, const char *name,
 	return function;
 }
 
+/* In the place of counter. */
+static void add_alarm(struct bundle *bundle, const struct rig_options *options)
+{
+	struct bundle_function *alarm = add_user(bundle, "alarm", options);
+	struct bundle_output *output;
+
+	if (options->cxx)
+		(void)snprintf(alarm->function, sizeof(alarm->function), "alarm_cxx");
+	alarm->state_bytes = 36;
+	alarm->has_timer = true;
+	add_param(alarm, "after", options->after_ns);
+	add_param(alarm, "again", options->again);
+	add_param(alarm, "fail_key", options->fail_key);
+	add_param(alarm, "crash_key", options->crash_key);
+	add_param(alarm, "disarm", options->disarm);
+	add_param(alarm, "lines", options->lines);
+	output = add_output(alarm, "fired", 4);
+	add_field(output, "fires", FAAS_FIELD_U64);
+	add_target(output, TARGET_SINK, 0);
+}
+
+static void add_sinks(struct bundle *bundle)
+{
+	bundle->sink_count = 2;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct bundle_sink *sink = &bundle->sinks[i];
+
+		(void)snprintf(sink->name, sizeof(sink->name), i ? "second" : "archive");
+		sink->kind = SINK_FILE;
+		(void)snprintf(sink->path, sizeof(sink->path), "/nonexistent/%u.jsonl", i);
+	}
+}
+
 /* trigger -> source (kernel) -> [counter -> [relay ->]] archive, and source ->
  * archive directly. */
 void rig_make_bundle(struct bundle *bundle, const struct rig_options *options)
@@ -103,6 +136,11 @@ void rig_make_bundle(struct bundle *bundle, const struct rig_options *options)
 		entry->payload_bytes_max = FAAS_EVENT_PAYLOAD_MAX;
 	}
 
+	if (options->alarm) {
+		add_alarm(bundle, options);
+		add_sinks(bundle);
+		return;
+	}
 	counter = add_user(bundle, "counter", options);
 	counter->state_bytes = 24;
 	add_param(counter, "every", options->every);
@@ -132,12 +170,5 @@ void rig_make_bundle(struct bundle *bundle, const struct rig_options *options)
 		(void)snprintf(relay->inputs[relay->input_count++], FAAS_IDENTIFIER_BYTES,
 			       "number");
 	}
-	bundle->sink_count = 2;
-	for (uint32_t i = 0; i < 2; i++) {
-		struct bundle_sink *sink = &bundle->sinks[i];
-
-		(void)snprintf(sink->name, sizeof(sink->name), i ? "second" : "archive");
-		sink->kind = SINK_FILE;
-		(void)snprintf(sink->path, sizeof(sink->path), "/nonexistent/%u.jsonl", i);
-	}
+	add_sinks(bundle);
 }

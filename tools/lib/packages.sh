@@ -9,7 +9,7 @@ PACKAGES_BUILD='gcc make pkg-config|pkgconf libc6-dev clang llvm llvm-14-dev|llv
 	libbpf-dev liburing-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev libpcap-dev'
 # libcmocka: the plant and the collector are linked with the tests' library.
 PACKAGES_DEMO='iproute2 util-linux bpftool jq tshark tcpreplay libcmocka-dev'
-PACKAGES_CHECK='git ethtool libclang-rt-dev clang-format clang-tidy cppcheck'
+PACKAGES_CHECK='git g++ ethtool libclang-rt-dev clang-format clang-tidy cppcheck'
 PACKAGES_CLEANROOM='debootstrap slirp4netns'
 # For virtual machines of this machine's architecture, and of others.
 PACKAGES_VM="busybox-static cpio kmod xz-utils zstd debian-archive-keyring

@@ -23,7 +23,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 2
+#define BUNDLE_FORMAT 3
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -141,6 +141,7 @@ struct bundle_function {
 	uint32_t state_bytes;
 	uint32_t state_version;
 	uint32_t state_keys; /* most keys that the state may hold */
+	bool has_timer;	     /* it has faas_on_timer */
 	char inputs[FAAS_INPUTS_MAX][FAAS_IDENTIFIER_BYTES];
 	uint32_t input_count;
 	/* The key of its events: its own where it is entered from the kernel, else

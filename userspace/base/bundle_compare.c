@@ -100,6 +100,7 @@ bool bundle_same_state(const struct bundle_function *a, const struct bundle_func
 	    differ_count("has state", a->has_state, b->has_state, ret, bytes) ||
 	    differ_count("bytes of the state", a->state_bytes, b->state_bytes, ret, bytes) ||
 	    differ_count("version of the state", a->state_version, b->state_version, ret, bytes) ||
+	    differ_count("has timers", a->has_timer, b->has_timer, ret, bytes) ||
 	    differ_count("number of keys", a->state_keys, b->state_keys, ret, bytes) ||
 	    differ_count("parts of the key", a->key_count, b->key_count, ret, bytes))
 		return false;

@@ -140,6 +140,7 @@ static json_t *print_user(const struct bundle_function *function)
 			: json_null();
 	err |= json_object_set_new(object, "file", json_string(function->file));
 	err |= json_object_set_new(object, "state", state);
+	err |= json_object_set_new(object, "timer", json_boolean(function->has_timer));
 	err |= json_object_set_new(object, "inputs", inputs);
 	err |= json_object_set_new(object, "key", print_key(function->key, function->key_count));
 	if (err) {

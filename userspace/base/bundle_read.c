@@ -143,8 +143,8 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 {
 	struct manifest_at list, state;
 
-	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "file", "state", "inputs",
-			"key");
+	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "file", "state", "timer",
+			"inputs", "key");
 	read_function(&at, ret);
 	manifest_text(&at, "file", ret->file, sizeof(ret->file));
 	state = manifest_member(&at, "state");
@@ -155,6 +155,7 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 		ret->state_version = manifest_u32(&state, "version", 1, UINT32_MAX);
 		ret->state_keys = manifest_u32(&state, "keys", 1, FAAS_STATE_KEYS_MAX);
 	}
+	ret->has_timer = manifest_bool(&at, "timer");
 	list = manifest_array(&at, "inputs", FAAS_INPUTS_MAX, &ret->input_count);
 	for (uint32_t i = 0; i < ret->input_count; i++) {
 		struct manifest_at input = manifest_element(&list, i);

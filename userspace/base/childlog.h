@@ -12,7 +12,7 @@
 
 #include "loop.h"
 
-#define CHILDLOG_LINE_BYTES 256
+#define CHILDLOG_LINE_BYTES 512
 #define CHILDLOG_LINES_PER_SECOND 50
 
 struct childlog {

@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 1
+#define PAGES_VERSION 2
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -48,8 +48,18 @@ struct page_counters {
 	 * sequence) at once. Nor does the worker notify it of such records,
 	 * until the log is half full or the runtime says "drain" or "stop". */
 	uint64_t output_position;
+	/* Timers are no events: they are counted apart. */
+	uint64_t timers;      /* that were processed */
+	uint64_t timers_dead; /* that were put aside as dead letters */
 	struct page_function_counters functions[FAAS_USER_FUNCTIONS_MAX];
 };
+
+/* worker_page.attempt_position of the timer of a key: of function @p function, in
+ * slot @p slot of its table. No position in a ring has the highest bit. */
+static inline uint64_t page_timer_attempt(uint32_t function, uint64_t slot)
+{
+	return 1ull << 63 | (uint64_t)function << 48 | (slot + 1);
+}
 
 enum worker_state {
 	WORKER_ABSENT = 0,
@@ -69,7 +79,7 @@ struct worker_page {
 	uint64_t waiting;	/* 1: wake me by the space eventfd when the cursor moves */
 	/* The event whose callbacks run now, for the runtime to see who killed
 	 * the worker: where its record begins in the ring, + 1; 0 outside
-	 * callbacks. */
+	 * callbacks. For a timer page_timer_attempt(). */
 	uint64_t attempt_position;
 	uint64_t wakeups;
 	uint64_t batches; /* flips of `current`: what readers check, see worker_page_read */

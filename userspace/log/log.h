@@ -50,7 +50,10 @@ enum log_kind {
 	/* Nothing up to the end of the segment. Is a header only, and has the
 	 * sequence number of the record behind it: that of a later lap differs. */
 	LOG_PAD = 3,
-	LOG_TIMER = 4, /* a timer went off: as LOG_EVENT, and the ring has not advanced */
+	/* A timer was processed, or put aside: then one LOG_ENTRY_DEAD follows. Its
+	 * ring position and totals are those of the record before, for no event was
+	 * taken from the ring. */
+	LOG_TIMER = 4,
 	/* The end of a group that is written to the disk at once; one
 	 * LOG_ENTRY_GROUP follows, up to the end of its block. */
 	LOG_GROUP = 5,

@@ -20,6 +20,7 @@
 #include "bundle.h"
 #include "pages.h"
 #include "userspace/log/log.h"
+#include "userspace/pool/timer_queue.h"
 #include "userspace/pool/worker_waiter.h"
 #include "userspace/ring/ring.h"
 #include "userspace/state/state.h"
@@ -54,8 +55,17 @@ struct worker_input {
 	uint8_t fields[FAAS_USER_FUNCTIONS_MAX][FAAS_OUTPUTS_MAX];
 };
 
+/* What a function wrote to the log, see faas_log. */
+struct worker_lines {
+	uint64_t second;
+	uint32_t count; /* in this second */
+	uint64_t dropped;
+};
+
+typedef int worker_callback(struct faas_call *call, const struct faas_event *event, void *state);
+
 struct worker_function {
-	int (*on_event)(struct faas_call *call, const struct faas_event *event, void *state);
+	worker_callback *on_event;
 	bool has_state;
 	uint8_t number;
 	uint8_t output_count;
@@ -65,8 +75,13 @@ struct worker_function {
 	uint8_t *copy;
 	const uint8_t *stored; /* value in the table, NULL: a new key */
 	struct state_place place;
+	uint64_t *deadline; /* in the copy, behind the state; NULL: a function without timers */
 	struct worker_output outputs[FAAS_OUTPUTS_MAX];
 	struct worker_input inputs[FAAS_INPUTS_MAX];
+	worker_callback *on_timer;
+	uint32_t first_timer; /* in worker.timers: that of its slot 0 */
+	uint16_t timer_entry; /* faas_event.entry of a timer's event */
+	struct worker_lines lines;
 	void (*on_stop)(void);
 	void *object; /* of dlopen */
 };
@@ -126,6 +141,11 @@ struct worker {
 	bool draining;
 	uint64_t drain_position; /* of the ring, when asked to drain or stop */
 
+	struct timer_queue timers;
+	uint64_t (*now_ns)(void); /* the clock of everything that it does */
+	int64_t (*wall_offset_ns)(void);
+
+	uint64_t timer_event[FAAS_EVENT_BYTES(FAAS_KEY_BYTES_MAX, 0, 0) / 8];
 	uint64_t downstream[FAAS_EVENT_BYTES_MAX / 8]; /* event for the next function */
 	char error[WORKER_ERROR_BYTES];		       /* what a failed call says to a person */
 };
@@ -162,8 +182,9 @@ int worker_load(struct worker *worker, const struct worker_files *files)
 int worker_recover(struct worker *worker) __attribute__((warn_unused_result));
 
 /**
- * @brief Process what is in the ring, at most worker->batch_events.
- * @param ret_events  Number of events committed.
+ * @brief Process what is in the ring, at most worker->batch_events, and timers
+ * that are due.
+ * @param ret_events  Number of events and timers committed.
  * @return 0; -EAGAIN: the log is full, and the next event waits in the ring.
  */
 int worker_batch(struct worker *worker, uint32_t *ret_events) __attribute__((warn_unused_result));
@@ -203,6 +224,13 @@ void worker_prepare(const struct worker *worker, struct worker_pending *pending)
  * log is full and nothing happened. */
 int worker_event(struct worker *worker, const struct worker_pending *pending)
 	__attribute__((warn_unused_result));
+
+/* The timer of the key in a slot of the function's table is due: as worker_event. */
+int worker_fire(struct worker *worker, struct worker_function *function, uint64_t slot,
+		uint64_t now_ns) __attribute__((warn_unused_result));
+
+/* Tell of the lines of faas_log that were not written, at the end. */
+void worker_log_close(struct worker *worker);
 
 /* Keep the reason for a person; returns @p status. */
 int worker_fail(struct worker *worker, int status, const char *format, ...)

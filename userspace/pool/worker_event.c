@@ -11,10 +11,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "clock.h"
 #include "event_check.h"
+#include "event_hash.h"
 #include "fault.h"
 #include "userspace/log/log_build.h"
+#include "userspace/pool/worker_timer.h"
 #include "userspace/state/state_lookup.h"
 #include "words.h"
 
@@ -69,7 +70,7 @@ static inline int touch_state(struct worker *worker, struct worker_function *fun
 }
 
 /* One callback. 0, or an enum log_dead_reason. */
-static inline int call_function(struct worker *worker, uint8_t number,
+static inline int call_function(struct worker *worker, uint8_t number, worker_callback *callback,
 				const struct faas_event *event, int16_t emission)
 {
 	struct worker_function *function = &worker->functions[number];
@@ -91,12 +92,12 @@ static inline int call_function(struct worker *worker, uint8_t number,
 	}
 
 	if (counters->events++ % TIME_SAMPLE_EVERY) {
-		failed = function->on_event(&call, event, state);
+		failed = callback(&call, event, state);
 	} else {
-		uint64_t begin_ns = clock_monotonic_ns();
+		uint64_t begin_ns = worker->now_ns();
 
-		failed = function->on_event(&call, event, state);
-		counters->time_ns += clock_monotonic_ns() - begin_ns;
+		failed = callback(&call, event, state);
+		counters->time_ns += worker->now_ns() - begin_ns;
 		counters->time_samples++;
 	}
 
@@ -162,6 +163,7 @@ static __attribute__((noinline)) int call_downstream(struct worker *worker)
 			(void)make_event(worker, emission, true, worker->downstream);
 		for (uint32_t u = 0; !reason && u < output->user_count; u++)
 			reason = call_function(worker, output->users[u],
+					       worker->functions[output->users[u]].on_event,
 					       (const struct faas_event *)worker->downstream,
 					       (int16_t)i);
 	}
@@ -237,7 +239,7 @@ static void commit(struct worker *worker, enum log_kind kind, uint16_t shard, ui
 
 	if (kind == LOG_DEAD)
 		live->dead_lettered++;
-	else
+	else if (kind == LOG_EVENT)
 		live->processed++;
 	(void)log_build_commit(&worker->log, kind, (uint8_t)shard, worker->instance, end,
 			       live->processed, live->dead_lettered);
@@ -250,7 +252,7 @@ static void commit(struct worker *worker, enum log_kind kind, uint16_t shard, ui
 }
 
 /* The event came through: write its record, then do what it says. */
-static int commit_event(struct worker *worker, uint64_t end)
+static inline int commit_event(struct worker *worker, enum log_kind kind, uint64_t end)
 {
 	struct worker_run *run = &worker->run;
 	const struct faas_event *event = run->event;
@@ -266,13 +268,15 @@ static int commit_event(struct worker *worker, uint64_t end)
 		reason = log_outputs(worker, &for_courier);
 	if (reason)
 		return reason;
-	commit(worker, LOG_EVENT, event->shard, end, for_courier);
+	commit(worker, kind, event->shard, end, for_courier);
 
 	for (; changes; changes &= changes - 1) {
 		struct worker_function *function = &worker->functions[__builtin_ctz(changes)];
 
 		state_store(&function->table, &function->place, faas_event_key(event),
 			    event->key_bytes, function->copy);
+		if (function->deadline)
+			worker_timer_note(worker, function);
 	}
 	for (uint32_t i = 0; i < run->emission_count; i++)
 		worker->live.functions[run->emissions[i].function]
@@ -280,26 +284,19 @@ static int commit_event(struct worker *worker, uint64_t end)
 	return 0;
 }
 
-/* Put the event aside: a record with the bytes, and the calls that were made,
+/* Begin the record of a dead letter: with the bytes, and the calls that were made,
  * but nothing of what they did. */
-static void commit_dead(struct worker *worker, const struct ring_record *record, int reason)
+static void log_dead_letter(struct worker *worker, const void *data, uint32_t bytes, int reason)
 {
 	struct worker_run *run = &worker->run;
-	uint32_t bytes =
-		record->bytes < FAAS_EVENT_BYTES_MAX ? record->bytes : FAAS_EVENT_BYTES_MAX;
 	uint8_t trace[2 * WORKER_CALLS_MAX];
 	uint32_t trace_bytes = 0;
-	uint16_t shard = 0;
 	void *body = NULL;
 	int err;
 
 	for (uint32_t i = 0; i < run->trace_bytes; i += 2u + run->trace[i + 1]) {
 		trace[trace_bytes++] = run->trace[i];
 		trace[trace_bytes++] = 0;
-	}
-	if (reason != LOG_DEAD_INVALID) {
-		bytes = event_bytes(run->event);
-		shard = run->event->shard;
 	}
 	log_abandon(&worker->log);
 	/* There was room for the largest record at this place a moment ago. */
@@ -309,8 +306,41 @@ static void commit_dead(struct worker *worker, const struct ring_record *record,
 	if (!err)
 		body = log_dead(&worker->log, run->failed, (enum log_dead_reason)reason, bytes);
 	assert(body);
-	memcpy(body, record->data, bytes);
+	memcpy(body, data, bytes);
+}
+
+/* Put the event aside. */
+static void commit_dead(struct worker *worker, const struct ring_record *record, int reason)
+{
+	uint32_t bytes =
+		record->bytes < FAAS_EVENT_BYTES_MAX ? record->bytes : FAAS_EVENT_BYTES_MAX;
+	uint16_t shard = 0;
+
+	if (reason != LOG_DEAD_INVALID) {
+		bytes = event_bytes(worker->run.event);
+		shard = worker->run.event->shard;
+	}
+	log_dead_letter(worker, record->data, bytes, reason);
 	commit(worker, LOG_DEAD, shard, record->end, true);
+}
+
+/* Put the timer aside: it is disarmed, and else the state is as it was. */
+static void commit_dead_timer(struct worker *worker, struct worker_function *function, int reason)
+{
+	const struct faas_event *event = worker->run.event;
+	void *value;
+
+	log_dead_letter(worker, event, event_bytes(event), reason);
+	words_copy(function->copy, function->stored, function->table.value_bytes);
+	*function->deadline = 0;
+	value = log_build_state(&worker->log, function->number, faas_event_key(event),
+				event->key_bytes, function->table.value_bytes);
+	assert(value);
+	words_copy(value, function->copy, function->table.value_bytes);
+	commit(worker, LOG_TIMER, event->shard, worker->live.ring_position, true);
+	state_store(&function->table, &function->place, faas_event_key(event), event->key_bytes,
+		    function->copy);
+	worker->live.timers_dead++;
 }
 
 /* Pass an event from the kernel tier on to a sink as it is. */
@@ -363,6 +393,34 @@ void worker_prepare(const struct worker *worker, struct worker_pending *pending)
 	state_prefetch(&function->table, pending->hash);
 }
 
+static inline void begin_run(struct worker_run *run, const struct faas_event *event,
+			     const struct worker_function *hashed, uint64_t hash)
+{
+	run->event = event;
+	run->touched = 0;
+	run->emission_count = 0;
+	run->trace_bytes = 0;
+	run->failed = 0;
+	run->hash = hash;
+	run->hashed = hashed;
+}
+
+/* Call the function, and those behind it. @p attempt: for whoever finds us dead,
+ * this was at work. */
+static inline int call_all(struct worker *worker, uint8_t number, worker_callback *callback,
+			   uint64_t attempt)
+{
+	struct worker_run *run = &worker->run;
+	int reason;
+
+	__atomic_store_n(&worker->page->attempt_position, attempt, __ATOMIC_RELAXED);
+	reason = call_function(worker, number, callback, run->event, -1);
+	if (!reason && run->emission_count)
+		reason = call_downstream(worker);
+	__atomic_store_n(&worker->page->attempt_position, 0, __ATOMIC_RELAXED);
+	return reason;
+}
+
 int worker_event(struct worker *worker, const struct worker_pending *pending)
 {
 	const struct ring_record *record = &pending->record;
@@ -372,14 +430,7 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 
 	if (log_build_begin(&worker->log))
 		return -EAGAIN;
-	run->event = record->data;
-	run->touched = 0;
-	run->emission_count = 0;
-	run->trace_bytes = 0;
-	run->failed = 0;
-	run->hash = pending->hash;
-	run->hashed = pending->hashed;
-
+	begin_run(run, record->data, pending->hashed, pending->hash);
 	if (!entry) {
 		reason = LOG_DEAD_INVALID;
 	} else if (entry->kind == TARGET_SINK) {
@@ -388,17 +439,62 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 		run->failed = (uint8_t)entry->index;
 		reason = LOG_DEAD_POISON;
 	} else {
-		/* For whoever finds us dead: this event was at work. */
-		__atomic_store_n(&worker->page->attempt_position, record->begin + 1,
-				 __ATOMIC_RELAXED);
-		reason = call_function(worker, (uint8_t)entry->index, run->event, -1);
-		if (!reason && run->emission_count)
-			reason = call_downstream(worker);
-		__atomic_store_n(&worker->page->attempt_position, 0, __ATOMIC_RELAXED);
+		reason = call_all(worker, (uint8_t)entry->index,
+				  worker->functions[entry->index].on_event, record->begin + 1);
 		if (!reason)
-			reason = commit_event(worker, record->end);
+			reason = commit_event(worker, LOG_EVENT, record->end);
 	}
 	if (reason)
 		commit_dead(worker, record, reason);
+	return 0;
+}
+
+/* The event of a timer: when, and which key. */
+static const struct faas_event *make_timer_event(struct worker *worker,
+						 const struct worker_function *function,
+						 struct state_slot *slot, uint64_t now_ns)
+{
+	struct faas_event *event = (struct faas_event *)(void *)worker->timer_event;
+	const uint8_t *key = state_slot_key(slot);
+
+	memset(worker->timer_event, 0, sizeof(worker->timer_event));
+	event->time_ns = now_ns;
+	event->generation = worker->runtime_page->generation;
+	event->entry = function->timer_entry;
+	event->origin = FAAS_ORIGIN_TIMER;
+	event->key_bytes = (uint8_t)slot->key_bytes;
+	event->key_hash = event_key_hash(key, slot->key_bytes);
+	event->shard = event_key_shard(event->key_hash);
+	memcpy((uint8_t *)event + FAAS_EVENT_KEY_OFFSET, key, slot->key_bytes);
+	return event;
+}
+
+int worker_fire(struct worker *worker, struct worker_function *function, uint64_t slot,
+		uint64_t now_ns)
+{
+	struct state_slot *place = state_slot_at(&function->table, slot);
+	uint64_t attempt = page_timer_attempt(function->number, slot);
+	const struct faas_event *event;
+	int reason;
+
+	if (log_build_begin(&worker->log))
+		return -EAGAIN;
+	event = make_timer_event(worker, function, place, now_ns);
+	begin_run(&worker->run, event, function,
+		  state_hash(&function->table, state_slot_key(place), place->key_bytes));
+	worker->run.failed = function->number;
+	reason = touch_state(worker, function);
+	assert(!reason && function->stored);
+	*function->deadline = 0;
+	if (attempt == worker->condemned)
+		reason = LOG_DEAD_POISON;
+	else
+		reason = call_all(worker, function->number, function->on_timer, attempt);
+	if (!reason)
+		reason = commit_event(worker, LOG_TIMER, worker->live.ring_position);
+	if (reason)
+		commit_dead_timer(worker, function, reason);
+	else
+		worker->live.timers++;
 	return 0;
 }

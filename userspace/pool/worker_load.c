@@ -121,6 +121,21 @@ static void set_outputs(struct worker_function *function, const struct bundle_fu
 	}
 }
 
+/* The entry whose events have the function's key: sinks print the key of a timer
+ * by it. */
+static uint16_t timer_entry(const struct bundle *bundle, const struct bundle_function *description)
+{
+	for (uint32_t i = 0; i < bundle->entry_count; i++) {
+		const struct bundle_entry *entry = &bundle->entries[i];
+
+		if (entry->key_count == description->key_count &&
+		    !memcmp(entry->key, description->key,
+			    description->key_count * sizeof(description->key[0])))
+			return (uint16_t)i;
+	}
+	return FAAS_ENTRY_NONE;
+}
+
 static int load_object(struct worker *worker, struct worker_function *function,
 		       const struct bundle_function *description, int fd)
 {
@@ -135,9 +150,14 @@ static int load_object(struct worker *worker, struct worker_function *function,
 	/* POSIX lets a pointer to an object become one to a function here. */
 	*(void **)&function->on_event = dlsym(function->object, "faas_on_event");
 	*(void **)&function->on_stop = dlsym(function->object, "faas_on_stop");
+	*(void **)&function->on_timer = dlsym(function->object, "faas_on_timer");
 	if (!function->on_event)
 		return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no faas_on_event",
 				   description->instance);
+	if (description->has_timer && !function->on_timer)
+		return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no faas_on_timer",
+				   description->instance);
+	function->timer_entry = timer_entry(worker->bundle, description);
 	err = set_variables(worker, function, description);
 	if (!err)
 		err = check_state(worker, function, description);
@@ -175,6 +195,7 @@ int worker_load(struct worker *worker, const struct worker_files *files)
 
 void worker_stop(struct worker *worker)
 {
+	worker_log_close(worker);
 	for (uint32_t i = worker->bundle->user_count; i-- > 0;)
 		if (worker->functions[i].on_stop)
 			worker->functions[i].on_stop();

@@ -11,12 +11,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "fault.h"
 #include "userspace/pool/worker_fds.h"
+#include "userspace/pool/worker_timer.h"
 
 #define WAIT_BUSY_NS 50000
 #define BATCH_NS_MAX 2000000
+/* Events and timers take turns: for so many events of a batch one timer, and one
+ * at least, whichever of the two have a backlog. */
+#define EVENTS_PER_TIMER 4
 #define WAIT_FOREVER (-1)
 /* Looks without an event before the worker sleeps: about a millisecond. */
 #define EMPTY_LOOKS_MAX 20
@@ -72,8 +75,8 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 {
 	struct worker_pending pending[WORKER_LOOKAHEAD];
 	uint64_t begin = worker->ring.position;
-	uint64_t begin_ns = clock_monotonic_ns();
-	uint32_t events = 0;
+	uint64_t begin_ns = worker->now_ns();
+	uint32_t events = 0, timers = 0;
 	uint32_t count;
 	int err = 0;
 
@@ -93,10 +96,13 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 			fault_point("batch.inside");
 		}
 	} while (!err && count == WORKER_LOOKAHEAD && events < worker->batch_events);
-	if (worker->ring.position != begin)
+	if (!err && worker_next_deadline(worker) <= begin_ns)
+		err = worker_timers(worker, begin_ns, worker->batch_events / EVENTS_PER_TIMER,
+				    &timers);
+	if (worker->ring.position != begin || timers)
 		worker_publish(worker);
-	fit_batch(worker, clock_monotonic_ns() - begin_ns);
-	*ret_events = events;
+	fit_batch(worker, worker->now_ns() - begin_ns);
+	*ret_events = events + timers;
 	return err;
 }
 
@@ -194,6 +200,21 @@ static bool finish_drain(struct worker *worker)
 	return false;
 }
 
+/* How long to wait at most for something to happen, if there is no timer before. */
+static int64_t until_timer(const struct worker *worker, int64_t most_ns)
+{
+	uint64_t deadline = worker_next_deadline(worker);
+	uint64_t now_ns;
+
+	if (deadline == UINT64_MAX)
+		return most_ns;
+	now_ns = worker->now_ns();
+	if (deadline <= now_ns)
+		return 0;
+	deadline -= now_ns;
+	return most_ns < 0 || deadline < (uint64_t)most_ns ? (int64_t)deadline : most_ns;
+}
+
 /* Wait until the courier has made room, or the runtime says something. */
 static int wait_for_space(struct worker *worker)
 {
@@ -229,7 +250,7 @@ static int sleep_until_woken(struct worker *worker)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (ring_is_empty(&worker->ring)) {
 		set_state(worker, WORKER_SLEEPING);
-		err = waiter_wait(&worker->waiter, WAIT_FOREVER);
+		err = waiter_wait(&worker->waiter, until_timer(worker, WAIT_FOREVER));
 		worker->page->wakeups++;
 		set_state(worker, WORKER_RUNNING);
 	}
@@ -265,7 +286,7 @@ int worker_run(struct worker *worker)
 			*heard |= ++batches % BATCHES_PER_LOOK == 0;
 		} else if (empty_looks < EMPTY_LOOKS_MAX) {
 			empty_looks++;
-			err = waiter_wait(&worker->waiter, WAIT_BUSY_NS);
+			err = waiter_wait(&worker->waiter, until_timer(worker, WAIT_BUSY_NS));
 		} else {
 			err = sleep_until_woken(worker);
 			empty_looks = 0;

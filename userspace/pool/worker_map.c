@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "clock.h"
 #include "userspace/pool/worker_fds.h"
 
 int worker_fail(struct worker *worker, int status, const char *format, ...)
@@ -156,7 +157,7 @@ static int map_state(struct worker *worker, uint32_t number, int fd)
 	struct state_shape shape = {
 		.keys_max = description->state_keys,
 		.key_bytes = state_key_bytes(worker->bundle, number),
-		.value_bytes = description->state_bytes,
+		.value_bytes = state_value_bytes(description),
 		.value_version = description->state_version,
 	};
 	uint64_t bytes = 0, seed = 0;
@@ -174,9 +175,12 @@ static int map_state(struct worker *worker, uint32_t number, int fd)
 		return worker_fail(
 			worker, WORKER_EXIT_CORRUPT, "state of %s: %s", description->instance,
 			err == -ESTALE ? "is of another version or size" : "does not check out");
-	function->copy = calloc(1, FAAS_ALIGN8(description->state_bytes) + 8);
+	function->copy = calloc(1, FAAS_ALIGN8(shape.value_bytes) + 8);
 	if (!function->copy)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "no memory");
+	if (description->has_timer)
+		function->deadline =
+			(uint64_t *)(void *)(function->copy + shape.value_bytes - sizeof(uint64_t));
 	return 0;
 }
 
@@ -188,6 +192,8 @@ int worker_map(struct worker *worker, const struct bundle *bundle, uint16_t inst
 	worker->bundle = bundle;
 	worker->instance = instance;
 	worker->batch_events = WORKER_LOOKAHEAD;
+	worker->now_ns = clock_monotonic_ns;
+	worker->wall_offset_ns = clock_wall_offset_ns;
 	worker->notify_fd = -1;
 	worker->control_fd = -1;
 	if (instance >= FAAS_INSTANCES_MAX)

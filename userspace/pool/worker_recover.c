@@ -15,6 +15,7 @@
 
 #include "fault.h"
 #include "userspace/pool/worker_fds.h"
+#include "userspace/pool/worker_timer.h"
 
 /* Count the calls of a record again. -EBADMSG: the trace makes no sense. */
 static int recount_calls(struct worker *worker, const struct log_record *record)
@@ -63,13 +64,20 @@ static int redo_record(struct worker *worker, const struct log_record *record)
 	const struct log_entry *entry;
 	struct log_walk walk;
 	const uint8_t *body;
+	bool dead = false;
 	int err;
 
 	err = recount_calls(worker, record);
 	log_walk_begin(&walk, record);
-	while (!err && (entry = log_walk_next(&walk, &body)))
+	while (!err && (entry = log_walk_next(&walk, &body))) {
 		if (entry->kind == LOG_ENTRY_STATE)
 			err = redo_state(worker, entry, body);
+		dead |= entry->kind == LOG_ENTRY_DEAD;
+	}
+	if (record->kind == LOG_TIMER) {
+		worker->live.timers += !dead;
+		worker->live.timers_dead += dead;
+	}
 	return err;
 }
 
@@ -176,5 +184,5 @@ int worker_recover(struct worker *worker)
 	if (runtime->poison_condemned)
 		worker->condemned = runtime->poison_position;
 	worker_publish(worker);
-	return 0;
+	return worker_timers_open(worker);
 }

@@ -28,6 +28,13 @@ uint64_t state_table_bytes(uint32_t keys_max, uint32_t key_bytes, uint32_t value
 	return STATE_DATA_OFFSET + capacity_of(keys_max) * slot_bytes_of(key_bytes, value_bytes);
 }
 
+uint32_t state_value_bytes(const struct bundle_function *function)
+{
+	if (!function->has_timer)
+		return function->state_bytes;
+	return words_pad(function->state_bytes) + (uint32_t)sizeof(uint64_t);
+}
+
 uint32_t state_key_bytes(const struct bundle *bundle, uint32_t function)
 {
 	uint32_t bytes[FAAS_USER_FUNCTIONS_MAX] = {0};
@@ -61,7 +68,7 @@ uint64_t state_file_bytes(const struct bundle *bundle, uint32_t function)
 	if (!user->has_state)
 		return 0;
 	return state_table_bytes(user->state_keys, state_key_bytes(bundle, function),
-				 user->state_bytes);
+				 state_value_bytes(user));
 }
 
 static void lay_out(struct state_header *header, const struct state_shape *shape, uint64_t seed)

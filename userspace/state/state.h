@@ -28,7 +28,7 @@ struct state_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t key_bytes;	/* longest key */
-	uint32_t value_bytes;	/* sizeof the function's state */
+	uint32_t value_bytes;	/* state_value_bytes */
 	uint32_t value_version; /* of its layout, as the function declares it */
 	uint32_t keys_max;
 	uint32_t slot_bytes;
@@ -63,6 +63,11 @@ struct state_place {
 /* Bytes of a table's file. At most three quarters of the slots are used, which
  * keeps the search for a key at a few slots. */
 uint64_t state_table_bytes(uint32_t keys_max, uint32_t key_bytes, uint32_t value_bytes);
+
+/* Bytes of a value in the table of @p function: its state, and for a function
+ * with timers behind it 8 bytes, the key's deadline (CLOCK_MONOTONIC in
+ * nanoseconds, 0: none). */
+uint32_t state_value_bytes(const struct bundle_function *function);
 
 /* Bytes of key that events have when they reach user function @p function: the
  * longest of the entries that lead to it, on whatever way. */

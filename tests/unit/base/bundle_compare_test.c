@@ -86,6 +86,10 @@ static void version(struct bundle *b)
 {
 	b->user[0].state_version = 2;
 }
+static void timer(struct bundle *b)
+{
+	b->user[0].has_timer = true;
+}
 static void key(struct bundle *b)
 {
 	b->user[0].key[0] = KEY_VLAN;
@@ -111,6 +115,7 @@ static const struct {
 	{"larger state", bytes, true, true, false, "bytes of the state: 32 there, 40 here"},
 	{"another version of it", version, true, true, false,
 	 "version of the state: 1 there, 2 here"},
+	{"timers", timer, true, true, false, "has timers: 0 there, 1 here"},
 	{"another key", key, true, true, false, "part of the key: source_address there, vlan here"},
 };
 

@@ -164,8 +164,8 @@ static const struct {
 	const char *value;
 	const char *cause;
 } changes[] = {
-	{"format", "1", "not of format 2"},
-	{"format", NULL, "not of format 2"},
+	{"format", "1", "not of format 3"},
+	{"format", NULL, "not of format 3"},
 	{"workflow", "\"../x\"", "bad workflow name"},
 	{"workflow", "\"\"", "bad workflow name"},
 	{"workflow", "5", "workflow is not a string"},
@@ -260,6 +260,7 @@ static const struct {
 	{"kernel_fields[0].field.type", "\"f64\"", "floating point"},
 	{"user[0].file", "\"../../etc/passwd\"", "file is not \"user/"},
 	{"user[0].state", "{\"bytes\": 4097, \"version\": 1, \"keys\": 1}", "bytes is 4097"},
+	{"user[0].timer", "1", "neither true nor false"},
 	{"user[0].state", "{\"bytes\": 0, \"version\": 1, \"keys\": 1}", "bytes is 0"},
 	{"user[0].state", "{\"bytes\": 8, \"version\": 1, \"keys\": 0}", "keys is 0"},
 	{"user[0].key", "[]", "state without a key"},
@@ -332,10 +333,10 @@ static void test_not_json(void **state)
 		"{",
 		"[]",
 		"5",
-		"{\"format\": 2, \"format\": 1}",
-		"{\"format\": 2}x",
+		"{\"format\": 3, \"format\": 1}",
+		"{\"format\": 3}x",
 		"\xff",
-		"{\"format\": 2, \"workflow\": \"a\\u0000b\"}",
+		"{\"format\": 3, \"workflow\": \"a\\u0000b\"}",
 	};
 	struct bundle *copy = calloc(1, sizeof(*copy));
 	char cause[DIAG_TEXT_BYTES], *large = calloc(1, FAAS_MANIFEST_BYTES_MAX + 2);

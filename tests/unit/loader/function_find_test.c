@@ -274,6 +274,20 @@ static void test_incomplete(void **state)
 		"int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
 		"{ return !c + !e + !s; }\n",
 		"a state of 4097 bytes");
+	assert_refused(
+		fixture, TIER_USER,
+		"#include <ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\nFAAS_TIMER();\n"
+		"int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
+		"{ return !c + !e + !s; }\n",
+		"declares FAAS_TIMER and has no faas_on_timer");
+	assert_refused(
+		fixture, TIER_USER,
+		"#include <ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\n"
+		"int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
+		"{ return !c + !e + !s; }\n"
+		"int faas_on_timer(struct faas_call *c, const struct faas_event *e, void *s)\n"
+		"{ return !c + !e + !s; }\n",
+		"has faas_on_timer and does not declare FAAS_TIMER");
 	/* A symbol that points behind its section. */
 	assert_refused(
 		fixture, TIER_USER,

@@ -91,7 +91,8 @@ static void test_user(void **state)
 				   "1\tparam\tf64\talpha\t0.1\t0\t1\tWeight\t\0"
 				   "2\tparam\tbool\tstrict\t1\t\t\tStrictly\t\0"
 				   "3\tinput\tvalue\tThe number\0"
-				   "4\tstate\t3\0";
+				   "4\tstate\t3\0"
+				   "5\ttimer\0";
 
 	(void)state;
 	if (describe(text, sizeof(text) - 1, TIER_USER))
@@ -101,6 +102,7 @@ static void test_user(void **state)
 	assert_string_equal(function->inputs[0].name, "value");
 	assert_true(function->has_state);
 	assert_int_equal(function->state_version, 3);
+	assert_true(function->has_timer);
 }
 
 #define K "0\tfunction\tkernel\tx\0"

@@ -85,7 +85,7 @@ static inline void key_state(uint64_t key, uint64_t ret[3])
 	struct state_shape shape = {
 		.keys_max = rig->options.state_keys,
 		.key_bytes = 16,
-		.value_bytes = 24,
+		.value_bytes = state_value_bytes(&rig->bundle->user[0]),
 		.value_version = 1,
 	};
 	uint64_t file_bytes = state_file_bytes(rig->bundle, 0);
