@@ -32,6 +32,33 @@ int faas_input_f64(struct faas_call *call, unsigned int input, double *ret)
 	return 0;
 }
 
+int faas_timer(struct faas_call *call, uint64_t after_ns)
+{
+	call->deadline_ns = after_ns ? call->now_ns + after_ns : 0;
+	return 0;
+}
+
+uint64_t faas_now(const struct faas_call *call)
+{
+	return call->now_ns;
+}
+
+int64_t faas_wall_offset(const struct faas_call *call)
+{
+	return call->wall_offset_ns;
+}
+
+void *faas_state(struct faas_call *call)
+{
+	return call->state;
+}
+
+void faas_log(struct faas_call *call, const char *format, ...)
+{
+	(void)format;
+	call->lines++;
+}
+
 void *user_function_symbol(const struct user_function *function, const char *name)
 {
 	void *at = dlsym(function->object, name);
@@ -51,6 +78,7 @@ struct user_function user_function_load(const char *name)
 	if (!function.object)
 		fail_msg("%s", dlerror());
 	*(void **)&function.on_event = user_function_symbol(&function, "faas_on_event");
+	*(void **)&function.on_timer = dlsym(function.object, "faas_on_timer");
 	function.state_bytes = *(uint32_t *)user_function_symbol(&function, "faas_state_bytes");
 	return function;
 }

@@ -29,11 +29,20 @@ struct faas_call {
 	unsigned int output; /* of the last emit, as are the fields */
 	unsigned int field_count;
 	struct faas_value fields[USER_FUNCTION_FIELDS_MAX];
+	uint64_t now_ns; /* what the clock shows, and how far the wall clock is from it */
+	int64_t wall_offset_ns;
+	/* The timer of the key, as a worker keeps it from call to call; a test that
+	 * lets it run out clears it before it calls on_timer. 0: not armed. */
+	uint64_t deadline_ns;
+	void *state;	    /* what faas_state returns */
+	unsigned int lines; /* of log */
 };
 
 struct user_function {
 	void *object;
 	int (*on_event)(struct faas_call *call, const void *event, void *state);
+	/* NULL: the function has no timers. */
+	int (*on_timer)(struct faas_call *call, const void *event, void *state);
 	uint32_t state_bytes;
 };
 
@@ -48,5 +57,11 @@ void *user_function_symbol(const struct user_function *function, const char *nam
 int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
 	      unsigned int count);
 int faas_input_f64(struct faas_call *call, unsigned int input, double *ret);
+int faas_timer(struct faas_call *call, uint64_t after_ns);
+uint64_t faas_now(const struct faas_call *call);
+int64_t faas_wall_offset(const struct faas_call *call);
+void *faas_state(struct faas_call *call);
+void faas_log(struct faas_call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif
