@@ -36,6 +36,8 @@ ALL_CFLAGS := -std=gnu11 $(CFLAGS) -fno-strict-aliasing -fstack-protector-strong
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) -MMD -MP
 ALL_LDFLAGS := $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -Wl,-z,relro,-z,now
 LIBS := $(shell $(PKG_CONFIG) --libs libbpf liburing jansson yaml-0.1 libcrypto) -lelf -lz -lm -ldl
+# What only the command needs: layouts of states, out of debug information.
+LOADER_LIBS := -ldw
 
 MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Iinclude -Ibpf -I/usr/include/$(MULTIARCH) \
@@ -108,7 +110,7 @@ link = $(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %
 
 $(BUILD)/ebpf-faas: $(BUILD)/obj/loader/main.o $(LIBLOADER) $(LIBUSER)
 	$(call say,LINK,$@)
-	$(call link)
+	$(call link,$(LOADER_LIBS))
 $(BUILD)/libexec/ebpf-faas-runtime: $(BUILD)/obj/userspace/control/runtime_main.o $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link)
@@ -155,7 +157,7 @@ $(BUILD)/tests/%.so: tests/%.user.cc $(wildcard include/ebpf_faas/*.h tests/unit
 	$(Q)$(CXX) -D_GNU_SOURCE -Iinclude -std=gnu++20 -O2 -g -fPIC -shared -Wall -Wextra $(if $(WERROR),-Werror) -o $@ $<
 $(BUILD)/tests/%_test: $(BUILD)/obj/tests/%_test.o $(LIBLOADER) $(LIBUSER) $(LIBTEST)
 	$(call say,LINK,$@)
-	$(call link,$(LIBLOADER) $(LIBUSER) -rdynamic -lcmocka)
+	$(call link,$(LIBLOADER) $(LIBUSER) -rdynamic -lcmocka $(LOADER_LIBS))
 $(BUILD)/tests/lib/%: $(BUILD)/obj/tests/lib/%_main.o $(LIBTEST) $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link)
@@ -178,7 +180,7 @@ $(BUILD)/fuzz/obj/%.o: %.c
 $(BUILD)/fuzz/libfuzzed.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_SRC))
 $(BUILD)/fuzz/%_fuzz: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzz.o $(BUILD)/fuzz/libfuzzed.a
 	$(call say,FUZZLINK,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LOADER_LIBS) $(LIBS)
 fuzz: $(FUZZERS) ## build the fuzz targets
 
 # ---- benchmarks ------------------------------------------------------------

@@ -70,6 +70,9 @@ struct function {
 	uint32_t state_bytes;
 	uint32_t state_version;
 	bool has_timer; /* it has faas_on_timer */
+	/* Its members, from the debug information; none without. */
+	struct bundle_state_field state_fields[FAAS_STATE_FIELDS_MAX];
+	uint32_t state_field_count;
 };
 
 const char *function_tier_name(enum function_tier tier);

@@ -5,6 +5,7 @@
  * compares section contents with the file's size.
  */
 #include "function.h"
+#include "function_layout.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -190,6 +191,7 @@ static int check_kernel(const struct object *object)
 
 static int check_user(const struct object *object, struct function *function)
 {
+	char path[FAAS_STATE_PATH_BYTES];
 	GElf_Sym symbol;
 
 	if (!find_symbol(object, SHT_DYNSYM, "faas_on_event", &symbol))
@@ -206,6 +208,12 @@ static int check_user(const struct object *object, struct function *function)
 	if (!function->state_bytes || function->state_bytes > FAAS_STATE_BYTES_MAX)
 		return complain(object, "a state of %u bytes; 1 to %d are allowed",
 				function->state_bytes, FAAS_STATE_BYTES_MAX);
+	/* Without debug information a state is bytes: nothing else depends on it. */
+	if (function_layout_read(object->elf, function, path) == LAYOUT_POINTER)
+		return complain(object,
+				"%s of its state is a pointer, which means nothing to another "
+				"worker; keep an index, or what it points to",
+				path);
 	return 0;
 }
 

@@ -175,6 +175,8 @@ static void add_user(const struct model_function *function, struct bundle_functi
 		ret->state_bytes = declared->state_bytes;
 		ret->state_version = declared->state_version;
 		ret->state_keys = function->state_keys;
+		memcpy(ret->state_fields, declared->state_fields, sizeof(ret->state_fields));
+		ret->state_field_count = declared->state_field_count;
 	}
 	ret->has_timer = declared->has_timer;
 	ret->input_count = declared->input_count;

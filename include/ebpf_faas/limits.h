@@ -75,6 +75,10 @@
 #define FAAS_STATE_KEYS_MAX (1 << 22)
 #define FAAS_LOG_LINE_BYTES 160 /* of text in a line of faas_log */
 #define FAAS_LOG_LINES_PER_SECOND 10
+/* Members of a state's type that are known by name; with more, none is. */
+#define FAAS_STATE_FIELDS_MAX 64
+#define FAAS_STATE_PATH_BYTES 64
+#define FAAS_STATE_DIMENSIONS_MAX 3
 #define FAAS_EMITS_MAX 16 /* records that one event may emit, over all functions it passes */
 
 /* The log of one worker: segments of one preallocated file. */

@@ -103,6 +103,8 @@ extern "C" {
 #define FAAS_STATE(type, version)                                                                  \
 	FAAS_META("state\t" #version);                                                             \
 	FAAS_ASSERT(sizeof(type) <= FAAS_STATE_BYTES_MAX, "state too large");                      \
+	/* How its layout is found in the debug information. */                                    \
+	static __typeof__(type) *const faas_state_layout __attribute__((used)) = 0;                \
 	FAAS_CONSTANT(faas_state_version, version);                                                \
 	FAAS_CONSTANT(faas_state_bytes, sizeof(type))
 

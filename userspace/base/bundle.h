@@ -23,7 +23,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 3
+#define BUNDLE_FORMAT 4
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -119,6 +119,34 @@ struct bundle_map {
 	char contents[BUNDLE_DATA_PATH_BYTES];
 };
 
+/* What a member of a state's type is. */
+enum bundle_state_type {
+	STATE_FIELD_UNSIGNED,
+	STATE_FIELD_SIGNED,
+	STATE_FIELD_FLOAT,
+	STATE_FIELD_BOOL,
+	STATE_FIELD_TEXT,  /* array of char; ends at the first NUL */
+	STATE_FIELD_BYTES, /* anything else: unions, arrays of unsigned char */
+};
+
+struct bundle_state_dimension {
+	uint32_t count;
+	uint32_t stride; /* bytes from one to the next */
+};
+
+/* A member of a state's type that is not made of others. Its name is the path that leads
+ * to it: "mean", "place.latitude", "buckets[].sum"; one dimension for each []. */
+struct bundle_state_field {
+	char name[FAAS_STATE_PATH_BYTES];
+	enum bundle_state_type type;
+	uint32_t offset;
+	uint32_t bytes; /* of one */
+	uint32_t bit;	/* bit-fields: the first bit of the bytes, least significant first */
+	uint32_t bits;	/* 0: no bit-field */
+	struct bundle_state_dimension dimensions[FAAS_STATE_DIMENSIONS_MAX];
+	uint32_t dimension_count;
+};
+
 struct bundle_function {
 	char instance[FAAS_NAME_BYTES];
 	char function[FAAS_IDENTIFIER_BYTES];
@@ -142,6 +170,9 @@ struct bundle_function {
 	uint32_t state_version;
 	uint32_t state_keys; /* most keys that the state may hold */
 	bool has_timer;	     /* it has faas_on_timer */
+	/* Without debug information, none: the state is bytes. In order of their place. */
+	struct bundle_state_field state_fields[FAAS_STATE_FIELDS_MAX];
+	uint32_t state_field_count;
 	char inputs[FAAS_INPUTS_MAX][FAAS_IDENTIFIER_BYTES];
 	uint32_t input_count;
 	/* The key of its events: its own where it is entered from the kernel, else

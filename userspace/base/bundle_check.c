@@ -11,6 +11,7 @@
 
 #include "bundle_match.h"
 #include "bundle_names.h"
+#include "bundle_state.h"
 
 struct check {
 	const struct bundle *bundle;
@@ -272,6 +273,11 @@ static void check_function(struct check *check, const struct bundle_function *fu
 		  key_bytes(function->key, function->key_count));
 	require(check, !function->has_state || function->key_count, "%s: state without a key",
 		name);
+	for (uint32_t i = 0; i < function->state_field_count; i++)
+		require(check,
+			bundle_state_field_valid(&function->state_fields[i], function->state_bytes),
+			"%s: the member \"%s\" of its state makes no sense", name,
+			function->state_fields[i].name);
 }
 
 static void check_names(struct check *check)

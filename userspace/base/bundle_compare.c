@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bundle_state.h"
+
 static bool differ_count(const char *what, uint32_t a, uint32_t b, char *ret, size_t bytes)
 {
 	if (a == b)
@@ -93,6 +95,20 @@ bool bundle_same_records(const struct bundle *a, const struct bundle *b)
 	return true;
 }
 
+static bool differ_fields(const struct bundle_function *a, const struct bundle_function *b,
+			  char *ret, size_t bytes)
+{
+	const char *there, *here;
+
+	if (bundle_state_same_fields(a, b, &there, &here))
+		return false;
+	snprintf(ret, bytes,
+		 "the state has %s there and %s here, or it is of another type or at another "
+		 "place, and its version is the same",
+		 there, here);
+	return true;
+}
+
 bool bundle_same_state(const struct bundle_function *a, const struct bundle_function *b, char *ret,
 		       size_t bytes)
 {
@@ -101,6 +117,7 @@ bool bundle_same_state(const struct bundle_function *a, const struct bundle_func
 	    differ_count("bytes of the state", a->state_bytes, b->state_bytes, ret, bytes) ||
 	    differ_count("version of the state", a->state_version, b->state_version, ret, bytes) ||
 	    differ_count("has timers", a->has_timer, b->has_timer, ret, bytes) ||
+	    differ_fields(a, b, ret, bytes) ||
 	    differ_count("number of keys", a->state_keys, b->state_keys, ret, bytes) ||
 	    differ_count("parts of the key", a->key_count, b->key_count, ret, bytes))
 		return false;

@@ -39,6 +39,13 @@ const char *const bundle_field_type_words[] = {[FAAS_FIELD_U64] = "u64",
 					       [FAAS_FIELD_F64] = "f64",
 					       [FAAS_FIELD_DECIMAL] = "decimal",
 					       NULL};
+const char *const bundle_state_type_words[] = {[STATE_FIELD_UNSIGNED] = "unsigned",
+					       [STATE_FIELD_SIGNED] = "signed",
+					       [STATE_FIELD_FLOAT] = "float",
+					       [STATE_FIELD_BOOL] = "bool",
+					       [STATE_FIELD_TEXT] = "text",
+					       [STATE_FIELD_BYTES] = "bytes",
+					       NULL};
 const char *const bundle_pass_drop_words[] = {"pass", "drop", NULL};
 
 int bundle_word(const char *const words[], const char *word)
@@ -127,6 +134,26 @@ bool bundle_identifier_valid(const char *name)
 		if (!is_letter(name[i]) && !is_digit(name[i]))
 			return false;
 	return true;
+}
+
+bool bundle_state_path_valid(const char *path, uint32_t dimensions)
+{
+	uint32_t arrays = 0;
+
+	if (strlen(path) >= FAAS_STATE_PATH_BYTES)
+		return false;
+	for (;;) {
+		if (!is_letter(*path))
+			return false;
+		while (is_letter(*path) || is_digit(*path))
+			path++;
+		for (; !strncmp(path, "[]", 2); path += 2)
+			arrays++;
+		if (!*path)
+			return arrays == dimensions;
+		if (*path++ != '.')
+			return false;
+	}
 }
 
 bool bundle_output_reserved(const char *name)

@@ -18,6 +18,7 @@ extern const char *const bundle_param_type_words[]; /* enum bundle_param_type */
 extern const char *const bundle_key_part_words[];   /* enum bundle_key_part */
 extern const char *const bundle_sink_words[];	    /* enum bundle_sink_kind */
 extern const char *const bundle_field_type_words[]; /* enum faas_field_type */
+extern const char *const bundle_state_type_words[]; /* enum bundle_state_type */
 extern const char *const bundle_pass_drop_words[];  /* false, true */
 
 /* Place of @p word in a table, or -1. */
@@ -28,6 +29,9 @@ bool bundle_name_valid(const char *name);
 
 /* Of functions, parameters, outputs and fields: a C identifier, 32 characters. */
 bool bundle_identifier_valid(const char *name);
+
+/* Of a member of a state's type: identifiers joined by dots, [] behind arrays. */
+bool bundle_state_path_valid(const char *path, uint32_t dimensions);
 
 /* A name that cannot be a member of a structure of counters, one for each output
  * of a kernel function: a keyword of C, or one that is taken. */

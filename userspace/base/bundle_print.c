@@ -7,6 +7,7 @@
 
 #include "bundle_match.h"
 #include "bundle_names.h"
+#include "bundle_state.h"
 
 /* Every maker below returns-owned, or NULL without memory; json_pack and
  * append() pass a NULL on, so that one check at the end covers all. */
@@ -133,11 +134,12 @@ static json_t *print_user(const struct bundle_function *function)
 
 	for (uint32_t i = 0; i < function->input_count; i++)
 		err |= append(inputs, json_string(function->inputs[i]));
-	state = function->has_state
-			? json_pack("{s:I, s:I, s:I}", "bytes", (json_int_t)function->state_bytes,
-				    "version", (json_int_t)function->state_version, "keys",
-				    (json_int_t)function->state_keys)
-			: json_null();
+	state = function->has_state ? json_pack("{s:I, s:I, s:I, s:o}", "bytes",
+						(json_int_t)function->state_bytes, "version",
+						(json_int_t)function->state_version, "keys",
+						(json_int_t)function->state_keys, "fields",
+						bundle_state_print(function))
+				    : json_null();
 	err |= json_object_set_new(object, "file", json_string(function->file));
 	err |= json_object_set_new(object, "state", state);
 	err |= json_object_set_new(object, "timer", json_boolean(function->has_timer));

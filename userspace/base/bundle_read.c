@@ -16,6 +16,7 @@
 
 #include "bundle_names.h"
 #include "bundle_read.h"
+#include "bundle_state.h"
 #include "manifest.h"
 
 static uint32_t read_key(const struct manifest_at *object, enum bundle_key_part *ret)
@@ -150,10 +151,11 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 	state = manifest_member(&at, "state");
 	ret->has_state = state.value && !json_is_null(state.value);
 	if (ret->has_state) {
-		MANIFEST_OBJECT(&state, "bytes", "version", "keys");
+		MANIFEST_OBJECT(&state, "bytes", "version", "keys", "fields");
 		ret->state_bytes = manifest_u32(&state, "bytes", 1, FAAS_STATE_BYTES_MAX);
 		ret->state_version = manifest_u32(&state, "version", 1, UINT32_MAX);
 		ret->state_keys = manifest_u32(&state, "keys", 1, FAAS_STATE_KEYS_MAX);
+		bundle_state_read(&state, ret);
 	}
 	ret->has_timer = manifest_bool(&at, "timer");
 	list = manifest_array(&at, "inputs", FAAS_INPUTS_MAX, &ret->input_count);

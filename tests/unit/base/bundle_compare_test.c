@@ -26,6 +26,9 @@ static struct bundle *make(void)
 	function->state_bytes = 32;
 	function->state_version = 1;
 	function->state_keys = 1024;
+	function->state_field_count = 2;
+	strcpy(function->state_fields[0].name, "mean");
+	strcpy(function->state_fields[1].name, "deviation");
 	function->key_count = 1;
 	function->output_count = 1;
 	strcpy(function->outputs[0].name, "anomaly");
@@ -90,6 +93,23 @@ static void timer(struct bundle *b)
 {
 	b->user[0].has_timer = true;
 }
+static void member(struct bundle *b)
+{
+	strcpy(b->user[0].state_fields[1].name, "variance");
+}
+static void member_type(struct bundle *b)
+{
+	b->user[0].state_fields[0].type = STATE_FIELD_SIGNED;
+}
+static void member_more(struct bundle *b)
+{
+	b->user[0].state_field_count = 3;
+	strcpy(b->user[0].state_fields[2].name, "last");
+}
+static void members_unknown(struct bundle *b)
+{
+	b->user[0].state_field_count = 0;
+}
 static void key(struct bundle *b)
 {
 	b->user[0].key[0] = KEY_VLAN;
@@ -116,6 +136,13 @@ static const struct {
 	{"another version of it", version, true, true, false,
 	 "version of the state: 1 there, 2 here"},
 	{"timers", timer, true, true, false, "has timers: 0 there, 1 here"},
+	{"another member of it", member, true, true, false,
+	 "the state has deviation there and variance here"},
+	{"another type of a member", member_type, true, true, false,
+	 "the state has mean there and mean here, or it is of another type"},
+	{"one member more", member_more, true, true, false,
+	 "the state has nothing there and last here"},
+	{"no names of members", members_unknown, true, true, true, ""},
 	{"another key", key, true, true, false, "part of the key: source_address there, vlan here"},
 };
 

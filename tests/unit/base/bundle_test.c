@@ -59,6 +59,18 @@ static int set_up(void **state)
 		 "data/d.known");
 	sound->kernel[1].params[1].changeable = true;
 	sound->kernel[1].separate = true;
+	sound->user[0].state_field_count = 2;
+	sound->user[0].state_fields[0] = (struct bundle_state_field){.name = "buckets[].sum",
+								     .type = STATE_FIELD_UNSIGNED,
+								     .bytes = 4,
+								     .dimensions = {{2, 8}},
+								     .dimension_count = 1};
+	sound->user[0].state_fields[1] = (struct bundle_state_field){.name = "flag",
+								     .type = STATE_FIELD_BOOL,
+								     .offset = 4,
+								     .bytes = 1,
+								     .bit = 3,
+								     .bits = 1};
 	sound->file_count = 3;
 	snprintf(sound->files[0].path, sizeof(sound->files[0].path), "kernel.bpf.o");
 	snprintf(sound->files[1].path, sizeof(sound->files[1].path), "user/w.so");
@@ -164,8 +176,8 @@ static const struct {
 	const char *value;
 	const char *cause;
 } changes[] = {
-	{"format", "1", "not of format 3"},
-	{"format", NULL, "not of format 3"},
+	{"format", "1", "not of format 4"},
+	{"format", NULL, "not of format 4"},
 	{"workflow", "\"../x\"", "bad workflow name"},
 	{"workflow", "\"\"", "bad workflow name"},
 	{"workflow", "5", "workflow is not a string"},
@@ -263,6 +275,20 @@ static const struct {
 	{"user[0].timer", "1", "neither true nor false"},
 	{"user[0].state", "{\"bytes\": 0, \"version\": 1, \"keys\": 1}", "bytes is 0"},
 	{"user[0].state", "{\"bytes\": 8, \"version\": 1, \"keys\": 0}", "keys is 0"},
+	{"user[0].state.fields", NULL, "fields is missing"},
+	{"user[0].state.fields[0].name", "\"sum\"", "the member \"sum\" of its state makes no"},
+	{"user[0].state.fields[0].name", "\"a[].b[]\"", "makes no sense"},
+	{"user[0].state.fields[0].name", "\"a..b[]\"", "makes no sense"},
+	{"user[0].state.fields[0].name", "\"a[].\"", "makes no sense"},
+	{"user[0].state.fields[0].name", "\"a[]x\"", "makes no sense"},
+	{"user[0].state.fields[0].type", "\"u32\"", "not one of the words"},
+	{"user[0].state.fields[0].bytes", "3", "makes no sense"},
+	{"user[0].state.fields[0].bytes", "0", "bytes is 0"},
+	{"user[0].state.fields[0].dimensions[0][1]", "4096", "makes no sense"},
+	{"user[0].state.fields[0].dimensions[0][0]", "0", "[0] is 0"},
+	{"user[0].state.fields[0].dimensions[0]", "[1]", "dimensions[0]"},
+	{"user[0].state.fields[1].bits", "6", "makes no sense"},
+	{"user[0].state.fields[1].offset", "4095", "makes no sense"},
 	{"user[0].key", "[]", "state without a key"},
 	{"user[0].key[0]", "\"colour\"", "not one of the words"},
 	{"user[0].key", "[\"vlan\", \"vlan\"]", "stands twice in the key"},
