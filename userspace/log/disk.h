@@ -36,9 +36,9 @@ struct disk_ops {
 	 * completes. 0; or -EAGAIN: nothing was queued, later there is room. */
 	int (*write)(struct disk *disk, enum disk_file file, uint64_t offset, const void *data,
 		     uint32_t bytes, uint64_t tag);
-	/* Send what was queued, and take completions, at most @p most. With @p wait
-	 * block for one if none is there and some are to come. Returns how many,
-	 * or -errno. */
+	/* Send what was queued, and take completions, at most @p most (0: only
+	 * send). With @p wait block for one if none is there and some are to come.
+	 * Returns how many, or -errno. */
 	int (*reap)(struct disk *disk, struct disk_completion *list, unsigned int most, bool wait);
 	/* For recovery. Blocks. Bytes read, fewer only at the end of the file; or -errno. */
 	int64_t (*read)(struct disk *disk, enum disk_file file, uint64_t offset, void *to,

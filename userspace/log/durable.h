@@ -4,8 +4,9 @@
  * (log.h) is where records are built; this writes it to the disk in groups,
  * several in flight, and says up to where all of it is there.
  *
- *   durable_start (warm) or durable_recover + durable_start (from the disk)
- *   then, again and again: records -> durable_step -> acknowledged moves on
+ *   durable_recover, unless the mapped log and the tables are still there
+ *   -> durable_start -> durable_settle
+ *   -> records -> durable_step -> acknowledged moves on -> records ...
  *
  * - A group is closed in durable_step when there are records and fewer than
  *   DURABLE_GROUPS in flight: alone, an event is written at once; under load a
@@ -128,8 +129,11 @@ struct durable {
 	uint64_t durable_sequence;
 	struct durable_snapshot snapshot;
 	struct durable_write writes[DURABLE_WRITES];
-	bool adrift; /* DURABLE_CONTINUE, and the disk does not take what is written */
-	int error;   /* -errno of the last write that failed, 0 after one that did not */
+	bool adrift;	      /* DURABLE_CONTINUE, and the disk does not take what is written */
+	bool catching;	      /* adrift, and a snapshot is made that ends it: no record may come */
+	uint64_t progress_ns; /* of it */
+	uint32_t generation;
+	int error; /* -errno of the last write that failed, 0 after one that did not */
 	uint64_t errors;
 	uint64_t retry_ns; /* when what failed is tried again; 0: nothing failed */
 	uint64_t backoff_ns;
@@ -168,12 +172,12 @@ int durable_recover(const struct durable_setup *setup, struct durable_recovered 
 /**
  * @brief Go on with the log.
  *
- * @param log    The writer, opened with the incarnation that this returns before
- *               the first record: durable_incarnation.
+ * @param log     The writer, opened with durable_incarnation of the superblock.
  * @param acknowledged Counters as of what is on the disk; its log_position begins
- *               a block. What the writer has beyond it is written again.
- * Makes the new incarnation durable before it returns, and, if the generation is
- * a new one, a whole snapshot. Blocks. 0, -ENOMEM, or -errno of the disk.
+ *                a block. What the writer has beyond it is written again.
+ * Makes the new incarnation durable before it returns. Blocks. 0, -ENOMEM,
+ * -EINVAL (positions that cannot be), what durable_super_read returns, or -errno
+ * of the disk.
  */
 int durable_start(struct durable *durable, const struct durable_setup *setup,
 		  struct log_writer *log, const struct page_counters *acknowledged)
@@ -192,15 +196,23 @@ static inline uint32_t durable_incarnation(const struct durable_super *super)
  * @param live    Counters as of the last record; the record that ends a group
  *                moves their sequence and log_position.
  * @param courier The courier's cursor as last seen.
- * To be called between two records. Never blocks. Look at `acknowledged` and
- * `adrift` behind it.
+ * To be called between two records. Never blocks. Look at `acknowledged` behind it,
+ * and set the log's limit to durable_limit.
  */
 void durable_step(struct durable *durable, struct page_counters *live,
 		  const struct durable_place *courier, uint64_t now_ns);
 
-/* Records may be built up to this position: see log_writer.limit. @p tail is the
- * courier's place. */
-uint64_t durable_limit(const struct durable *durable, uint64_t tail);
+/* As durable_step until all records are acknowledged and, if the disk knows the
+ * tables of another generation only, a whole snapshot is there. Blocks: before
+ * the first event. 0, -ENOSPC (the log has no room for the end of a group), or
+ * -errno of a write. */
+int durable_settle(struct durable *durable, struct page_counters *live,
+		   const struct durable_place *courier, uint64_t now_ns)
+	__attribute__((warn_unused_result));
+
+/* Records may be built up to this position: for log_writer.limit, behind each
+ * log_set_tail and each step. */
+uint64_t durable_limit(const struct durable *durable);
 
 /* Whether all records are acknowledged. */
 static inline bool durable_is_settled(const struct durable *durable)
@@ -208,10 +220,7 @@ static inline bool durable_is_settled(const struct durable *durable)
 	return durable->acknowledged.log_position == durable->log->head;
 }
 
-/* When to step again whatever completes: 0: never. */
-static inline uint64_t durable_retry_ns(const struct durable *durable)
-{
-	return durable->retry_ns;
-}
+/* When to step again even if nothing completes; 0: never. */
+uint64_t durable_wake_ns(const struct durable *durable);
 
 #endif

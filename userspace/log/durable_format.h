@@ -74,7 +74,10 @@ struct durable_super {
 	/* The snapshot was made while events went on: it is whole with all records
 	 * before this. */
 	uint64_t snapshot_end;
-	uint64_t reserved[7];
+	/* The log went on without the disk until here: no record before it is to be
+	 * delivered from the disk. */
+	struct durable_place whole_from;
+	uint64_t reserved[5];
 	struct durable_shape shapes[FAAS_USER_FUNCTIONS_MAX];
 	uint8_t padding[DISK_BLOCK_BYTES - 160 - FAAS_USER_FUNCTIONS_MAX * 64];
 };

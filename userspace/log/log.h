@@ -171,6 +171,10 @@ int log_view_open(const void *mapping, uint64_t file_bytes, struct log_view *ret
 int64_t log_read(const struct log_view *view, uint64_t position, uint64_t sequence, void *copy,
 		 size_t copy_bytes, uint64_t *ret_next) __attribute__((warn_unused_result));
 
+/* Whether trace and entries of a record fill it to its last byte. @p record is all
+ * there, `bytes` long, and 8-byte aligned. 0 or -EBADMSG. */
+int log_record_check(const struct log_record *record) __attribute__((warn_unused_result));
+
 /* Walk over the entries of a record that log_read returned. */
 struct log_walk {
 	const uint8_t *at;

@@ -28,9 +28,9 @@ int log_view_open(const void *mapping, uint64_t file_bytes, struct log_view *ret
 	return 0;
 }
 
-/* Whether trace and entries fill the record to its last byte. */
-static int entries_fit(const uint8_t *record, const struct log_record *header)
+int log_record_check(const struct log_record *header)
 {
+	const uint8_t *record = (const uint8_t *)header;
 	uint64_t used = sizeof(*header) + ((header->trace_bytes + 7u) & ~7u);
 
 	for (uint32_t i = 0; i < header->entry_count; i++) {
@@ -88,7 +88,7 @@ int64_t log_read(const struct log_view *view, uint64_t position, uint64_t sequen
 		}
 		if (header->kind < LOG_EVENT || header->kind > LOG_IMPORT)
 			return -EBADMSG;
-		if (entries_fit(copy, header))
+		if (log_record_check(header))
 			return -EBADMSG;
 		*ret_next = position + header->bytes;
 		return header->bytes;

@@ -1,0 +1,636 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The durable log on a disk that tears, reorders and fails: what was acknowledged
+ * is there after a power loss, and what is there is right.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_disk.h"
+#include "userspace/log/durable.h"
+
+#define SEGMENT_BYTES LOG_GROUP_SEGMENT_MIN
+#define SEGMENTS 8
+#define LOG_ID 0x1122334455667788ull
+/* Two tables, of values of 8 bytes: a key is a place. */
+#define TABLES 2
+#define KEYS 20000
+#define RECORDS_MAX 200000
+
+struct machine {
+	struct fake_disk fake;
+	uint8_t *staging; /* the mapped log */
+	uint64_t *tables[TABLES];
+	struct durable_setup setup;
+	struct log_writer log;
+	struct durable durable;
+	struct page_counters live;
+	struct durable_place courier;
+	uint64_t now_ns;
+	/* What was done: key of each record by its sequence, 0: no event. */
+	uint32_t *keys;
+	uint64_t seen; /* highest sequence that was acknowledged as durable */
+	uint64_t redone;
+	uint64_t repaired;
+};
+
+static struct machine machine;
+
+static int loaded(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static int repair(void *context, uint32_t function, uint64_t begin, uint64_t end)
+{
+	struct machine *m = context;
+
+	assert_true(function < TABLES && begin < end && end <= KEYS * 8);
+	m->repaired += end - begin;
+	return 0;
+}
+
+static int redo(void *context, const struct log_record *record)
+{
+	struct machine *m = context;
+	const struct log_entry *entry;
+	struct log_walk walk;
+	const uint8_t *body;
+
+	log_walk_begin(&walk, record);
+	while ((entry = log_walk_next(&walk, &body))) {
+		uint32_t key;
+
+		if (entry->kind != LOG_ENTRY_STATE)
+			continue;
+		memcpy(&key, body, sizeof(key));
+		assert_true(key < KEYS && entry->function < TABLES);
+		memcpy(&m->tables[entry->function][key], body + 8, 8);
+	}
+	m->redone++;
+	return 0;
+}
+
+static void open_staging(struct machine *m)
+{
+	memset(m->staging, 0, log_file_bytes(SEGMENTS, SEGMENT_BYTES));
+	log_format(m->staging, SEGMENTS, SEGMENT_BYTES, LOG_ID, 1, 1);
+}
+
+/* Go on from *live, with the mapped log and the tables as they are. */
+static void start(struct machine *m, const struct page_counters *acknowledged)
+{
+	struct durable_super super;
+
+	assert_int_equal(durable_super_read(m->setup.disk, &super), 0);
+	assert_int_equal(log_writer_open(&m->log, m->staging, m->setup.staging_bytes,
+					 durable_incarnation(&super), m->live.log_position,
+					 m->live.sequence, m->courier.position),
+			 0);
+	assert_int_equal(durable_start(&m->durable, &m->setup, &m->log, acknowledged), 0);
+}
+
+static void settle(struct machine *m)
+{
+	assert_int_equal(durable_settle(&m->durable, &m->live, &m->courier, m->now_ns), 0);
+	m->durable.log->limit = durable_limit(&m->durable);
+}
+
+static void set_machine_up(struct machine *m, uint64_t seed, enum durable_policy policy)
+{
+	uint64_t bytes[DISK_FILES] = {0};
+
+	memset(m, 0, sizeof(*m));
+	m->staging = aligned_alloc(4096, log_file_bytes(SEGMENTS, SEGMENT_BYTES));
+	m->keys = calloc(RECORDS_MAX, sizeof(*m->keys));
+	assert_non_null(m->staging);
+	assert_non_null(m->keys);
+	for (unsigned int i = 0; i < TABLES; i++) {
+		struct durable_image *image = &m->setup.images[2 * i];
+
+		m->tables[i] = calloc(KEYS, 8);
+		assert_non_null(m->tables[i]);
+		(void)snprintf(image->shape.name, sizeof(image->shape.name), "table%u", i);
+		image->shape.image_bytes = KEYS * 8;
+		image->mapping = (uint8_t *)m->tables[i];
+	}
+	/* Function numbers 0 and 2 have tables: those between have none. */
+	bytes[DISK_LOG] = durable_log_bytes(1, (uint64_t)SEGMENTS * SEGMENT_BYTES);
+	bytes[DISK_SNAPSHOT_0] = bytes[DISK_SNAPSHOT_1] = durable_snapshot_bytes(m->setup.images);
+	bytes[DISK_DAMAGE] = 65536;
+	fake_disk_open(&m->fake, bytes, seed);
+	m->setup.disk = &m->fake.disk;
+	m->setup.staging = m->staging;
+	m->setup.staging_bytes = log_file_bytes(SEGMENTS, SEGMENT_BYTES);
+	m->setup.generation = 1;
+	m->setup.policy = policy;
+	m->setup.context = m;
+	m->setup.loaded = loaded;
+	m->setup.repair = repair;
+	m->setup.redo = redo;
+	open_staging(m);
+	assert_int_equal(durable_format(&m->setup), 0);
+	start(m, &m->live);
+	settle(m);
+}
+
+static void tear_machine_down(struct machine *m)
+{
+	durable_end(&m->durable);
+	fake_disk_close(&m->fake);
+	for (unsigned int i = 0; i < TABLES; i++)
+		free(m->tables[i]);
+	free(m->staging);
+	free(m->keys);
+}
+
+static unsigned int table_of(uint32_t key)
+{
+	return key % TABLES;
+}
+
+/* One event: it sets a key to its number, and has an output now and then. */
+static bool event(struct machine *m)
+{
+	uint32_t key = 1 + fake_disk_random(&m->fake, KEYS - 1);
+	uint64_t number = m->log.sequence + 1;
+	uint8_t *value;
+
+	if (number >= RECORDS_MAX || log_begin(&m->log))
+		return false;
+	value = log_state(&m->log, (uint8_t)table_of(key), &key, sizeof(key), 8);
+	assert_non_null(value);
+	memcpy(value, &number, 8);
+	if (number % 3 == 0) {
+		uint8_t *output = log_output(&m->log, 1, 200);
+
+		assert_non_null(output);
+		memset(output, (int)(number & 0xff), 200);
+	}
+	m->live.processed++;
+	(void)log_commit(&m->log, LOG_EVENT, 0, 0, number * 8, m->live.processed, 0);
+	m->live.sequence = number;
+	m->live.log_position = m->log.head;
+	m->live.ring_position = number * 8;
+	m->keys[number] = key;
+	m->tables[table_of(key)][key] = number;
+	return true;
+}
+
+static void step(struct machine *m)
+{
+	m->now_ns += 20000000;
+	durable_step(&m->durable, &m->live, &m->courier, m->now_ns);
+	assert_true(m->durable.acknowledged.sequence <= m->log.sequence);
+	if (m->durable.durable_sequence > m->seen)
+		m->seen = m->durable.durable_sequence;
+	/* The courier follows what is acknowledged, at its own pace. */
+	if (fake_disk_random(&m->fake, 3) == 0) {
+		m->courier.position = m->durable.acknowledged.log_position;
+		m->courier.sequence = m->durable.acknowledged.sequence;
+		log_set_tail(&m->log, m->courier.position);
+	}
+	m->log.limit = durable_limit(&m->durable);
+}
+
+static void run(struct machine *m, unsigned int steps)
+{
+	for (unsigned int i = 0; i < steps; i++) {
+		for (uint32_t events = fake_disk_random(&m->fake, 60); events; events--)
+			if (!event(m))
+				break;
+		step(m);
+	}
+}
+
+/* Whether the tables are as after record @p last, and no later. */
+static void check_tables(const struct machine *m, uint64_t last)
+{
+	uint64_t *wanted[TABLES];
+
+	for (unsigned int i = 0; i < TABLES; i++) {
+		wanted[i] = calloc(KEYS, 8);
+		assert_non_null(wanted[i]);
+	}
+	for (uint64_t n = 1; n <= last; n++)
+		if (m->keys[n])
+			wanted[table_of(m->keys[n])][m->keys[n]] = n;
+	for (unsigned int i = 0; i < TABLES; i++) {
+		assert_memory_equal(m->tables[i], wanted[i], KEYS * 8);
+		free(wanted[i]);
+	}
+}
+
+/* What the courier has not had is in the mapped log, and nothing behind it. */
+static void check_staging(const struct machine *m, const struct durable_recovered *found)
+{
+	static uint64_t copy[LOG_RECORD_BYTES_MAX / 8];
+	struct durable_place at = found->courier;
+	struct log_view view;
+
+	assert_int_equal(log_view_open(m->staging, m->setup.staging_bytes, &view), 0);
+	while (at.sequence < found->end.sequence) {
+		uint64_t next;
+
+		assert_true(log_read(&view, at.position, at.sequence + 1, copy, sizeof(copy),
+				     &next) > 0);
+		at.position = next;
+		at.sequence++;
+	}
+	assert_int_equal(at.position, found->end.position);
+	for (uint64_t i = at.position; i < found->courier.position + view.capacity; i++)
+		assert_int_equal(view.data[i % view.capacity], 0);
+}
+
+/* Everything in memory is gone. */
+static void reboot(struct machine *m, struct durable_recovered *ret)
+{
+	durable_end(&m->durable);
+	open_staging(m);
+	for (unsigned int i = 0; i < TABLES; i++)
+		memset(m->tables[i], 0xa5, KEYS * 8);
+	m->redone = 0;
+	assert_int_equal(durable_recover(&m->setup, ret), 0);
+	m->live = (struct page_counters){.sequence = ret->end.sequence,
+					 .log_position = ret->end.position};
+	m->courier = ret->courier;
+	/* Numbers behind the end are given again. */
+	for (uint64_t n = ret->end.sequence + 1; n < RECORDS_MAX && m->keys[n]; n++)
+		m->keys[n] = 0;
+	for (uint64_t n = ret->end.sequence + 1; n < ret->end.sequence + 5000 && n < RECORDS_MAX;
+	     n++)
+		m->keys[n] = 0;
+}
+
+static void power_loss(struct machine *m)
+{
+	struct durable_recovered found;
+
+	fake_disk_crash(&m->fake);
+	m->fake.broken = false;
+	reboot(m, &found);
+	if (found.end.sequence < m->seen)
+		fail_msg("%llu was acknowledged, %llu is there", (unsigned long long)m->seen,
+			 (unsigned long long)found.end.sequence);
+	assert_int_equal(found.corrupt, 0);
+	check_tables(m, found.end.sequence);
+	check_staging(m, &found);
+	m->seen = found.end.sequence;
+	start(m, &m->live);
+	settle(m);
+}
+
+/* The worker dies; mapped log, tables and counters stay. */
+static void worker_loss(struct machine *m)
+{
+	struct page_counters acknowledged = m->durable.acknowledged;
+
+	if (m->durable.adrift) {
+		power_loss(m);
+		return;
+	}
+	fake_disk_kill(&m->fake);
+	durable_end(&m->durable);
+	start(m, &acknowledged);
+	settle(m);
+}
+
+static void test_survives(void **state)
+{
+	static const struct {
+		const char *name;
+		enum durable_policy policy;
+		unsigned int lazy, shorts, failures;
+	} rows[] = {
+		{"a good disk", DURABLE_WAIT, 0, 0, 0},
+		{"a slow one", DURABLE_WAIT, 60, 0, 0},
+		{"short writes", DURABLE_WAIT, 30, 30, 0},
+		{"failures", DURABLE_WAIT, 30, 10, 10},
+		{"failures, going on", DURABLE_CONTINUE, 30, 10, 3},
+	};
+
+	(void)state;
+	for (unsigned int row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		uint64_t snapshots = 0, records = 0;
+
+		for (uint64_t seed = 1; seed <= 12; seed++) {
+			(void)fprintf(stderr, "%s, seed %llu\n", rows[row].name,
+				      (unsigned long long)seed);
+			set_machine_up(&machine, seed, rows[row].policy);
+			for (unsigned int life = 0; life < 8; life++) {
+				machine.fake.lazy = rows[row].lazy;
+				machine.fake.shorts = rows[row].shorts;
+				machine.fake.failures = rows[row].failures;
+				run(&machine, 20 + fake_disk_random(&machine.fake, 150));
+				snapshots += machine.durable.snapshots_written;
+				machine.fake.shorts = machine.fake.failures = 0;
+				if (fake_disk_random(&machine.fake, 3))
+					power_loss(&machine);
+				else
+					worker_loss(&machine);
+			}
+			records += machine.log.sequence;
+			tear_machine_down(&machine);
+		}
+		/* It was put to the test. */
+		assert_true(snapshots > 20 && records > 100000);
+	}
+}
+
+/* Half of the circle is behind, and nothing is written: it stops there. */
+static void test_waits_for_the_disk(void **state)
+{
+	uint64_t sequence;
+
+	(void)state;
+	set_machine_up(&machine, 7, DURABLE_WAIT);
+	run(&machine, 20);
+	settle(&machine);
+	sequence = machine.durable.acknowledged.sequence;
+	machine.fake.broken = true;
+	machine.fake.failure = -ENOSPC;
+	run(&machine, 500);
+	assert_int_equal(machine.durable.error, -ENOSPC);
+	assert_int_equal(machine.durable.acknowledged.sequence, sequence);
+	assert_false(event(&machine));
+	assert_true(durable_wake_ns(&machine.durable) > machine.now_ns);
+	machine.fake.broken = false;
+	run(&machine, 500);
+	assert_int_equal(machine.durable.error, 0);
+	assert_true(machine.durable.acknowledged.sequence > sequence + 1000);
+	power_loss(&machine);
+	tear_machine_down(&machine);
+}
+
+static void test_goes_on_without_the_disk(void **state)
+{
+	uint64_t sequence, durable;
+
+	(void)state;
+	set_machine_up(&machine, 8, DURABLE_CONTINUE);
+	run(&machine, 50);
+	settle(&machine);
+	durable = machine.durable.durable_sequence;
+	machine.fake.broken = true;
+	machine.fake.failure = -EROFS;
+	run(&machine, 500);
+	assert_int_equal(machine.durable.error, -EROFS);
+	assert_true(machine.durable.adrift);
+	assert_true(machine.durable.acknowledged.sequence > durable + 5000);
+	assert_int_equal(machine.durable.durable_sequence, durable);
+	sequence = machine.durable.acknowledged.sequence;
+	machine.fake.broken = false;
+	run(&machine, 200);
+	assert_false(machine.durable.adrift);
+	assert_true(machine.durable.durable_sequence > sequence);
+	power_loss(&machine);
+	/* What came while it was away was made up for, in the tables. */
+	assert_true(machine.live.sequence > sequence);
+	tear_machine_down(&machine);
+}
+
+/* While it is adrift, what was durable before stays so. */
+static void test_power_loss_while_adrift(void **state)
+{
+	uint64_t durable;
+
+	(void)state;
+	for (uint64_t seed = 1; seed < 20; seed++) {
+		set_machine_up(&machine, seed, DURABLE_CONTINUE);
+		run(&machine, 50 + (unsigned int)seed * 20);
+		settle(&machine);
+		durable = machine.durable.durable_sequence;
+		machine.fake.broken = true;
+		run(&machine, 300);
+		assert_int_equal(machine.durable.durable_sequence, durable);
+		if (seed % 2) { /* in the middle of the catching up */
+			machine.fake.broken = false;
+			machine.fake.lazy = 99;
+			run(&machine, (unsigned int)seed);
+		}
+		power_loss(&machine);
+		tear_machine_down(&machine);
+	}
+}
+
+/* A block that was acknowledged goes bad: what is behind it counts, and it is
+ * said and kept. */
+static void test_damage(void **state)
+{
+	struct durable_recovered found;
+	uint64_t first, last, *at;
+	struct durable_damage damage;
+
+	(void)state;
+	set_machine_up(&machine, 9, DURABLE_WAIT);
+	run(&machine, 30);
+	settle(&machine);
+	last = machine.durable.acknowledged.sequence;
+	first = machine.durable.super->begin.position;
+	assert_int_equal(first, 0);
+	at = (uint64_t *)(void *)(machine.fake.media[DISK_LOG] + DURABLE_LOG_OFFSET +
+				  machine.durable.durable_position / 2 / 4096 * 4096 + 1000);
+	*at ^= 1;
+	fake_disk_crash(&machine.fake);
+	reboot(&machine, &found);
+	assert_int_equal(found.corrupt, 1);
+	assert_true(found.corrupt_bytes >= 4096);
+	assert_int_equal(found.end.sequence, last);
+	/* Keys that came before and behind it are right. */
+	assert_int_equal(machine.tables[table_of(machine.keys[1])][0], 0);
+	assert_true(machine.tables[table_of(machine.keys[last - 1])][machine.keys[last - 1]] ==
+		    last - 1);
+	memcpy(&damage, machine.fake.media[DISK_DAMAGE], sizeof(damage));
+	assert_int_equal(damage.magic, DURABLE_DAMAGE_MAGIC);
+	assert_true(damage.bytes == found.corrupt_bytes && damage.kept > 0);
+	/* The log goes on, and a second recovery says it again. */
+	start(&machine, &machine.live);
+	settle(&machine);
+	run(&machine, 10);
+	settle(&machine);
+	last = machine.durable.acknowledged.sequence;
+	reboot(&machine, &found);
+	assert_int_equal(found.end.sequence, last);
+	tear_machine_down(&machine);
+}
+
+/* The last group goes bad: nobody can tell it from a torn one. */
+static void test_torn_tail(void **state)
+{
+	struct durable_recovered found;
+	uint64_t before;
+
+	(void)state;
+	set_machine_up(&machine, 10, DURABLE_WAIT);
+	run(&machine, 30);
+	settle(&machine);
+	before = machine.durable.acknowledged.sequence;
+	assert_true(event(&machine));
+	settle(&machine);
+	machine.fake.media[DISK_LOG][DURABLE_LOG_OFFSET + machine.durable.durable_position - 1] ^=
+		1;
+	reboot(&machine, &found);
+	assert_int_equal(found.corrupt, 0);
+	assert_int_equal(found.end.sequence, before);
+	tear_machine_down(&machine);
+}
+
+static void test_damaged_snapshot(void **state)
+{
+	struct durable_recovered found;
+
+	(void)state;
+	set_machine_up(&machine, 11, DURABLE_WAIT);
+	while (!machine.durable.super->snapshot)
+		run(&machine, 10);
+	settle(&machine);
+	machine.fake.media[machine.durable.super->snapshot_file ? DISK_SNAPSHOT_1 : DISK_SNAPSHOT_0]
+			  [DURABLE_CHUNK_BYTES + 5000] ^= 1;
+	reboot(&machine, &found);
+	assert_int_equal(found.corrupt, 1);
+	assert_int_equal(machine.repaired, DURABLE_CHUNK_BODY);
+	tear_machine_down(&machine);
+}
+
+/* No snapshot comes about: what the last one needs is not overwritten. */
+static void test_keeps_what_a_snapshot_needs(void **state)
+{
+	(void)state;
+	set_machine_up(&machine, 14, DURABLE_WAIT);
+	machine.fake.no_snapshots = true;
+	run(&machine, 2000);
+	assert_int_equal(machine.durable.super->snapshot, 0);
+	assert_true(machine.log.head > machine.durable.capacity / 2);
+	assert_true(machine.log.head <= machine.durable.capacity);
+	assert_false(event(&machine));
+	machine.fake.no_snapshots = false;
+	power_loss(&machine);
+	run(&machine, 2000);
+	assert_true(machine.durable.super->snapshot != 0);
+	assert_true(machine.log.head > 2 * machine.durable.capacity);
+	power_loss(&machine);
+	tear_machine_down(&machine);
+}
+
+/* A group that was never acknowledged lies behind a new one that took the place
+ * of the group before it: the numbers fit, and it does not count. */
+static void test_left_over_group(void **state)
+{
+	struct durable_recovered found;
+	struct fake_write *second;
+	uint64_t before;
+
+	(void)state;
+	set_machine_up(&machine, 15, DURABLE_WAIT);
+	run(&machine, 30);
+	settle(&machine);
+	before = machine.durable.acknowledged.sequence;
+	machine.fake.hangs = true;
+	assert_true(event(&machine));
+	step(&machine);
+	assert_true(event(&machine));
+	step(&machine);
+	/* The second reaches the disk, the first does not. */
+	second = machine.fake.writes[0].offset > machine.fake.writes[1].offset
+			 ? &machine.fake.writes[0]
+			 : &machine.fake.writes[1];
+	assert_true(machine.fake.writes[0].bytes && machine.fake.writes[1].bytes);
+	memcpy(machine.fake.media[DISK_LOG] + second->offset, second->data, second->bytes);
+	memset(machine.fake.writes, 0, sizeof(machine.fake.writes));
+	machine.fake.hangs = false;
+	reboot(&machine, &found);
+	assert_int_equal(found.end.sequence, before);
+	start(&machine, &machine.live);
+	assert_true(event(&machine));
+	settle(&machine);
+	reboot(&machine, &found);
+	assert_int_equal(found.end.sequence, before + 2);
+	assert_int_equal(found.corrupt, 0);
+	tear_machine_down(&machine);
+}
+
+static void test_superblocks(void **state)
+{
+	struct durable_recovered found;
+	struct durable_super super;
+	uint64_t number;
+
+	(void)state;
+	set_machine_up(&machine, 12, DURABLE_WAIT);
+	run(&machine, 30);
+	settle(&machine);
+	number = machine.durable.super->number;
+	assert_true(number > 0);
+	/* One is torn: the other counts. */
+	machine.fake.media[DISK_LOG][number % 2 * 4096 + 100] ^= 1;
+	assert_int_equal(durable_super_read(machine.setup.disk, &super), 0);
+	assert_int_equal(super.number, number - 1);
+	/* Both are: that is said. */
+	machine.fake.media[DISK_LOG][(number + 1) % 2 * 4096 + 100] ^= 1;
+	assert_int_equal(durable_super_read(machine.setup.disk, &super), -EBADMSG);
+	assert_int_equal(durable_recover(&machine.setup, &found), -EBADMSG);
+	memset(machine.fake.media[DISK_LOG], 0, 8192);
+	assert_int_equal(durable_super_read(machine.setup.disk, &super), -ENOENT);
+	tear_machine_down(&machine);
+}
+
+/* Another version of the workflow: a table of another shape is refused, unless it
+ * begins anew. */
+static void test_other_generation(void **state)
+{
+	struct durable_recovered found;
+	struct page_counters acknowledged;
+
+	(void)state;
+	set_machine_up(&machine, 13, DURABLE_WAIT);
+	run(&machine, 30);
+	settle(&machine);
+	machine.setup.images[2].shape.value_version = 2;
+	assert_int_equal(durable_recover(&machine.setup, &found), -ESTALE);
+	assert_int_equal(found.stale_function, 2);
+	machine.setup.resets = 1u << 2;
+	/* Not by itself: only in the generation that says so. */
+	assert_int_equal(durable_recover(&machine.setup, &found), -ESTALE);
+	machine.setup.generation = 2;
+	memset(machine.tables[1], 0xa5, KEYS * 8);
+	assert_int_equal(durable_recover(&machine.setup, &found), 0);
+	/* Taken over while it is in memory: the disk knows of it before the first event. */
+	acknowledged = machine.durable.acknowledged;
+	durable_end(&machine.durable);
+	start(&machine, &acknowledged);
+	assert_int_equal(machine.durable.super->generation, 1);
+	settle(&machine);
+	assert_int_equal(machine.durable.super->generation, 2);
+	assert_true(machine.durable.super->snapshot != 0);
+	assert_int_equal(durable_recover(&machine.setup, &found), 0);
+	tear_machine_down(&machine);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_survives),
+		cmocka_unit_test(test_waits_for_the_disk),
+		cmocka_unit_test(test_goes_on_without_the_disk),
+		cmocka_unit_test(test_power_loss_while_adrift),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_torn_tail),
+		cmocka_unit_test(test_damaged_snapshot),
+		cmocka_unit_test(test_keeps_what_a_snapshot_needs),
+		cmocka_unit_test(test_left_over_group),
+		cmocka_unit_test(test_superblocks),
+		cmocka_unit_test(test_other_generation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
