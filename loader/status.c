@@ -138,14 +138,16 @@ static const char *worker_state_name(const struct ledger *ledger)
 								       : "unknown";
 }
 
-static json_t *processes_json(const struct ledger *ledger, uint32_t slot)
+static json_t *processes_json(const struct bundle *bundle, const struct ledger *ledger,
+			      uint32_t slot)
 {
 	const struct runtime_page *runtime = &ledger->runtime;
 
 	if (!ledger->user_tier_readable)
 		return json_pack("{s:s, s:i}", "state", "absent", "pid", 0);
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "state",
-			 worker_state_name(ledger), "pid",
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "state",
+			 worker_state_name(ledger), "class",
+			 bundle_class_words[bundle->worker_class], "pid",
 			 INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0),
 			 "uid", INTEGER(FAAS_WORKER_UID_BASE + slot), "incarnation",
 			 INTEGER(runtime->incarnation), "restarts", INTEGER(runtime->restarts),
@@ -257,7 +259,7 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 		json_object_set_new(value, "trial", trial_json(entry));
 	if (value && ledger->has_user_tier) {
 		json_object_set_new(value, "runtime", json_boolean(control_runtime_running()));
-		json_object_set_new(value, "worker", processes_json(ledger, slot));
+		json_object_set_new(value, "worker", processes_json(bundle, ledger, slot));
 	}
 	if (!value)
 		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
@@ -357,11 +359,13 @@ static void print_workflow(json_t *status)
 		       text(item, "last_error"));
 	item = json_object_get(status, "worker");
 	if (item)
-		printf("  worker %s: pid %llu, uid %llu, restarts %llu, limited by %s; courier pid "
+		printf("  worker %s: class %s, pid %llu, uid %llu, restarts %llu, limited by %s; "
+		       "courier pid "
 		       "%llu; "
 		       "runtime %s\n",
-		       text(item, "state"), number(item, "pid"), number(item, "uid"),
-		       number(item, "restarts"), text(item, "limits"), number(item, "courier_pid"),
+		       text(item, "state"), text(item, "class"), number(item, "pid"),
+		       number(item, "uid"), number(item, "restarts"), text(item, "limits"),
+		       number(item, "courier_pid"),
 		       json_is_true(json_object_get(status, "runtime")) ? "running"
 									: "not running");
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bundle_names.h"
 #include "paths.h"
 #include "workflow_model.h"
 
@@ -49,8 +50,6 @@ static const struct key_rule health_rules[] = {
 	{NULL, KEY_OPTIONAL, NULL},
 };
 
-static const char *const class_words[] = {"throughput", NULL};
-static const char *const class_later[] = {"latency", NULL};
 static const char *const event_words[] = {"lose", NULL};
 static const char *const event_later[] = {"shed", NULL};
 static const char *const pass_words[] = {"pass", NULL};
@@ -93,6 +92,14 @@ static void check_instances(struct model *model, const struct yaml_node *node)
 		model_later(model, node, "write 1", "`instances`: a number other than 1 is");
 }
 
+static void read_class(struct model *model, const struct yaml_node *node)
+{
+	int class = model_word(model, node, "`class`", bundle_class_words, NULL);
+
+	if (class >= 0)
+		model->head.worker_class = (enum bundle_worker_class) class;
+}
+
 static void read_workers(struct model *model, const struct yaml_node *key)
 {
 	const struct yaml_node *queue, *instances, *class;
@@ -110,7 +117,7 @@ static void read_workers(struct model *model, const struct yaml_node *key)
 	if (instances)
 		check_instances(model, instances);
 	if (class)
-		model_word(model, class, "`class`", class_words, class_later);
+		read_class(model, class);
 	model->head.queue_events = (uint32_t)events;
 }
 

@@ -33,6 +33,7 @@ struct rig_options {
 	bool cxx;   /* it, compiled as C++ */
 	uint64_t after_ns, again, fail_key, crash_key, disarm, lines; /* its parameters */
 	int log; /* what the worker's standard error goes to; 0: nowhere */
+	enum bundle_worker_class worker_class;
 	uint64_t every, copies, fail_every, crash_at, spin; /* parameters of counter */
 	const char *fault; /* EBPF_FAAS_FAULT of the workers that are started */
 };

@@ -99,6 +99,7 @@ void rig_make_bundle(struct bundle *bundle, const struct rig_options *options)
 	(void)snprintf(bundle->name, sizeof(bundle->name), "rig");
 	(void)snprintf(bundle->version, sizeof(bundle->version), "1");
 	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
+	bundle->worker_class = options->worker_class;
 
 	bundle->trigger_count = 1;
 	(void)snprintf(trigger->name, sizeof(trigger->name), "packets");

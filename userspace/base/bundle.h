@@ -23,7 +23,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 4
+#define BUNDLE_FORMAT 5
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -34,6 +34,9 @@
 enum bundle_hook { HOOK_XDP, HOOK_XDP_GENERIC, HOOK_TC_INGRESS, HOOK_TC_EGRESS };
 /* MODE_OBSERVE: as copy, and no verdict is enforced: every packet passes. */
 enum bundle_mode { MODE_COPY, MODE_TAKE, MODE_OBSERVE };
+
+/* What a worker's waiting is to be good for; see userspace/pool/worker_wait.h. */
+enum bundle_worker_class { WORKER_THROUGHPUT, WORKER_LATENCY, WORKER_ECONOMY };
 
 enum bundle_target_kind {
 	TARGET_KERNEL,	/* index: kernel function */
@@ -290,6 +293,7 @@ struct bundle {
 	bool on_failure_drop; /* packets while the workflow cannot run */
 	bool overload_drop;   /* overload.packet: drop */
 	uint32_t queue_events;
+	enum bundle_worker_class worker_class;
 	struct bundle_health health;
 	char redirects[FAAS_REDIRECTS_MAX][FAAS_INTERFACE_BYTES];
 	uint32_t redirect_count;

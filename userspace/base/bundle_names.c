@@ -46,6 +46,10 @@ const char *const bundle_state_type_words[] = {[STATE_FIELD_UNSIGNED] = "unsigne
 					       [STATE_FIELD_TEXT] = "text",
 					       [STATE_FIELD_BYTES] = "bytes",
 					       NULL};
+const char *const bundle_class_words[] = {[WORKER_THROUGHPUT] = "throughput",
+					  [WORKER_LATENCY] = "latency",
+					  [WORKER_ECONOMY] = "economy",
+					  NULL};
 const char *const bundle_pass_drop_words[] = {"pass", "drop", NULL};
 
 int bundle_word(const char *const words[], const char *word)

@@ -19,6 +19,7 @@ extern const char *const bundle_key_part_words[];   /* enum bundle_key_part */
 extern const char *const bundle_sink_words[];	    /* enum bundle_sink_kind */
 extern const char *const bundle_field_type_words[]; /* enum faas_field_type */
 extern const char *const bundle_state_type_words[]; /* enum bundle_state_type */
+extern const char *const bundle_class_words[];	    /* enum bundle_worker_class */
 extern const char *const bundle_pass_drop_words[];  /* false, true */
 
 /* Place of @p word in a table, or -1. */

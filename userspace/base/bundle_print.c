@@ -287,11 +287,12 @@ char *bundle_print(const struct bundle *bundle)
 	char *text = NULL;
 	int err = 0;
 
-	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:o}", "format", BUNDLE_FORMAT,
+	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "format", BUNDLE_FORMAT,
 			   "workflow", bundle->name, "version", bundle->version, "on_failure",
 			   bundle_pass_drop_words[bundle->on_failure_drop], "overload_packet",
 			   bundle_pass_drop_words[bundle->overload_drop], "queue_events",
-			   (json_int_t)bundle->queue_events, "health",
+			   (json_int_t)bundle->queue_events, "worker_class",
+			   bundle_class_words[bundle->worker_class], "health",
 			   print_health(&bundle->health));
 	SET_LIST(object, "redirects", bundle->redirects, bundle->redirect_count, print_text);
 	SET_LIST(object, "triggers", bundle->triggers, bundle->trigger_count, print_trigger);

@@ -264,7 +264,7 @@ static void read_redirects(const struct manifest_at *object, struct bundle *ret)
 static void read_bundle(struct manifest_at at, struct bundle *ret)
 {
 	MANIFEST_OBJECT(&at, "format", "workflow", "version", "on_failure", "overload_packet",
-			"queue_events", "health", "redirects", "triggers", "kernel",
+			"queue_events", "worker_class", "health", "redirects", "triggers", "kernel",
 			"kernel_fields", "user", "entries", "sinks", "files");
 	manifest_text(&at, "workflow", ret->name, sizeof(ret->name));
 	manifest_text(&at, "version", ret->version, sizeof(ret->version));
@@ -272,6 +272,8 @@ static void read_bundle(struct manifest_at at, struct bundle *ret)
 	ret->overload_drop = manifest_word(&at, "overload_packet", bundle_pass_drop_words);
 	ret->queue_events =
 		manifest_u32(&at, "queue_events", FAAS_QUEUE_EVENTS_MIN, FAAS_QUEUE_EVENTS_MAX);
+	ret->worker_class =
+		(enum bundle_worker_class)manifest_word(&at, "worker_class", bundle_class_words);
 	read_health(manifest_member(&at, "health"), &ret->health);
 	read_redirects(&at, ret);
 	READ_LIST(&at, "triggers", ret->triggers, &ret->trigger_count, bundle_read_trigger);

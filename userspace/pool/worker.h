@@ -21,6 +21,7 @@
 #include "pages.h"
 #include "userspace/log/log.h"
 #include "userspace/pool/timer_queue.h"
+#include "userspace/pool/worker_wait.h"
 #include "userspace/pool/worker_waiter.h"
 #include "userspace/ring/ring.h"
 #include "userspace/state/state.h"
@@ -134,6 +135,7 @@ struct worker {
 	uint32_t batch_events;	       /* most of the next batch */
 	uint64_t notified_epoch;       /* courier_page.sleep_epoch that was answered */
 
+	struct worker_wait wait;
 	struct waiter waiter;
 	int notify_fd;
 	int control_fd;

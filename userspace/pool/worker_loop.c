@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/*
- * The loop: drain, wait, sleep. A busy ring is drained each WAIT_BUSY_NS, not
- * once for each event: a wakeup costs its sender more than a hundred events
- * cost us. Only a worker that found nothing for some time asks to be woken.
- */
+/* The loop: process what is in the ring, wait (worker_wait.h), listen to the runtime. */
 #include "worker.h"
 
 #include <errno.h>
@@ -15,14 +11,11 @@
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_timer.h"
 
-#define WAIT_BUSY_NS 50000
 #define BATCH_NS_MAX 2000000
 /* Events and timers take turns: for so many events of a batch one timer, and one
  * at least, whichever of the two have a backlog. */
 #define EVENTS_PER_TIMER 4
 #define WAIT_FOREVER (-1)
-/* Looks without an event before the worker sleeps: about a millisecond. */
-#define EMPTY_LOOKS_MAX 20
 /* Full batches in a row between two looks at the control socket. */
 #define BATCHES_PER_LOOK 16
 
@@ -75,7 +68,7 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 {
 	struct worker_pending pending[WORKER_LOOKAHEAD];
 	uint64_t begin = worker->ring.position;
-	uint64_t begin_ns = worker->now_ns();
+	uint64_t begin_ns = worker->now_ns(), end_ns;
 	uint32_t events = 0, timers = 0;
 	uint32_t count;
 	int err = 0;
@@ -101,7 +94,9 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 				    &timers);
 	if (worker->ring.position != begin || timers)
 		worker_publish(worker);
-	fit_batch(worker, worker->now_ns() - begin_ns);
+	end_ns = worker->now_ns();
+	fit_batch(worker, end_ns - begin_ns);
+	worker_wait_saw(worker, events, end_ns);
 	*ret_events = events + timers;
 	return err;
 }
@@ -200,21 +195,6 @@ static bool finish_drain(struct worker *worker)
 	return false;
 }
 
-/* How long to wait at most for something to happen, if there is no timer before. */
-static int64_t until_timer(const struct worker *worker, int64_t most_ns)
-{
-	uint64_t deadline = worker_next_deadline(worker);
-	uint64_t now_ns;
-
-	if (deadline == UINT64_MAX)
-		return most_ns;
-	now_ns = worker->now_ns();
-	if (deadline <= now_ns)
-		return 0;
-	deadline -= now_ns;
-	return most_ns < 0 || deadline < (uint64_t)most_ns ? (int64_t)deadline : most_ns;
-}
-
 /* Wait until the courier has made room, or the runtime says something. */
 static int wait_for_space(struct worker *worker)
 {
@@ -236,38 +216,16 @@ static int wait_for_space(struct worker *worker)
 	return err;
 }
 
-/*
- * Sleep until a producer wakes us. Producers reserve, fence, look at the flag;
- * we set the flag, fence, and look at the producer's position: a reserved
- * record, even if it is not submitted yet, keeps us awake, for its producer may
- * have looked at the flag before we set it.
- */
-static int sleep_until_woken(struct worker *worker)
-{
-	int err = 0;
-
-	__atomic_store_n(&worker->wake->sleeping, 1, __ATOMIC_SEQ_CST);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (ring_is_empty(&worker->ring)) {
-		set_state(worker, WORKER_SLEEPING);
-		err = waiter_wait(&worker->waiter, until_timer(worker, WAIT_FOREVER));
-		worker->page->wakeups++;
-		set_state(worker, WORKER_RUNNING);
-	}
-	__atomic_store_n(&worker->wake->sleeping, 0, __ATOMIC_SEQ_CST);
-	return err;
-}
-
 int worker_run(struct worker *worker)
 {
 	bool *heard = &worker->waiter.fired[WAITER_CONTROL];
-	uint32_t empty_looks = 0;
 	uint32_t batches = 0;
 	uint32_t events;
 
 	/* Whoever died before us may have died asleep. */
 	__atomic_store_n(&worker->wake->sleeping, 0, __ATOMIC_SEQ_CST);
 	set_state(worker, WORKER_RUNNING);
+	worker_wait_begin(worker);
 	for (;;) {
 		uint32_t begun_with = worker->batch_events;
 		int full = worker_batch(worker, &events);
@@ -278,19 +236,12 @@ int worker_run(struct worker *worker)
 		if (finish_drain(worker))
 			break;
 
-		if (events)
-			empty_looks = 0;
-		if (full) {
+		if (full)
 			err = wait_for_space(worker);
-		} else if (events >= begun_with) {
+		else if (events >= begun_with)
 			*heard |= ++batches % BATCHES_PER_LOOK == 0;
-		} else if (empty_looks < EMPTY_LOOKS_MAX) {
-			empty_looks++;
-			err = waiter_wait(&worker->waiter, until_timer(worker, WAIT_BUSY_NS));
-		} else {
-			err = sleep_until_woken(worker);
-			empty_looks = 0;
-		}
+		else
+			err = worker_wait(worker, worker_next_deadline(worker));
 		if (err && err != -EINTR && err != -EAGAIN)
 			return worker_fail(worker, WORKER_EXIT_SETUP, "cannot wait: %s",
 					   strerror(-err));

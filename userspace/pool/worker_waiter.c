@@ -79,7 +79,8 @@ static void arm(struct waiter *waiter)
 	}
 }
 
-static void reap(struct waiter *waiter)
+/* Returns how many completions there were. */
+static unsigned int reap(struct waiter *waiter)
 {
 	struct io_uring_cqe *cqe;
 	unsigned int head, count = 0;
@@ -101,6 +102,7 @@ static void reap(struct waiter *waiter)
 			waiter->fds[source] = -1;
 	}
 	io_uring_cq_advance(&waiter->uring, count);
+	return count;
 }
 
 int waiter_wait(struct waiter *waiter, int64_t timeout_ns)
@@ -121,7 +123,17 @@ int waiter_wait(struct waiter *waiter, int64_t timeout_ns)
 		if (err == -ETIME)
 			err = 0;
 	}
-	reap(waiter);
+	(void)reap(waiter);
+	return err < 0 ? err : 0;
+}
+
+int waiter_look(struct waiter *waiter, bool *ret_fired)
+{
+	int err;
+
+	arm(waiter);
+	err = io_uring_submit_and_get_events(&waiter->uring);
+	*ret_fired = reap(waiter) > 0;
 	return err < 0 ? err : 0;
 }
 

@@ -37,6 +37,10 @@ void waiter_watch(struct waiter *waiter, enum waiter_source source, int fd);
  */
 int waiter_wait(struct waiter *waiter, int64_t timeout_ns) __attribute__((warn_unused_result));
 
+/* The same without blocking. @p ret_fired: whether anything has completed, of
+ * whatever kind. */
+int waiter_look(struct waiter *waiter, bool *ret_fired) __attribute__((warn_unused_result));
+
 void waiter_close(struct waiter *waiter);
 
 #endif

@@ -22,6 +22,7 @@ static const char workflow_text[] =
 	"triggers:\n"
 	"  a: {packet: {interfaces: [eth0, eth1], match: {protocol: udp, port: [5, 6]}}, to: f}\n"
 	"  b: {packet: {interfaces: eth0, match: {protocol: tcp, port: 7}}, mode: take, to: u}\n"
+	"workers: {class: economy}\n"
 	"functions:\n"
 	"  f:\n"
 	"    kernel: filter\n"
@@ -176,8 +177,8 @@ static const struct {
 	const char *value;
 	const char *cause;
 } changes[] = {
-	{"format", "1", "not of format 4"},
-	{"format", NULL, "not of format 4"},
+	{"format", "1", "not of format 5"},
+	{"format", NULL, "not of format 5"},
 	{"workflow", "\"../x\"", "bad workflow name"},
 	{"workflow", "\"\"", "bad workflow name"},
 	{"workflow", "5", "workflow is not a string"},
@@ -189,6 +190,8 @@ static const struct {
 	{"overload_packet", "\"drop\"", "overload_packet drop is not supported"},
 	{"queue_events", "0", "queue_events is 0"},
 	{"queue_events", "16.5", "queue_events is not an integer"},
+	{"worker_class", NULL, "worker_class is missing"},
+	{"worker_class", "\"idle\"", "worker_class is not one of the words"},
 	{"triggers", "{}", "triggers is not an array"},
 	{"triggers", "[]", "no trigger"},
 	{"triggers[0]", "5", "triggers[0] is not an object"},
@@ -359,10 +362,10 @@ static void test_not_json(void **state)
 		"{",
 		"[]",
 		"5",
-		"{\"format\": 3, \"format\": 1}",
-		"{\"format\": 3}x",
+		"{\"format\": 5, \"format\": 1}",
+		"{\"format\": 5}x",
 		"\xff",
-		"{\"format\": 3, \"workflow\": \"a\\u0000b\"}",
+		"{\"format\": 5, \"workflow\": \"a\\u0000b\"}",
 	};
 	struct bundle *copy = calloc(1, sizeof(*copy));
 	char cause[DIAG_TEXT_BYTES], *large = calloc(1, FAAS_MANIFEST_BYTES_MAX + 2);

@@ -156,7 +156,7 @@ static const struct change top[] = {
 	{"{queue: 4096}", "{instances: 2}", 29, 22, "other than 1 is not supported", "write 1"},
 	{"{queue: 4096}", "{instances: {min: 0, max: 1}}", 29, 28, "not supported by this", ""},
 	{"{queue: 4096}", "{memory: 32Mi}", 29, 11, "`memory` is not supported by this", ""},
-	{"{queue: 4096}", "{class: latency}", 29, 18, "`latency` is not supported", "throughput"},
+	{"{queue: 4096}", "{class: latencies}", 29, 18, "`latencies` is not known", "latency"},
 	{"packet: pass, event", "packet: redirect, event", 30, 20, "not known", "pass"},
 	{"packet: pass, event", "packet: drop, event", 30, 20, "`drop` is not supported", "pass"},
 	{"event: lose", "event: shed", 30, 33, "`shed` is not supported by this", "lose"},

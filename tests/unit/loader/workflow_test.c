@@ -126,6 +126,7 @@ static void test_defaults(void **state)
 
 	parse(fixture, HEAD "a}}\nfunctions: {a: {kernel: dedup, params: {by: source_port}}}\n");
 	assert_int_equal(bundle->queue_events, FAAS_QUEUE_EVENTS_DEFAULT);
+	assert_int_equal(bundle->worker_class, WORKER_THROUGHPUT);
 	assert_false(bundle->overload_drop);
 	assert_false(bundle->on_failure_drop);
 	assert_int_equal(bundle->triggers[0].mode, MODE_COPY);
@@ -251,6 +252,7 @@ static void test_sets(void **state)
 		"triggers.t.packet.match={protocol: tcp, destination_port: 80}",
 		"functions.a.params.window=2s", /* `params` is made on the way */
 		"workers.queue=64",
+		"workers.class=latency",
 		"version=1.10",
 		"triggers.t.packet.interfaces=[eth9]", /* the last one counts */
 	};
@@ -265,6 +267,7 @@ static void test_sets(void **state)
 	assert_int_equal(bundle->triggers[0].match.ip_protocol, IPPROTO_TCP);
 	assert_int_equal(bundle->kernel[0].params[1].integer, 2000000000);
 	assert_int_equal(bundle->queue_events, 64);
+	assert_int_equal(bundle->worker_class, WORKER_LATENCY);
 	assert_string_equal(bundle->version, "1.10");
 }
 

@@ -33,6 +33,11 @@ struct {
 	__uint(max_entries, 1 << 20); /* tests set it */
 } ring SEC(".maps");
 
+static int wait_until(__u32 index, void *context)
+{
+	return bpf_ktime_get_ns() >= *(__u64 *)context;
+}
+
 SEC("xdp")
 int make_event(struct xdp_md *context)
 {
@@ -45,6 +50,11 @@ int make_event(struct xdp_md *context)
 
 	if (!now || !flag)
 		return XDP_ABORTED;
+	if (now->gap_max_ns) {
+		__u64 until_ns = bpf_ktime_get_ns() + bpf_get_prandom_u32() % now->gap_max_ns;
+
+		bpf_loop(100000, wait_until, &until_ns, 0);
+	}
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
 		now->lost++;

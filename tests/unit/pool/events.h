@@ -12,6 +12,7 @@ struct events_config {
 	__u64 keys; /* event n has key n modulo this; 0: each its own */
 	__u64 discard_every;
 	__u64 spoil_every; /* each so many does not check out */
+	__u64 gap_max_ns;  /* before each event a time below this passes */
 	__u16 entry;
 	__u16 reserved[3];
 	/* By the program. */

@@ -87,6 +87,109 @@ static void test_wakeups(void **state)
 	assert_int_equal(rig_stop(rig), 0);
 }
 
+static const enum bundle_worker_class classes[] = {WORKER_THROUGHPUT, WORKER_LATENCY,
+						   WORKER_ECONOMY};
+#define CLASSES (sizeof(classes) / sizeof(classes[0]))
+
+/* Nothing else comes to make up for a wakeup that is missed: it would wait for ever. */
+static void expect_taken(struct rig *each, unsigned int seconds)
+{
+	struct ringview view;
+	unsigned int looks = 0;
+
+	assert_int_equal(ringview_open(each->ring, &view), 0);
+	while (__atomic_load_n(view.consumer, __ATOMIC_ACQUIRE) != *view.producer &&
+	       looks++ < seconds * 20000)
+		pause_us(50);
+	if (looks > seconds * 20000)
+		fail_msg("class %d does not wake up", each->options.worker_class);
+	ringview_close(&view);
+}
+
+/* Workers of all classes, the same gaps for all. A run of the program takes a
+ * fraction of a millisecond to begin: shorter gaps are within it, longer ones
+ * between two. Where a worker changes its way of waiting, they lie near enough to
+ * hit the change. */
+static void test_random_gaps(void **state)
+{
+	static const uint64_t long_gaps_us[] = {30000, 300000, 10000000};
+	unsigned int seed = (unsigned int)time(NULL);
+	struct rig *rigs[CLASSES];
+	uint64_t events = 0;
+
+	(void)state;
+	print_message("seed %u\n", seed);
+	for (unsigned int c = 0; c < CLASSES; c++) {
+		struct rig_options options = {.copies = 1, .worker_class = classes[c]};
+
+		rigs[c] = calloc(1, sizeof(*rigs[c]));
+		assert_int_equal(rig_open(rigs[c], &options), 0);
+		assert_int_equal(rig_start(rigs[c]), 0);
+	}
+	for (int i = 0; i < 303; i++) {
+		static const uint32_t within_us[] = {2, 10, 60, 200};
+		uint64_t gap_us = i < 300 ? (uint64_t)rand_r(&seed) % 3000 : long_gaps_us[i - 300];
+		uint32_t count = 1 + (uint32_t)rand_r(&seed) % 8;
+		int decade = rand_r(&seed) % 4;
+
+		for (unsigned int c = 0; c < CLASSES; c++) {
+			rigs[c]->config->gap_max_ns = 1000 * within_us[decade];
+			assert_int_equal(rig_emit(rigs[c], count), 0);
+		}
+		events += count;
+		for (unsigned int c = 0; c < CLASSES; c++)
+			expect_taken(rigs[c], 5);
+		if (gap_us >= 1000000)
+			(void)sleep((unsigned int)(gap_us / 1000000));
+		else
+			pause_us((unsigned int)gap_us);
+		for (unsigned int c = 0; c < CLASSES && i % 50 == 0; c++)
+			assert_int_equal(rig_read(rigs[c]), 0);
+	}
+	for (unsigned int c = 0; c < CLASSES; c++) {
+		/* Words of the runtime are heard asleep, too. */
+		assert_int_equal(rig_drain(rigs[c]), 0);
+		assert_int_equal(rig_read(rigs[c]), 0);
+		assert_int_equal(rigs[c]->read.events, events);
+		assert_true(rigs[c]->page->wakeups > 20);
+		assert_int_equal(rig_stop(rigs[c]), 0);
+		rig_close(rigs[c]);
+		free(rigs[c]);
+	}
+}
+
+/* A worker that spins, and finds events before it looks anywhere else, hears what
+ * it is told; when nothing comes any more, it lets go. */
+static void test_spinning_worker_listens(void **state)
+{
+	enum { EVENTS = 150000 };
+	struct rig_options options = {
+		.every = 1000000, .log_segments = 32, .worker_class = WORKER_LATENCY};
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(open_rig(&options), 0);
+	assert_int_equal(rig_start(rig), 0);
+	rig->config->gap_max_ns = 15000;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(rig_emit(rig, EVENTS) ? 1 : 0);
+	for (int i = 0; i < 2000 && counters().processed < 1000; i++)
+		pause_us(1000);
+	assert_int_equal(send(rig->control, "drain", 5, MSG_NOSIGNAL), 5);
+	assert_int_equal(rig_expect(rig, "drained", 4000), 0);
+	/* Not when it went to sleep behind the last of them. */
+	assert_true(counters().processed < EVENTS);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 1000 && !__atomic_load_n(&rig->flags->sleeping, __ATOMIC_ACQUIRE); i++)
+		pause_us(1000);
+	assert_int_equal(rig->flags->sleeping, 1);
+	assert_int_equal(rig_stop(rig), 0);
+}
+
 /* A ring made by hand, shared with a child. */
 struct shared_ring {
 	uint64_t consumer;
@@ -226,6 +329,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_full_log_waits),
 		TEST(test_wakeups),
+		TEST(test_random_gaps),
+		TEST(test_spinning_worker_listens),
 		TEST(test_reserved_record_keeps_awake),
 		TEST(test_notifies_courier),
 		TEST(test_orphan_ends),
