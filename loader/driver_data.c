@@ -33,7 +33,9 @@ static void write_constant(FILE *out, const char *instance, const struct bundle_
 		fprintf(out, "%s long long %s__faas_param_%s%s = (long long)%" PRIu64 "ull;\n",
 			kind, instance, param->name, section, (uint64_t)param->integer);
 		return;
-	case PARAM_F64:	 /* user tier only */
+	case PARAM_F64:	    /* user tier only */
+	case PARAM_TRIGGER: /* user tier only, as is the next */
+	case PARAM_LAYOUT:
 	case PARAM_FILE: /* what a map holds from the start */
 		return;
 	}

@@ -167,7 +167,8 @@ static void on_param(struct reader *reader, char *const columns[])
 	param = &function->params[function->param_count++];
 	take_identifier(reader, "parameter", strip(columns[2]), param->name);
 	if (type < 0 || (type == PARAM_F64 && reader->tier == TIER_KERNEL) ||
-	    (type == PARAM_FILE && reader->tier == TIER_USER)) {
+	    (type == PARAM_FILE && reader->tier == TIER_USER) ||
+	    ((type == PARAM_TRIGGER || type == PARAM_LAYOUT) && reader->tier == TIER_KERNEL)) {
 		complain(reader, "parameter %s: no type \"%.40s\" in the %s tier", param->name,
 			 columns[1], function_tier_name(reader->tier));
 		return;
@@ -177,9 +178,15 @@ static void on_param(struct reader *reader, char *const columns[])
 	     sizeof(param->doc));
 	take(reader, "a default", text, param->default_text, sizeof(param->default_text));
 	param->required = !*text;
-	if (param->type == PARAM_FILE) {
+	if (param->type == PARAM_FILE || param->type == PARAM_LAYOUT ||
+	    param->type == PARAM_TRIGGER) {
 		if (!param->required)
-			complain(reader, "parameter %s: a file has no default", param->name);
+			complain(reader, "parameter %s: a %s has no default", param->name,
+				 bundle_param_type_name(param->type));
+		if (param->type == PARAM_TRIGGER) {
+			param->required = false;
+			snprintf(param->default_text, sizeof(param->default_text), "none");
+		}
 		return;
 	}
 	if (param->type == PARAM_CHOICE || param->type == PARAM_SET) {
@@ -325,6 +332,34 @@ static void on_contents(struct reader *reader, char *const columns[])
 	map->is_filled = true;
 }
 
+/* fields  OUTPUT  PARAM */
+static void on_fields(struct reader *reader, char *const columns[])
+{
+	struct function *function = reader->function;
+	const char *name = strip(columns[1]);
+	int param = find_param(function, strip(columns[2]), PARAM_LAYOUT);
+
+	if (param < 0) {
+		complain(reader,
+			 "the fields of output %.40s, \"%.40s\", are no layout parameter declared "
+			 "before it",
+			 name, columns[2]);
+		return;
+	}
+	for (uint32_t i = 0; i < function->output_count; i++) {
+		struct function_output *output = &function->outputs[i];
+
+		if (strcmp(output->name, name))
+			continue;
+		if (output->is_laid_out)
+			complain(reader, "the fields of output %s twice", name);
+		output->is_laid_out = true;
+		output->layout_param = (uint32_t)param;
+		return;
+	}
+	complain(reader, "fields of output \"%.40s\", which is not declared before it", name);
+}
+
 /* changeable  NAME */
 static void on_changeable(struct reader *reader, char *const columns[])
 {
@@ -337,7 +372,7 @@ static void on_changeable(struct reader *reader, char *const columns[])
 		if (strcmp(param->name, name))
 			continue;
 		if (param->type == PARAM_CHOICE || param->type == PARAM_SET ||
-		    param->type == PARAM_FILE)
+		    param->type == PARAM_FILE) /* the others are of the user tier */
 			complain(reader, "parameter %s cannot be changeable: it is a %s", name,
 				 bundle_param_type_name(param->type));
 		param->changeable = true;
@@ -359,6 +394,21 @@ static void on_input(struct reader *reader, char *const columns[])
 	input = &function->inputs[function->input_count++];
 	take_identifier(reader, "input", strip(columns[1]), input->name);
 	take(reader, "the documentation of an input", columns[2], input->doc, sizeof(input->doc));
+}
+
+/* optional  NAME */
+static void on_optional(struct reader *reader, char *const columns[])
+{
+	struct function *function = reader->function;
+	const char *name = strip(columns[1]);
+
+	for (uint32_t i = 0; i < function->input_count; i++) {
+		if (strcmp(function->inputs[i].name, name))
+			continue;
+		function->inputs[i].optional = true;
+		return;
+	}
+	complain(reader, "\"%.40s\" is optional, and no input declared before it", name);
 }
 
 /* state  VERSION */
@@ -409,7 +459,9 @@ static const struct {
 	{"map", 3, true, false, on_map},
 	{"contents", 3, true, false, on_contents},
 	{"changeable", 2, true, false, on_changeable},
+	{"fields", 3, false, true, on_fields},
 	{"input", 3, false, true, on_input},
+	{"optional", 2, false, true, on_optional},
 	{"state", 2, false, true, on_state},
 	{"timer", 1, false, true, on_timer},
 };
@@ -448,8 +500,14 @@ static void on_text(struct reader *reader, const char *text)
 	complain(reader, "a declaration \"%.40s\" that this version does not know", columns[0]);
 }
 
-/* Names that are used twice; and in the kernel tier a field is one field, in
- * whichever outputs it stands. */
+static bool gives_fields(const struct function *function, uint32_t param)
+{
+	for (uint32_t i = 0; i < function->output_count; i++)
+		if (function->outputs[i].is_laid_out && function->outputs[i].layout_param == param)
+			return true;
+	return false;
+}
+
 static bool fills_map(const struct function *function, uint32_t param)
 {
 	for (uint32_t i = 0; i < function->map_count; i++)
@@ -458,6 +516,27 @@ static bool fills_map(const struct function *function, uint32_t param)
 	return false;
 }
 
+/* A parameter that gives nothing; two layouts, for a function has one. */
+static void check_sources(struct reader *reader)
+{
+	const struct function *function = reader->function;
+	uint32_t layouts = 0;
+
+	for (uint32_t i = 0; i < function->param_count; i++) {
+		const struct function_param *param = &function->params[i];
+
+		if (param->type == PARAM_FILE && !fills_map(function, i))
+			complain(reader, "parameter %s is a file that fills no map", param->name);
+		if (param->type == PARAM_LAYOUT && !gives_fields(function, i))
+			complain(reader, "parameter %s is a layout that gives no output its fields",
+				 param->name);
+		if (param->type == PARAM_LAYOUT && ++layouts > 1)
+			complain(reader, "parameter %s is a second layout", param->name);
+	}
+}
+
+/* Names that are used twice; and in the kernel tier a field is one field, in
+ * whichever outputs it stands. */
 static void check_names(struct reader *reader)
 {
 	const struct function *function = reader->function;
@@ -470,10 +549,6 @@ static void check_names(struct reader *reader)
 		for (uint32_t k = 0; k < i; k++)
 			if (!strcmp(function->inputs[i].name, function->inputs[k].name))
 				complain(reader, "two inputs %s", function->inputs[i].name);
-	for (uint32_t i = 0; i < function->param_count; i++)
-		if (function->params[i].type == PARAM_FILE && !fills_map(function, i))
-			complain(reader, "parameter %s is a file that fills no map",
-				 function->params[i].name);
 	for (uint32_t i = 0; i < function->output_count; i++)
 		for (uint32_t k = 0; k < i; k++)
 			if (!strcmp(function->outputs[i].name, function->outputs[k].name))
@@ -581,6 +656,7 @@ int function_describe(const char *text, size_t bytes, enum function_tier tier, c
 			 tier == TIER_KERNEL ? "FAAS_KERNEL_FUNCTION" : "FAAS_USER_FUNCTION");
 	if (!reader.failed) {
 		check_names(&reader);
+		check_sources(&reader);
 		check_fields(&reader);
 	}
 	if (!reader.failed) {

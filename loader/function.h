@@ -36,6 +36,8 @@ struct function_output {
 	struct bundle_field fields[FAAS_FIELDS_MAX];
 	char field_docs[FAAS_FIELDS_MAX][FAAS_DOC_BYTES];
 	uint32_t field_count;
+	bool is_laid_out;      /* further fields are those of a layout */
+	uint32_t layout_param; /* whose value it is */
 };
 
 struct function_map {
@@ -48,6 +50,7 @@ struct function_map {
 struct function_input {
 	char name[FAAS_IDENTIFIER_BYTES];
 	char doc[FAAS_DOC_BYTES];
+	bool optional; /* no function need set it */
 };
 
 struct function {

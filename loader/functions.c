@@ -32,7 +32,7 @@ static void print_param(const struct function_param *param)
 	printf("\n        %s\n", param->doc);
 }
 
-static void print_output(const struct function_output *output)
+static void print_output(const struct function *function, const struct function_output *output)
 {
 	printf("    %s\n        %s\n", output->name, output->doc);
 	for (uint32_t i = 0; i < output->field_count; i++) {
@@ -42,6 +42,8 @@ static void print_output(const struct function_output *output)
 		       bundle_field_type_name(field->type), field->unit[0] ? ", in " : "",
 		       field->unit, output->field_docs[i]);
 	}
+	if (output->is_laid_out)
+		printf("        fields as %s says\n", function->params[output->layout_param].name);
 }
 
 static void print_function(const struct function *function)
@@ -55,11 +57,12 @@ static void print_function(const struct function *function)
 	if (function->input_count)
 		printf("  inputs\n");
 	for (uint32_t i = 0; i < function->input_count; i++)
-		printf("    %s\n        %s\n", function->inputs[i].name, function->inputs[i].doc);
+		printf("    %s%s\n        %s\n", function->inputs[i].name,
+		       function->inputs[i].optional ? "  optional" : "", function->inputs[i].doc);
 	if (function->output_count)
 		printf("  outputs\n");
 	for (uint32_t i = 0; i < function->output_count; i++)
-		print_output(&function->outputs[i]);
+		print_output(function, &function->outputs[i]);
 	if (function->has_state)
 		printf("  state\n    %u bytes for each key, version %u\n", function->state_bytes,
 		       function->state_version);
@@ -100,7 +103,7 @@ static json_t *param_json(const struct function_param *param)
 		optional_text(param->has_max, param->max_text), "words", words, "doc", param->doc);
 }
 
-static json_t *output_of(const struct function_output *output)
+static json_t *output_of(const struct function *function, const struct function_output *output)
 {
 	json_t *fields = json_array();
 
@@ -110,8 +113,10 @@ static json_t *output_of(const struct function_output *output)
 			json_pack("{s:s, s:s, s:s, s:s}", "name", output->fields[i].name, "type",
 				  bundle_field_type_name(output->fields[i].type), "unit",
 				  output->fields[i].unit, "doc", output->field_docs[i]));
-	return json_pack("{s:s, s:s, s:o}", "name", output->name, "doc", output->doc, "fields",
-			 fields);
+	return json_pack(
+		"{s:s, s:s, s:o, s:o}", "name", output->name, "doc", output->doc, "fields", fields,
+		"fields_of",
+		optional_text(output->is_laid_out, function->params[output->layout_param].name));
 }
 
 static json_t *map_json(const struct function *function, const struct function_map *map)
@@ -145,10 +150,11 @@ static json_t *function_json(const struct function *function)
 		json_array_append_new(params, param_json(&function->params[i]));
 	for (uint32_t i = 0; i < function->input_count; i++)
 		json_array_append_new(inputs,
-				      json_pack("{s:s, s:s}", "name", function->inputs[i].name,
-						"doc", function->inputs[i].doc));
+				      json_pack("{s:s, s:s, s:b}", "name", function->inputs[i].name,
+						"doc", function->inputs[i].doc, "optional",
+						function->inputs[i].optional));
 	for (uint32_t i = 0; i < function->output_count; i++)
-		json_array_append_new(outputs, output_of(&function->outputs[i]));
+		json_array_append_new(outputs, output_of(function, &function->outputs[i]));
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "name", function->name, "tier",
 			 function_tier_name(function->tier), "doc", function->doc, "path",
 			 function->source[0] ? function->source : function->object, "params",

@@ -145,7 +145,7 @@ static void pass_on(struct events *events, uint32_t from, uint32_t output, uint3
 	const struct model_function *target = &model->functions[to];
 	struct incoming *before = &events->incoming[from], *after = &events->incoming[to];
 
-	after->incomplete |= before->incomplete || !source->declared;
+	after->incomplete |= before->incomplete || !source->declared || source->layout_broken;
 	if (source->tier == TIER_KERNEL && target->tier == TIER_KERNEL) {
 		for (uint32_t i = 0; i < MODEL_FUNCTIONS_MAX; i++)
 			after->passed[i] |= before->passed[i];
@@ -178,7 +178,7 @@ static void check_inputs(struct events *events, uint32_t index)
 	if (!function->declared || !function->reached || incoming->incomplete)
 		return;
 	for (uint32_t i = 0; i < function->declared->input_count; i++)
-		if (!(incoming->inputs & 1u << i))
+		if (!(incoming->inputs & 1u << i) && !function->declared->inputs[i].optional)
 			model_complain(events->model, function->key,
 				       "put a function that sets it on the way to it; "
 				       "`ebpf-faas functions` shows the fields of each",

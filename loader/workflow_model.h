@@ -66,6 +66,8 @@ struct model_function {
 	bool observe;
 	bool has_state;
 	uint32_t state_keys;
+	struct faas_layout layout;
+	bool layout_broken; /* fields of its outputs are not known */
 	bool reached;
 	uint32_t result_index; /* in bundle.kernel or bundle.user */
 };
@@ -165,6 +167,12 @@ void model_read_functions(struct model *model);
 
 /* workflow_params.c */
 void model_read_params(struct model *model, struct model_function *function);
+
+/* workflow_layout.c: the value of a layout parameter, which also gives outputs of the
+ * instance their fields. */
+void model_read_layout(struct model *model, struct model_function *function,
+		       const struct function_param *declared, const struct yaml_node *node,
+		       struct bundle_param *ret);
 
 /* workflow_sinks.c */
 void model_read_sinks(struct model *model, const struct yaml_node *node);

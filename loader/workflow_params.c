@@ -158,7 +158,29 @@ static void read_file(struct model *model, const struct model_function *function
 	model->data_count++;
 }
 
-static void read_param(struct model *model, const struct model_function *function,
+static void read_trigger(struct model *model, const struct function_param *declared,
+			 const struct yaml_node *node, struct bundle_param *ret)
+{
+	char what[FAAS_IDENTIFIER_BYTES + 16], advice[512];
+	const char *text, *words[FAAS_TRIGGERS_MAX];
+
+	snprintf(what, sizeof(what), "parameter `%s`", declared->name);
+	text = model_text(model, node, what);
+	if (!text)
+		return;
+	for (uint32_t i = 0; i < model->trigger_count; i++) {
+		words[i] = model->triggers[i].key->text;
+		if (strcmp(words[i], text))
+			continue;
+		ret->integer = bundle_trigger_id(text);
+		snprintf(ret->text, sizeof(ret->text), "%s", text);
+		return;
+	}
+	suggest_advice(text, words, model->trigger_count, "its triggers", advice, sizeof(advice));
+	model_complain(model, node, advice, "%s: the workflow has no trigger `%s`", what, text);
+}
+
+static void read_param(struct model *model, struct model_function *function,
 		       const struct function_param *declared, const struct yaml_node *node,
 		       struct bundle_param *ret)
 {
@@ -176,6 +198,12 @@ static void read_param(struct model *model, const struct model_function *functio
 		return;
 	case PARAM_FILE:
 		read_file(model, function, declared, node, ret);
+		return;
+	case PARAM_TRIGGER:
+		read_trigger(model, declared, node, ret);
+		return;
+	case PARAM_LAYOUT:
+		model_read_layout(model, function, declared, node, ret);
 		return;
 	case PARAM_U32:
 	case PARAM_U64:
@@ -265,6 +293,7 @@ void model_read_params(struct model *model, struct model_function *function)
 			complain_missing(model, function, param);
 		else
 			use_default(param, result);
+		function->layout_broken |= param->type == PARAM_LAYOUT && !function->layout.count;
 	}
 	if (!node)
 		return;

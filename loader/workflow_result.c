@@ -182,6 +182,7 @@ static void add_user(const struct model_function *function, struct bundle_functi
 	ret->input_count = declared->input_count;
 	for (uint32_t i = 0; i < declared->input_count; i++)
 		snprintf(ret->inputs[i], sizeof(ret->inputs[i]), "%s", declared->inputs[i].name);
+	ret->layout = function->layout;
 	ret->key_count = function->event_key_count;
 	memcpy(ret->key, function->event_key, sizeof(ret->key));
 }

@@ -226,6 +226,8 @@ int value_parse(enum bundle_param_type type, const char *text, struct value *ret
 	case PARAM_CHOICE:
 	case PARAM_SET:
 	case PARAM_FILE:
+	case PARAM_TRIGGER:
+	case PARAM_LAYOUT:
 		break;
 	}
 	if (!err)
@@ -257,6 +259,10 @@ const char *value_example(enum bundle_param_type type)
 		return "a list of words";
 	case PARAM_FILE:
 		return "the path of a file";
+	case PARAM_TRIGGER:
+		return "the name of a trigger";
+	case PARAM_LAYOUT:
+		return "a list such as [{name: level, offset: 4, type: u16be}]";
 	}
 	return "something else";
 }

@@ -17,7 +17,7 @@ struct value {
 };
 
 /**
- * Read a number of any type but PARAM_CHOICE and PARAM_SET. 0, or with *ret
+ * Read a number of any type but those that have words, names or lists for values. 0, or with *ret
  * untouched: -EINVAL (not written as this type is), -ERANGE (the type does not
  * reach that far), -EDOM (finer than the type can tell).
  */

@@ -52,6 +52,8 @@ void value_print(enum bundle_param_type type, const struct value *value, char *r
 	case PARAM_CHOICE:
 	case PARAM_SET:
 	case PARAM_FILE:
+	case PARAM_TRIGGER:
+	case PARAM_LAYOUT:
 		snprintf(ret, bytes, "%" PRIu64, (uint64_t)value->integer);
 		return;
 	case PARAM_S64:

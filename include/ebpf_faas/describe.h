@@ -13,7 +13,9 @@
  *   changeable  NAME         (of a parameter declared before it)
  *   map       NAME  PARAM    (the size of the map)
  *   contents  NAME  PARAM    (the file that fills the map)
+ *   fields    OUTPUT  PARAM   (the layout that gives the output its fields)
  *   input     NAME  DOC
+ *   optional  NAME            (of an input declared before it)
  *   state     VERSION         (its size is the symbol faas_state_bytes)
  *   timer                     (it has faas_on_timer)
  *

@@ -39,6 +39,7 @@
 
 #include <ebpf_faas/describe.h>
 #include <ebpf_faas/event.h>
+#include <ebpf_faas/layout.h>
 #include <ebpf_faas/limits.h>
 
 #ifdef __cplusplus
@@ -78,6 +79,16 @@ extern "C" {
 	FAAS_META("param\tchoice\t" #name "\t" #default "\t\t\t" doc "\t" #__VA_ARGS__);           \
 	enum { FAAS_WORDS(name, __VA_ARGS__) };                                                    \
 	unsigned int faas_param_##name
+/* A trigger of the workflow, by name: its id as faas_event.trigger has it, 0 if the
+ * workflow names none. */
+#define FAAS_PARAM_TRIGGER(name, doc)                                                              \
+	FAAS_META("param\ttrigger\t" #name "\t\t\t\t" doc "\t");                                   \
+	unsigned int faas_param_##name
+/* Where numbers stand in the payload, see layout.h. The workflow must give it; one
+ * for each function. */
+#define FAAS_PARAM_LAYOUT(name, doc)                                                               \
+	FAAS_META("param\tlayout\t" #name "\t\t\t\t" doc "\t");                                    \
+	struct faas_layout faas_param_##name
 #define faas_param(name) (faas_param_##name)
 
 /* Outputs: a number each, set by the worker before faas_on_init. */
@@ -92,10 +103,19 @@ extern "C" {
 #define FAAS_FIELD(output, name, type, unit, doc)                                                  \
 	FAAS_META("field\t" #output "\t" #name "\t" #type "\t" unit "\t" doc)
 
+/* The fields of this output are those that the workflow names in a parameter of type
+ * layout, declared before it. */
+#define FAAS_OUTPUT_FIELDS(output, param) FAAS_META("fields\t" #output "\t" #param)
+
 /* A field that the function reads from its events, whichever function before
  * it sets it; a workflow in which none does is refused. */
 #define FAAS_INPUT(name, doc)                                                                      \
 	FAAS_META("input\t" #name "\t" doc);                                                       \
+	unsigned int faas_input_##name
+/* The same, and no function need set it. */
+#define FAAS_INPUT_OPTIONAL(name, doc)                                                             \
+	FAAS_META("input\t" #name "\t" doc);                                                       \
+	FAAS_META("optional\t" #name);                                                             \
 	unsigned int faas_input_##name
 
 /* State of one key: its type, and a version of its layout, from 1. New keys

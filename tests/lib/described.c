@@ -78,6 +78,19 @@ static const struct {
 		 TEXT("0\tfunction\tuser\tPasses on")
 		 TEXT("1\toutput\tout\tThe same")
 		 TEXT("2\tfield\tout\tvalue\tf64\t\t")),
+	FUNCTION("decode", TIER_USER,
+		 TEXT("0\tfunction\tuser\tReads numbers")
+		 TEXT("1\tparam\tlayout\tlayout\t\t\t\tWhere they stand\t")
+		 TEXT("2\toutput\tdecoded\tAll there")
+		 TEXT("3\toutput\tundecoded\tNot there")
+		 TEXT("4\tfields\tdecoded\tlayout")),
+	FUNCTION("pair", TIER_USER,
+		 TEXT("0\tfunction\tuser\tTwo of a kind")
+		 TEXT("1\tparam\ttrigger\tleft\t\t\t\tWhere one comes from\t")
+		 TEXT("2\tinput\tvalue\tThe number")
+		 TEXT("3\tinput\tkind\tWhat it is")
+		 TEXT("4\toptional\tkind")
+		 TEXT("5\toutput\tpair\tBoth")),
 	FUNCTION("dedup", TIER_USER,
 		 TEXT("0\tfunction\tuser\tForgets repetitions")
 		 TEXT("1\toutput\tfirst\tNew")),

@@ -15,20 +15,38 @@
 int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
 	      unsigned int count)
 {
-	assert_in_range(count, 1, USER_FUNCTION_FIELDS_MAX);
-	call->emitted++;
+	struct user_function_record *record;
+
+	assert_in_range(count, 0, USER_FUNCTION_FIELDS_MAX);
+	if (call->emitted == USER_FUNCTION_EMITS_MAX)
+		return -ENOBUFS;
+	record = &call->records[call->emitted++];
+	record->output = output;
+	record->field_count = count;
+	if (count)
+		memcpy(record->fields, values, count * sizeof(*values));
 	call->output = output;
 	call->field_count = count;
-	memcpy(call->fields, values, count * sizeof(*values));
+	memcpy(call->fields, record->fields, sizeof(call->fields));
 	return 0;
 }
 
 int faas_input_f64(struct faas_call *call, unsigned int input, double *ret)
 {
-	assert_int_equal(input, USER_FUNCTION_INPUT);
-	if (!call->has_value)
+	assert_in_range(input, 0, USER_FUNCTION_INPUTS_MAX - 1);
+	if (input == USER_FUNCTION_INPUT ? !call->has_value : !call->has_input[input])
 		return -ENODATA;
-	*ret = call->value;
+	*ret = input == USER_FUNCTION_INPUT ? call->value : (double)call->inputs[input];
+	return 0;
+}
+
+int faas_input_s64(struct faas_call *call, unsigned int input, int64_t *ret)
+{
+	assert_in_range(input, 0, USER_FUNCTION_INPUTS_MAX - 1);
+	assert_int_not_equal(input, USER_FUNCTION_INPUT);
+	if (!call->has_input[input])
+		return -ENODATA;
+	*ret = call->inputs[input];
 	return 0;
 }
 
@@ -70,6 +88,7 @@ void *user_function_symbol(const struct user_function *function, const char *nam
 
 struct user_function user_function_load(const char *name)
 {
+	const uint32_t *state_bytes;
 	struct user_function function;
 	char path[512];
 
@@ -79,7 +98,8 @@ struct user_function user_function_load(const char *name)
 		fail_msg("%s", dlerror());
 	*(void **)&function.on_event = user_function_symbol(&function, "faas_on_event");
 	*(void **)&function.on_timer = dlsym(function.object, "faas_on_timer");
-	function.state_bytes = *(uint32_t *)user_function_symbol(&function, "faas_state_bytes");
+	state_bytes = dlsym(function.object, "faas_state_bytes");
+	function.state_bytes = state_bytes ? *state_bytes : 0;
 	return function;
 }
 

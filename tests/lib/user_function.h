@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define USER_FUNCTION_FIELDS_MAX 4
+#define USER_FUNCTION_FIELDS_MAX 8
+#define USER_FUNCTION_EMITS_MAX 16 /* FAAS_EMITS_MAX */
+#define USER_FUNCTION_INPUTS_MAX 8
 #define USER_FUNCTION_INPUT 7 /* the number that a test gives the function's input */
 
 /* As include/ebpf_faas/user.h has it; what that declares is for functions. */
@@ -21,10 +23,18 @@ struct faas_value {
 	};
 };
 
+struct user_function_record {
+	unsigned int output;
+	unsigned int field_count;
+	struct faas_value fields[USER_FUNCTION_FIELDS_MAX];
+};
+
 /* The handle of a call: what the event holds, and what it led to. */
 struct faas_call {
-	bool has_value;
+	bool has_value; /* of input USER_FUNCTION_INPUT */
 	double value;
+	bool has_input[USER_FUNCTION_INPUTS_MAX]; /* of the others */
+	int64_t inputs[USER_FUNCTION_INPUTS_MAX];
 	unsigned int emitted;
 	unsigned int output; /* of the last emit, as are the fields */
 	unsigned int field_count;
@@ -34,8 +44,9 @@ struct faas_call {
 	/* The timer of the key, as a worker keeps it from call to call; a test that
 	 * lets it run out clears it before it calls on_timer. 0: not armed. */
 	uint64_t deadline_ns;
-	void *state;	    /* what faas_state returns */
-	unsigned int lines; /* of log */
+	void *state;						      /* what faas_state returns */
+	unsigned int lines;					      /* of log */
+	struct user_function_record records[USER_FUNCTION_EMITS_MAX]; /* of each */
 };
 
 struct user_function {
@@ -43,7 +54,7 @@ struct user_function {
 	int (*on_event)(struct faas_call *call, const void *event, void *state);
 	/* NULL: the function has no timers. */
 	int (*on_timer)(struct faas_call *call, const void *event, void *state);
-	uint32_t state_bytes;
+	uint32_t state_bytes; /* 0: it keeps none */
 };
 
 /* Load $BUILD/funcs/NAME/NAME.so. A failure fails the test. */
@@ -63,5 +74,6 @@ int64_t faas_wall_offset(const struct faas_call *call);
 void *faas_state(struct faas_call *call);
 void faas_log(struct faas_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+int faas_input_s64(struct faas_call *call, unsigned int input, int64_t *ret);
 
 #endif

@@ -109,10 +109,30 @@ windows_told() {
 		"$(jq -s 'map(select(.fields.mean < .fields.min or .fields.mean > .fields.max)) | length' "$CASE/records.jsonl")"
 }
 
+# The sender's count is in bytes 0 to 7, so the low half of it in 4 to 7: a level in
+# hundredths in two of them, and a switch in the last. Datagrams of 5 bytes are too
+# short for a report.
+reports_decoded() {
+	example_network
+	example schema --set functions.report.params.layout='[{name: number, offset: 0, type: u64be}, {name: value, offset: 6, type: u16be, scale: 0.01}, {name: pump_on, offset: 7, type: u8, bit: 1}]'
+	traffic --to 10.20.0.1:5009 --count 300 --payload 12
+	in_netns "$PLANT" bash -c 'printf 12345 >/dev/udp/10.20.0.1/5009'
+	settle tank-reports
+	wait_for 10 lines_are "$CASE/records.jsonl" 301 || true
+	same "records" 301 "$(lines_of "$CASE/records.jsonl")"
+	same "numbers, levels and switches that are not those of the datagram" 0 \
+		"$(jq -c 'select(.output == "decoded") | .fields | select(.value != .number / 100 or .pump_on != (.number / 2 | floor) % 2)' \
+			"$CASE/records.jsonl" | wc -l)"
+	same "different numbers" 300 "$(jq 'select(.output == "decoded") | .fields.number' "$CASE/records.jsonl" | sort -u | wc -l)"
+	same "what is too short" '"3132333435"' \
+		"$(jq -c 'select(.output == "undecoded") | .payload' "$CASE/records.jsonl")"
+}
+
 test_case "each example loads and is gone again" every_example
 test_case "cidr: exceptions and lists" addresses_listed
 test_case "rate_limit: exactly the burst, also a changed one" rate_limited
 test_case "sample: changed while it runs" sampled
 test_case "deadband: one record of many like values" values_changed
 test_case "aggregate: windows tell of every value once" windows_told
+test_case "schema: the numbers of each datagram" reports_decoded
 tests_done

@@ -19,11 +19,12 @@
 #include <stdint.h>
 
 #include <ebpf_faas/event.h>
+#include <ebpf_faas/layout.h>
 #include <ebpf_faas/limits.h>
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 5
+#define BUNDLE_FORMAT 6
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -59,6 +60,8 @@ enum bundle_param_type {
 	PARAM_CHOICE,	/* integer: number of the word */
 	PARAM_SET,	/* integer: bits of the words */
 	PARAM_FILE, /* kernel tier; text: path as the workflow writes it, see bundle_map.contents */
+	PARAM_TRIGGER, /* user tier only; integer: id of the trigger, 0: none */
+	PARAM_LAYOUT,  /* user tier only; see bundle_function.layout */
 };
 
 enum bundle_key_part {
@@ -178,6 +181,7 @@ struct bundle_function {
 	uint32_t state_field_count;
 	char inputs[FAAS_INPUTS_MAX][FAAS_IDENTIFIER_BYTES];
 	uint32_t input_count;
+	struct faas_layout layout; /* value of its parameter of type layout */
 	/* The key of its events: its own where it is entered from the kernel, else
 	 * that of the functions before it. */
 	enum bundle_key_part key[FAAS_KEY_PARTS_MAX];
@@ -314,7 +318,9 @@ struct bundle {
 	uint32_t file_count;
 };
 
-/* 1..0x7fff, made from the name of a trigger: an id keeps its meaning over versions
+#define BUNDLE_TRIGGER_ID_MAX 0x7fff
+
+/* 1..BUNDLE_TRIGGER_ID_MAX, made from the name of a trigger: an id keeps its meaning over versions
  * without anybody writing it down. */
 uint16_t bundle_trigger_id(const char *name);
 

@@ -182,6 +182,8 @@ static bool in_range(const struct bundle_param *param)
 		return param->integer >= 0 && param->integer < FAAS_CHOICES_MAX;
 	case PARAM_SET:
 		return param->integer >= 0 && param->integer < 1 << FAAS_CHOICES_MAX;
+	case PARAM_TRIGGER:
+		return param->integer >= 0 && param->integer <= BUNDLE_TRIGGER_ID_MAX;
 	case PARAM_U64:
 	case PARAM_S64:
 	case PARAM_DURATION:
@@ -189,6 +191,7 @@ static bool in_range(const struct bundle_param *param)
 	case PARAM_DECIMAL:
 	case PARAM_F64:
 	case PARAM_FILE:
+	case PARAM_LAYOUT:
 		return true;
 	}
 	return false;
@@ -225,6 +228,28 @@ static void check_map(struct check *check, const char *name, const struct bundle
 	require(check, !map->contents[0] || bundle_data_path_valid(map->contents),
 		"%s: map %s is filled from \"%s\", which is not below data/", name, map->map,
 		map->contents);
+}
+
+/* What a function reads by its layout lies in the number that it says, and the
+ * number in a payload. */
+static void check_layout(struct check *check, const struct bundle_function *function)
+{
+	for (uint32_t i = 0; i < function->layout.count; i++) {
+		const struct faas_layout_field *field = &function->layout.fields[i];
+		uint32_t bytes = faas_layout_bytes(field->type);
+		bool bits = field->first_bit || field->bit_count;
+
+		require(check,
+			field->offset + bytes <= FAAS_EVENT_PAYLOAD_MAX &&
+				field->field_type ==
+					faas_layout_field_type(field->type, field->scale),
+			"%s: field %u of its layout is not possible", function->instance, i);
+		require(check,
+			!bits || (!faas_layout_is_real(field->type) && field->bit_count &&
+				  field->first_bit + field->bit_count <= 8 * bytes),
+			"%s: field %u of its layout has bits that are not there",
+			function->instance, i);
+	}
 }
 
 static void check_function(struct check *check, const struct bundle_function *function, bool kernel,
@@ -278,6 +303,7 @@ static void check_function(struct check *check, const struct bundle_function *fu
 			bundle_state_field_valid(&function->state_fields[i], function->state_bytes),
 			"%s: the member \"%s\" of its state makes no sense", name,
 			function->state_fields[i].name);
+	check_layout(check, function);
 }
 
 static void check_names(struct check *check)

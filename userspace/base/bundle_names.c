@@ -22,10 +22,32 @@ const char *const bundle_verdict_words[] = {[VERDICT_DROP] = "drop",
 					    [VERDICT_REDIRECT] = "redirect",
 					    NULL};
 const char *const bundle_param_type_words[] = {
-	[PARAM_U32] = "u32",	     [PARAM_U64] = "u64",	    [PARAM_S64] = "s64",
-	[PARAM_BOOL] = "bool",	     [PARAM_DURATION] = "duration", [PARAM_BYTES] = "bytes",
-	[PARAM_DECIMAL] = "decimal", [PARAM_F64] = "f64",	    [PARAM_CHOICE] = "choice",
-	[PARAM_SET] = "set",	     [PARAM_FILE] = "file",	    NULL};
+	[PARAM_U32] = "u32",	       [PARAM_U64] = "u64",
+	[PARAM_S64] = "s64",	       [PARAM_BOOL] = "bool",
+	[PARAM_DURATION] = "duration", [PARAM_BYTES] = "bytes",
+	[PARAM_DECIMAL] = "decimal",   [PARAM_F64] = "f64",
+	[PARAM_CHOICE] = "choice",     [PARAM_SET] = "set",
+	[PARAM_FILE] = "file",	       [PARAM_TRIGGER] = "trigger",
+	[PARAM_LAYOUT] = "layout",     NULL};
+const char *const bundle_layout_type_words[] = {[FAAS_LAYOUT_U8] = "u8",
+						[FAAS_LAYOUT_S8] = "s8",
+						[FAAS_LAYOUT_U16BE] = "u16be",
+						[FAAS_LAYOUT_U16LE] = "u16le",
+						[FAAS_LAYOUT_S16BE] = "s16be",
+						[FAAS_LAYOUT_S16LE] = "s16le",
+						[FAAS_LAYOUT_U32BE] = "u32be",
+						[FAAS_LAYOUT_U32LE] = "u32le",
+						[FAAS_LAYOUT_S32BE] = "s32be",
+						[FAAS_LAYOUT_S32LE] = "s32le",
+						[FAAS_LAYOUT_U64BE] = "u64be",
+						[FAAS_LAYOUT_U64LE] = "u64le",
+						[FAAS_LAYOUT_S64BE] = "s64be",
+						[FAAS_LAYOUT_S64LE] = "s64le",
+						[FAAS_LAYOUT_F32BE] = "f32be",
+						[FAAS_LAYOUT_F32LE] = "f32le",
+						[FAAS_LAYOUT_F64BE] = "f64be",
+						[FAAS_LAYOUT_F64LE] = "f64le",
+						NULL};
 const char *const bundle_key_part_words[] = {[KEY_SOURCE_ADDRESS] = "source_address",
 					     [KEY_DESTINATION_ADDRESS] = "destination_address",
 					     [KEY_SOURCE_PORT] = "source_port",
@@ -214,6 +236,6 @@ uint16_t bundle_trigger_id(const char *name)
 
 	for (; *name; name++)
 		hash = (hash ^ (uint8_t)*name) * 16777619u;
-	hash = (hash ^ hash >> 15) & 0x7fff;
+	hash = (hash ^ hash >> 15) & BUNDLE_TRIGGER_ID_MAX;
 	return hash ? (uint16_t)hash : 1;
 }

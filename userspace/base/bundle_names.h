@@ -10,17 +10,18 @@
 
 #include "bundle.h"
 
-extern const char *const bundle_hook_words[];	    /* enum bundle_hook */
-extern const char *const bundle_mode_words[];	    /* enum bundle_mode */
-extern const char *const bundle_target_words[];	    /* enum bundle_target_kind */
-extern const char *const bundle_verdict_words[];    /* enum bundle_verdict */
-extern const char *const bundle_param_type_words[]; /* enum bundle_param_type */
-extern const char *const bundle_key_part_words[];   /* enum bundle_key_part */
-extern const char *const bundle_sink_words[];	    /* enum bundle_sink_kind */
-extern const char *const bundle_field_type_words[]; /* enum faas_field_type */
-extern const char *const bundle_state_type_words[]; /* enum bundle_state_type */
-extern const char *const bundle_class_words[];	    /* enum bundle_worker_class */
-extern const char *const bundle_pass_drop_words[];  /* false, true */
+extern const char *const bundle_hook_words[];	     /* enum bundle_hook */
+extern const char *const bundle_mode_words[];	     /* enum bundle_mode */
+extern const char *const bundle_target_words[];	     /* enum bundle_target_kind */
+extern const char *const bundle_verdict_words[];     /* enum bundle_verdict */
+extern const char *const bundle_param_type_words[];  /* enum bundle_param_type */
+extern const char *const bundle_key_part_words[];    /* enum bundle_key_part */
+extern const char *const bundle_sink_words[];	     /* enum bundle_sink_kind */
+extern const char *const bundle_field_type_words[];  /* enum faas_field_type */
+extern const char *const bundle_state_type_words[];  /* enum bundle_state_type */
+extern const char *const bundle_layout_type_words[]; /* enum faas_layout_type */
+extern const char *const bundle_class_words[];	     /* enum bundle_worker_class */
+extern const char *const bundle_pass_drop_words[];   /* false, true */
 
 /* Place of @p word in a table, or -1. */
 int bundle_word(const char *const words[], const char *word);

@@ -127,6 +127,29 @@ static json_t *print_kernel(const struct bundle_function *function)
 	return object;
 }
 
+static json_t *print_layout_field(const struct faas_layout_field *field)
+{
+	return json_pack("{s:I, s:s, s:I, s:I, s:s, s:I}", "offset", (json_int_t)field->offset,
+			 "type", bundle_layout_type_words[field->type], "first_bit",
+			 (json_int_t)field->first_bit, "bit_count", (json_int_t)field->bit_count,
+			 "field_type", bundle_field_type_words[field->field_type], "scale",
+			 (json_int_t)field->scale);
+}
+
+static json_t *print_layout(const struct faas_layout *layout)
+{
+	json_t *fields = json_array();
+	int err = 0;
+
+	for (uint32_t i = 0; i < layout->count; i++)
+		err |= append(fields, print_layout_field(&layout->fields[i]));
+	if (err) {
+		json_decref(fields);
+		return NULL;
+	}
+	return fields;
+}
+
 static json_t *print_user(const struct bundle_function *function)
 {
 	json_t *object = print_function(function), *inputs = json_array(), *state;
@@ -144,6 +167,7 @@ static json_t *print_user(const struct bundle_function *function)
 	err |= json_object_set_new(object, "state", state);
 	err |= json_object_set_new(object, "timer", json_boolean(function->has_timer));
 	err |= json_object_set_new(object, "inputs", inputs);
+	err |= json_object_set_new(object, "layout", print_layout(&function->layout));
 	err |= json_object_set_new(object, "key", print_key(function->key, function->key_count));
 	if (err) {
 		json_decref(object);

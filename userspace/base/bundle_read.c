@@ -140,12 +140,23 @@ static void read_kernel(struct manifest_at at, struct bundle_function *ret)
 	}
 }
 
+static void read_layout_field(struct manifest_at at, struct faas_layout_field *ret)
+{
+	MANIFEST_OBJECT(&at, "offset", "type", "first_bit", "bit_count", "field_type", "scale");
+	ret->offset = manifest_u32(&at, "offset", 0, FAAS_EVENT_PAYLOAD_MAX - 1);
+	ret->type = (uint8_t)manifest_word(&at, "type", bundle_layout_type_words);
+	ret->first_bit = (uint8_t)manifest_u32(&at, "first_bit", 0, 63);
+	ret->bit_count = (uint8_t)manifest_u32(&at, "bit_count", 0, 63);
+	ret->field_type = (uint8_t)manifest_word(&at, "field_type", bundle_field_type_words);
+	ret->scale = manifest_integer(&at, "scale", -FAAS_LAYOUT_SCALE_MAX, FAAS_LAYOUT_SCALE_MAX);
+}
+
 static void read_user(struct manifest_at at, struct bundle_function *ret)
 {
 	struct manifest_at list, state;
 
 	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "file", "state", "timer",
-			"inputs", "key");
+			"inputs", "layout", "key");
 	read_function(&at, ret);
 	manifest_text(&at, "file", ret->file, sizeof(ret->file));
 	state = manifest_member(&at, "state");
@@ -164,6 +175,9 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 
 		manifest_read_text(&input, ret->inputs[i], sizeof(ret->inputs[i]));
 	}
+	list = manifest_array(&at, "layout", FAAS_FIELDS_MAX, &ret->layout.count);
+	for (uint32_t i = 0; i < ret->layout.count; i++)
+		read_layout_field(manifest_element(&list, i), &ret->layout.fields[i]);
 	ret->key_count = read_key(&at, ret->key);
 }
 

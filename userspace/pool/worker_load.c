@@ -21,13 +21,15 @@ static void *find_symbol(const struct worker_function *function, const char *pre
 	return dlsym(function->object, symbol);
 }
 
-static int set_param(void *variable, const struct bundle_param *param)
+static int set_param(void *variable, const struct bundle_function *description,
+		     const struct bundle_param *param)
 {
 	switch (param->type) {
 	case PARAM_U32:
 	case PARAM_BOOL:
 	case PARAM_CHOICE:
 	case PARAM_SET:
+	case PARAM_TRIGGER:
 		*(unsigned int *)variable = (unsigned int)param->integer;
 		return 0;
 	case PARAM_U64:
@@ -41,6 +43,9 @@ static int set_param(void *variable, const struct bundle_param *param)
 		return 0;
 	case PARAM_F64:
 		*(double *)variable = param->real;
+		return 0;
+	case PARAM_LAYOUT:
+		*(struct faas_layout *)variable = description->layout;
 		return 0;
 	case PARAM_FILE: /* kernel tier only */
 		break;
@@ -57,7 +62,7 @@ static int set_variables(struct worker *worker, const struct worker_function *fu
 		const struct bundle_param *param = &description->params[i];
 		void *variable = find_symbol(function, "faas_param_", param->name);
 
-		if (!variable || set_param(variable, param))
+		if (!variable || set_param(variable, description, param))
 			return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no parameter %s",
 					   instance, param->name);
 	}

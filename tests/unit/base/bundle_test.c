@@ -13,7 +13,11 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include <ebpf_faas/describe.h>
+
 #include "described.h"
+
+#define FORMAT FAAS_STRING(BUNDLE_FORMAT)
 
 static const char workflow_text[] =
 	"workflow: plant\n"
@@ -31,7 +35,16 @@ static const char workflow_text[] =
 	"  d: {kernel: dedup, params: {seed: 18446744073709551615}, outputs: {first: w}}\n"
 	"  w: {user: watch, key: [source_address, vlan], params: {alpha: 0.12345678901234567},\n"
 	"      outputs: {anomaly: [s, t]}}\n"
-	"  u: {user: tally, key: source_port, keys: 5, outputs: {total: s}}\n"
+	"  u: {user: tally, key: source_port, keys: 5, outputs: {total: [s, x]}}\n"
+	"  x:\n"
+	"    user: decode\n"
+	"    params:\n"
+	"      layout:\n"
+	"        - {name: value, offset: 4, type: u16be, scale: 0.01, unit: m}\n"
+	"        - {name: door, offset: 6, type: s8, bit: 3, bits: 2}\n"
+	"        - {name: load, offset: 8, type: f32le}\n"
+	"    outputs: {decoded: [p, t]}\n"
+	"  p: {user: pair, params: {left: b}}\n"
 	"sinks:\n"
 	"  s: {udp: {to: \"10.0.0.1:9\"}}\n"
 	"  t: {file: {path: /x, rotate: 1Mi, keep: 2}}\n";
@@ -177,8 +190,8 @@ static const struct {
 	const char *value;
 	const char *cause;
 } changes[] = {
-	{"format", "1", "not of format 5"},
-	{"format", NULL, "not of format 5"},
+	{"format", "1", "not of format " FORMAT},
+	{"format", NULL, "not of format " FORMAT},
 	{"workflow", "\"../x\"", "bad workflow name"},
 	{"workflow", "\"\"", "bad workflow name"},
 	{"workflow", "5", "workflow is not a string"},
@@ -240,7 +253,7 @@ static const struct {
 	{"triggers[0].targets[0].entry", "0", "stays in the kernel and has an entry"},
 	{"triggers[1].targets[0].entry", "1", "leads elsewhere"},
 	{"triggers[1].targets[0].entry", NULL, "no entry"},
-	{"triggers[1].targets[0].index", "2", "no user function 2"},
+	{"triggers[1].targets[0].index", "4", "no user function 4"},
 	{"kernel[0].instance", "\"D\"", "bad instance name"},
 	{"kernel[0].instance", "\"w\"", "two things are named w"},
 	{"kernel[0].function", "\"a-b\"", "bad function name"},
@@ -298,6 +311,18 @@ static const struct {
 	{"user[0].outputs[0].targets[0].kind", "\"kernel\"", "back into the kernel tier"},
 	{"user[0].outputs[0].targets[0].index", "2", "no sink 2"},
 	{"user[0].outputs[0].targets[0].entry", "0", "has an entry"},
+	{"user[2].layout[0].offset", "3072", "offset is 3072"},
+	{"user[2].layout[0].offset", "3071", "field 0 of its layout is not possible"},
+	{"user[2].layout[0].type", "\"u24be\"", "not one of the words"},
+	{"user[2].layout[0].scale", "1000000001", "scale is 1000000001"},
+	{"user[2].layout[0].scale", "0", "field 0 of its layout is not possible"},
+	{"user[2].layout[1].first_bit", "7", "bits that are not there"},
+	{"user[2].layout[1].bit_count", "0", "bits that are not there"},
+	{"user[2].layout[1].bit_count", "64", "bit_count is 64"},
+	{"user[2].layout[2].bit_count", "1", "bits that are not there"},
+	{"user[2].layout[2].field_type", "\"u64\"", "field 2 of its layout is not possible"},
+	{"user[2].layout", NULL, "layout is missing"},
+	{"user[3].params[0].integer", "32768", "out of range"},
 	{"entries[0].key_bytes", "1", "is said to have 1"},
 	{"entries[0].kind", "\"verdict\"", "leads elsewhere"},
 	{"entries[0].index", "65535", "leads elsewhere"},
@@ -362,10 +387,10 @@ static void test_not_json(void **state)
 		"{",
 		"[]",
 		"5",
-		"{\"format\": 5, \"format\": 1}",
-		"{\"format\": 5}x",
+		"{\"format\": " FORMAT ", \"format\": 1}",
+		"{\"format\": " FORMAT "}x",
 		"\xff",
-		"{\"format\": 5, \"workflow\": \"a\\u0000b\"}",
+		"{\"format\": " FORMAT ", \"workflow\": \"a\\u0000b\"}",
 	};
 	struct bundle *copy = calloc(1, sizeof(*copy));
 	char cause[DIAG_TEXT_BYTES], *large = calloc(1, FAAS_MANIFEST_BYTES_MAX + 2);

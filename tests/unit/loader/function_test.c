@@ -92,7 +92,14 @@ static void test_user(void **state)
 				   "2\tparam\tbool\tstrict\t1\t\t\tStrictly\t\0"
 				   "3\tinput\tvalue\tThe number\0"
 				   "4\tstate\t3\0"
-				   "5\ttimer\0";
+				   "5\ttimer\0"
+				   "6\tinput\tkind\tWhat it is\0"
+				   "7\toptional\tkind\0"
+				   "8\tparam\tlayout\tlayout\t\t\t\tWhere\t\0"
+				   "9\tparam\ttrigger\tfirst\t\t\t\tWhich\t\0"
+				   "10\toutput\tone\t\0"
+				   "11\toutput\ttwo\t\0"
+				   "12\tfields\ttwo\tlayout\0";
 
 	(void)state;
 	if (describe(text, sizeof(text) - 1, TIER_USER))
@@ -100,6 +107,14 @@ static void test_user(void **state)
 	assert_true(function->params[0].default_value.real == 0.1);
 	assert_int_equal(function->params[1].default_value.integer, 1);
 	assert_string_equal(function->inputs[0].name, "value");
+	assert_false(function->inputs[0].optional);
+	assert_true(function->inputs[1].optional);
+	assert_true(function->params[2].required);
+	assert_false(function->params[3].required);
+	assert_string_equal(function->params[3].default_text, "none");
+	assert_false(function->outputs[0].is_laid_out);
+	assert_true(function->outputs[1].is_laid_out);
+	assert_int_equal(function->outputs[1].layout_param, 2);
 	assert_true(function->has_state);
 	assert_int_equal(function->state_version, 3);
 	assert_true(function->has_timer);
@@ -140,6 +155,35 @@ static const struct {
 	      "3\tcontents\tm\ta",
 	    "filled from two files"),
 	BAD(TIER_USER, U "1\tparam\tfile\ta\t\t\t\tx\t", "no type"),
+	BAD(TIER_KERNEL, K "1\tparam\tlayout\ta\t\t\t\tx\t", "no type"),
+	BAD(TIER_KERNEL, K "1\tparam\ttrigger\ta\t\t\t\tx\t", "no type"),
+	BAD(TIER_KERNEL, K "1\toptional\ta", "no meaning in the kernel tier"),
+	BAD(TIER_USER, U "1\tparam\tlayout\ta\tb\t\t\tx\t", "a layout has no default"),
+	BAD(TIER_USER, U "1\tparam\ttrigger\ta\tb\t\t\tx\t", "a trigger has no default"),
+	BAD(TIER_USER, U "1\tparam\tlayout\ta\t\t\t\tx\t", "gives no output its fields"),
+	BAD(TIER_USER,
+	    U "1\tparam\tlayout\ta\t\t\t\tx\t\0"
+	      "2\tparam\tlayout\tb\t\t\t\tx\t\0"
+	      "3\toutput\to\t\0"
+	      "4\toutput\tp\t\0"
+	      "5\tfields\to\ta\0"
+	      "6\tfields\tp\tb",
+	    "parameter b is a second layout"),
+	BAD(TIER_USER,
+	    U "1\tparam\tlayout\ta\t\t\t\tx\t\0"
+	      "2\tfields\to\ta",
+	    "not declared before it"),
+	BAD(TIER_USER,
+	    U "1\toutput\to\t\0"
+	      "2\tfields\to\ta",
+	    "no layout parameter declared"),
+	BAD(TIER_USER,
+	    U "1\tparam\tlayout\ta\t\t\t\tx\t\0"
+	      "2\toutput\to\t\0"
+	      "3\tfields\to\ta\0"
+	      "4\tfields\to\ta",
+	    "fields of output o twice"),
+	BAD(TIER_USER, U "1\toptional\ta", "no input declared before it"),
 	BAD(TIER_KERNEL, "99999999999\tfunction\tkernel\tx", "without a number"),
 	BAD(TIER_KERNEL, K "1\tcolour\tred", "does not know"),
 	BAD(TIER_KERNEL, K "1\toutput\tx", "not 3 columns"),
