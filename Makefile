@@ -22,6 +22,7 @@ CLANG ?= clang
 LLVM_CONFIG ?= $(shell command -v llvm-config-14 || command -v llvm-config || echo llvm-config)
 PKG_CONFIG ?= pkg-config
 Q := $(if $(V),,@)
+comma := ,
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -74,8 +75,9 @@ TEST_FUNCS := $(patsubst tests/%.user.c,$(BUILD)/tests/%.so,$(sort $(shell find 
 BENCH_PROGRAMS := $(patsubst tools/benchmarks/%_main.c,$(BUILD)/bench/%,$(sort $(wildcard tools/benchmarks/*_main.c)))
 BENCH_BPF := $(patsubst tools/benchmarks/%.c,$(BUILD)/bench/%.o,$(sort $(wildcard tools/benchmarks/*.bpf.c)))
 LIBTEST := $(BUILD)/libtest.a
+SIM_TESTS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(sort $(wildcard tests/sim/*_main.c)))
 
-.PHONY: all check demo cleanroom vm-check vm-check-short bench lint format fuzz asan unit tests install uninstall dist clean help bench-programs
+.PHONY: all check demo cleanroom vm-check vm-check-short bench lint format fuzz asan unit sim tests install uninstall dist clean help bench-programs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -164,8 +166,27 @@ $(BUILD)/tests/lib/%: $(BUILD)/obj/tests/lib/%_main.o $(LIBTEST) $(LIBUSER)
 # Tests find the tree they were built in, and the sources' data.
 $(call obj,$(shell find tests -name '*.c' 2>/dev/null)): CPPFLAGS += -DTEST_BUILD='"$(abspath $(BUILD))"' -DTEST_SOURCE='"$(CURDIR)"' -Itests/lib
 
+# The simulation: what runs in worker and courier, with a call before every access
+# to memory (tests/sim/process.c has what they call), and its own system below it.
+SIM_SRC := $(filter-out userspace/pool/worker_main.c userspace/pool/worker_waiter.c \
+	userspace/pool/worker_privilege.c,$(sort $(wildcard userspace/ring/*.c userspace/log/*.c \
+	userspace/state/*.c userspace/pool/worker_*.c userspace/sink/feed*.c userspace/sink/file_sink.c)))
+SIM_WRAPS := malloc calloc aligned_alloc free memcpy fstat mmap munmap open close write recv send \
+	clock_gettime getrandom dlopen dlsym dlerror ringview_identify waiter_wait
+$(BUILD)/sim/obj/%.o: %.c
+	$(call say,SIMCC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -DFAAS_FAULTS $(ALL_CFLAGS) -fsanitize=thread -Wno-tsan -c $< -o $@
+$(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%_main.o \
+		$(call obj,$(filter-out %_main.c,$(wildcard tests/sim/*.c))) \
+		$(patsubst %.c,$(BUILD)/sim/obj/%.o,$(SIM_SRC)) $(LIBUSER)
+	$(call say,LINK,$@)
+	$(call link,$(addprefix -Wl$(comma)--wrap=,$(SIM_WRAPS)))
+$(call obj,$(wildcard tests/sim/*.c)): CPPFLAGS += -DFAAS_FAULTS
+
 unit: $(UNIT_TESTS) ## build the unit tests
-tests: all $(UNIT_TESTS) $(BPF_TESTS) $(TEST_PROGRAMS) $(TEST_BPF) $(TEST_FUNCS) ## build all tests
+sim: $(SIM_TESTS) ## build the simulation
+tests: all $(UNIT_TESTS) $(BPF_TESTS) $(SIM_TESTS) $(TEST_PROGRAMS) $(TEST_BPF) $(TEST_FUNCS) ## build all tests
 
 asan: ## build all unit tests with address and undefined behaviour sanitizers
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' all unit $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(TEST_BPF) $(TEST_FUNCS))

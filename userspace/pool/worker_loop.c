@@ -31,6 +31,8 @@ void worker_publish(struct worker *worker)
 	size_t bytes = offsetof(struct page_counters, functions) +
 		       worker->bundle->user_count * sizeof(worker->live.functions[0]);
 
+	/* Records that the kernel tier discarded are released as well. */
+	worker->live.ring_position = worker->ring.position;
 	/* Not before the last count of batches: see worker_page_read. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	memcpy(&page->counters[next], &worker->live, bytes);

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The producing end of the ring, as the kernel and the handoff of
+ * bpf/driver.h do it: reserve, fence, look at the wake flag, submit. Each is a
+ * step of its own, and several producers are under way at the same time.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+#define PRODUCERS 3
+#define RING_PAGES_MAX 4
+
+struct sim_kernel sim_kernel;
+
+enum stage { FREE, RESERVED, LOOKED };
+
+static struct producer {
+	enum stage stage;
+	uint64_t position;
+	uint32_t bytes;
+	bool discard;
+	bool wake;
+	uint64_t record[FAAS_EVENT_BYTES_MAX / 8];
+} producers[PRODUCERS];
+
+static uint8_t *memory; /* consumer's page, producer's page, data twice */
+static uint64_t page_bytes;
+
+static uint64_t ring_bytes(void)
+{
+	return sim_plan.ring_pages * page_bytes;
+}
+
+static uint64_t *consumer(void)
+{
+	return (uint64_t *)(void *)memory;
+}
+
+static uint64_t *producer(void)
+{
+	return (uint64_t *)(void *)(memory + page_bytes);
+}
+
+static uint8_t *at(uint64_t position)
+{
+	return memory + 2 * page_bytes + (position & (ring_bytes() - 1));
+}
+
+void kernel_open(void)
+{
+	uint64_t bytes;
+
+	page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	bytes = (2 + 2 * RING_PAGES_MAX) * page_bytes;
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		abort();
+}
+
+/* The data is there twice in a row: map it so for this size. */
+static void map_data(void)
+{
+	static int fd = -1;
+	static uint64_t mapped;
+
+	if (mapped == ring_bytes())
+		return;
+	if (fd < 0)
+		fd = memfd_create("ring", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, (off_t)(RING_PAGES_MAX * page_bytes)))
+		abort();
+	mapped = ring_bytes();
+	for (uint64_t i = 0; i < 2; i++)
+		if (mmap(memory + 2 * page_bytes + i * mapped, mapped, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+			abort();
+}
+
+void kernel_reset(void)
+{
+	map_data();
+	memset(producers, 0, sizeof(producers));
+	memset(&sim_kernel, 0, sizeof(sim_kernel));
+	*consumer() = 0;
+	*producer() = 0;
+}
+
+void kernel_new_ring(void)
+{
+	sim_kernel.ring_number++;
+	*consumer() = 0;
+	*producer() = 0;
+}
+
+void *kernel_ring_memory(uint64_t offset)
+{
+	return memory + offset;
+}
+
+static struct sim_event next_event(void)
+{
+	struct sim_event event = {
+		.number = sim_kernel.made + 1,
+		.key = sim_below(sim_plan.keys),
+		.payload_bytes = sim_below(sim_plan.payload_max + 1),
+	};
+
+	if (sim_chance(sim_plan.failing))
+		event.kind = sim_below(2) ? KIND_FAILING : KIND_LATE_FAILING;
+	else if (sim_chance(sim_plan.poison))
+		event.kind = KIND_POISON;
+	else if (sim_chance(sim_plan.invalid))
+		event.kind = KIND_INVALID;
+	else if (sim_chance(sim_plan.forwarded))
+		event.kind = KIND_FORWARDED;
+	return event;
+}
+
+static uint32_t *header(uint64_t position)
+{
+	return (uint32_t *)(void *)at(position);
+}
+
+/* bpf_ringbuf_reserve */
+static bool reserve(struct producer *from)
+{
+	struct sim_event event = next_event();
+	uint64_t span;
+
+	from->bytes = workflow_event(&event, from->record);
+	span = ring_record_span(from->bytes);
+	if (*producer() + span - *consumer() > ring_bytes() - 1) {
+		if (!sim_plan.lossy)
+			return false;
+		sim_kernel.made++;
+		sim_kernel.lost++;
+		return true;
+	}
+	sim_kernel.made++;
+	from->position = *producer();
+	from->discard = sim_chance(sim_plan.discarded);
+	from->stage = RESERVED;
+	header(from->position)[0] = from->bytes | RING_BUSY_BIT;
+	__atomic_store_n(producer(), from->position + span, __ATOMIC_RELEASE);
+	if (!from->discard) {
+		sim_kernel.emitted++;
+		workflow_expect(&event);
+	}
+	return true;
+}
+
+static void submit(struct producer *from)
+{
+	uint32_t length = from->bytes;
+
+	memcpy(at(from->position) + RING_HEADER_BYTES, from->record, from->bytes);
+	if (from->discard)
+		length |= RING_DISCARD_BIT;
+	__atomic_store_n(header(from->position), length, __ATOMIC_RELEASE);
+	sim_system.ring_fired |= from->wake;
+	from->stage = FREE;
+}
+
+bool kernel_step(bool may_begin)
+{
+	struct producer *from = &producers[sim_below(PRODUCERS)];
+	struct faas_wake *wake = sim_data(SIM_FD_WAKE);
+
+	switch (from->stage) {
+	case FREE:
+		return may_begin && sim_kernel.made < sim_plan.events && reserve(from);
+	case RESERVED:
+		from->wake = !from->discard && wake->sleeping;
+		if (from->wake)
+			wake->sleeping = 0;
+		from->stage = LOOKED;
+		return true;
+	case LOOKED:
+		submit(from);
+		return true;
+	}
+	return false;
+}
+
+bool kernel_is_idle(void)
+{
+	for (uint32_t i = 0; i < PRODUCERS; i++)
+		if (producers[i].stage != FREE)
+			return false;
+	return true;
+}

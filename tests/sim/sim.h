@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A simulation of one workflow's user tier: the worker's and the courier's real
+ * code in one thread, each on a stack of its own, over memory in the place of
+ * tmpfs and of the BPF ring, with a clock that nobody waits for.
+ *
+ *   process.c   two processes that can be stopped, and killed, before any store
+ *   system.c    what they ask of the system: mappings, files, clocks, waiting
+ *   kernel.c    the producing end of the ring
+ *   workflow.c  functions, and a model of what should come of the events
+ *   check.c     whether it did
+ *   world.c     who runs when, who dies when; the runtime's part
+ *
+ * All of it follows from a seed: a run that failed is run again with it.
+ */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <ucontext.h>
+
+#include "bundle.h"
+#include "pages.h"
+#include "userspace/pool/worker.h"
+
+#define SIM_KEYS_MAX 16
+#define SIM_EVENTS_MAX 400
+#define SIM_OUTPUTS_MAX (SIM_EVENTS_MAX * 16)
+#define SIM_SINKS 2 /* files; the dead letters' file comes after them */
+#define SIM_FUNCTIONS_MAX 2
+
+/* ---- what a run is like: made from its seed ------------------------------- */
+
+struct sim_plan {
+	uint32_t events, keys, keys_max, function_count;
+	uint32_t every, copies, payload_max;
+	uint32_t ring_pages, segment_bytes, segment_count;
+	uint32_t rotate_bytes;
+	/* Of 1000 events: */
+	uint32_t failing, poison, invalid, forwarded, discarded;
+	/* Of 1000 turns of the scheduler: */
+	uint32_t kills, producing, courier_turns;
+	uint32_t kills_max;
+	uint32_t point_kills;  /* of 1000 passes of a fault point */
+	uint32_t write_errors; /* of 1000 writes to a sink's file */
+	uint32_t budget_max;   /* steps of a turn */
+	uint32_t renewals;     /* the workflow gets a new ring */
+	bool lossy;	       /* what finds the ring full is lost, and does not wait */
+};
+
+extern struct sim_plan sim_plan;
+void plan_make(uint64_t seed);
+void plan_print(void);
+
+/* ---- randomness and failing ----------------------------------------------- */
+
+void sim_random_seed(uint64_t seed);
+uint64_t sim_random(void);
+uint32_t sim_below(uint32_t limit);
+static inline bool sim_chance(uint32_t of_1000)
+{
+	return of_1000 && sim_below(1000) < of_1000;
+}
+
+/* The run has failed: says why and how to repeat it, and ends the program. */
+void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+void sim_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+extern bool sim_verbose;
+
+/* ---- processes ------------------------------------------------------------- */
+
+enum sim_state { SIM_GONE, SIM_READY, SIM_BLOCKED };
+
+struct sim_process {
+	const char *name;
+	int (*body)(void);
+	enum sim_state state;
+	bool ended; /* by itself; its exit status and signal are: */
+	int status, signal;
+	uint64_t wake_ns; /* BLOCKED: until then at most; UINT64_MAX: for ever */
+	uint64_t steps;
+	uint8_t *stack, *arena;
+	uint64_t arena_used;
+	bool fresh;
+	ucontext_t context;
+	jmp_buf at;
+};
+
+extern struct sim_process *sim_current; /* NULL: the scheduler */
+extern uint64_t sim_budget;		/* steps until it is interrupted; 0: never */
+extern uint64_t sim_now_ns;
+
+void process_init(struct sim_process *process, const char *name, int (*body)(void));
+void process_start(struct sim_process *process);
+/* Let it run for at most that many steps. */
+void process_run(struct sim_process *process, uint64_t steps);
+void process_kill(struct sim_process *process);
+
+/* Called in a process. */
+void sim_pause(void);
+void sim_block(uint64_t wake_ns);
+void sim_die(int signal) __attribute__((noreturn));
+static inline void sim_step(void)
+{
+	if (sim_budget && !--sim_budget)
+		sim_pause();
+}
+
+/* ---- files and descriptors -------------------------------------------------- */
+
+enum sim_fd {
+	SIM_FD_FIRST = 1 << 20,
+	SIM_FD_RING = SIM_FD_FIRST,
+	SIM_FD_WAKE,
+	SIM_FD_WORKER_PAGE,
+	SIM_FD_COURIER_PAGE,
+	SIM_FD_RUNTIME_PAGE,
+	SIM_FD_LOG,
+	SIM_FD_NOTIFY,
+	SIM_FD_SPACE,
+	SIM_FD_CONTROL,
+	SIM_FD_STATE,
+	SIM_FD_OBJECT = SIM_FD_STATE + SIM_FUNCTIONS_MAX,
+	SIM_FD_LAST = SIM_FD_OBJECT + SIM_FUNCTIONS_MAX,
+};
+
+struct sim_file {
+	uint8_t *data;
+	uint64_t bytes;
+};
+
+struct sim_system {
+	struct sim_file files[SIM_FD_LAST - SIM_FD_FIRST];
+	/* What waiter_wait reports. */
+	bool ring_fired, space_fired, control_fired;
+	bool armed; /* the worker has polled since it was started */
+	/* The worker's control socket. */
+	const char *to_worker;
+	bool runtime_gone;
+	bool ready, stopped, drained;
+	bool courier_notified;
+	uint64_t getrandom;
+	char directory[64]; /* of the sinks' files */
+};
+
+extern struct sim_system sim_system;
+
+static inline struct sim_file *sim_file(int fd)
+{
+	return &sim_system.files[fd - SIM_FD_FIRST];
+}
+static inline void *sim_data(int fd)
+{
+	return sim_file(fd)->data;
+}
+
+void system_open(void);	 /* once */
+void system_reset(void); /* for each run */
+void system_worker_gone(void);
+void system_courier_gone(void);
+void system_remove_files(void);
+/* Path of a sink's file; SIM_SINKS: dead letters. */
+void system_sink_path(uint32_t sink, char *to, size_t bytes);
+
+/* ---- the kernel tier ---------------------------------------------------------- */
+
+struct sim_kernel {
+	uint32_t made; /* events so far */
+	uint64_t emitted, lost;
+	uint32_t ring_number; /* counts renewals */
+};
+
+extern struct sim_kernel sim_kernel;
+
+void kernel_open(void);
+void kernel_reset(void);
+/* One step of one producer. False: there is nothing (more) to do now. */
+bool kernel_step(bool may_begin);
+bool kernel_is_idle(void); /* no reservation is open */
+void kernel_new_ring(void);
+/* An array for ringview_identify and mmap. */
+void *kernel_ring_memory(uint64_t offset);
+
+/* ---- the workflow --------------------------------------------------------------- */
+
+enum sim_kind {
+	KIND_USER,
+	KIND_FAILING,
+	KIND_LATE_FAILING,
+	KIND_POISON,
+	KIND_FORWARDED,
+	KIND_INVALID
+};
+
+struct sim_event {
+	uint64_t number;
+	uint32_t key;
+	enum sim_kind kind;
+	uint32_t payload_bytes;
+};
+
+/* State of a key: hangs together, and depends on all events so far. */
+struct sim_chain {
+	uint64_t count, sum, hash, check;
+};
+
+struct sim_output {
+	uint32_t key;
+	uint32_t origin;
+	uint32_t value_count;
+	uint64_t values[3];
+};
+
+struct sim_letter {
+	uint64_t number;
+	uint32_t reason; /* enum log_dead_reason */
+};
+
+/* What should have come of the events that the ring accepted. */
+struct sim_model {
+	struct sim_chain states[SIM_FUNCTIONS_MAX][SIM_KEYS_MAX];
+	uint32_t keys[SIM_FUNCTIONS_MAX];
+	uint64_t processed, dead;
+	struct page_function_counters functions[SIM_FUNCTIONS_MAX];
+	struct sim_output outputs[SIM_SINKS][SIM_OUTPUTS_MAX];
+	uint32_t output_count[SIM_SINKS];
+	struct sim_letter letters[SIM_EVENTS_MAX];
+	uint32_t letter_count;
+};
+
+extern struct sim_model sim_model;
+extern struct bundle *sim_bundle;
+
+void workflow_reset(void); /* bundle and model of the plan */
+uint32_t workflow_event(const struct sim_event *event, void *to);
+void workflow_expect(const struct sim_event *event);
+void *workflow_symbol(uint32_t function, const char *name);
+void workflow_key(uint32_t key, uint8_t *to);
+
+/* ---- after a run ------------------------------------------------------------------ */
+
+void check_all(void);
+
+struct sim_totals {
+	uint64_t runs, events, kills_worker, kills_courier, kills_runtime, renewals, steps, lost;
+};
+
+extern struct sim_totals sim_totals;
+#define SIM_POINTS_MAX 64
+struct sim_point {
+	const char *name;
+	uint64_t passes, kills;
+};
+extern struct sim_point sim_points[SIM_POINTS_MAX];
+
+void world_open(void);
+void world_run(uint64_t seed);
+
+#endif

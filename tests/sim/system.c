@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The system calls of the code under test (the linker's --wrap leads them here).
+ * Descriptors from SIM_FD_FIRST on are memory of the simulation; others are
+ * real, as the sinks' files are.
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim.h"
+#include "userspace/log/log.h"
+#include "userspace/state/state.h"
+
+/* The clock's beginning, and what each look at it takes. */
+#define CLOCK_BEGIN_NS 1000000000000ull
+#define CLOCK_LOOK_NS 25
+#define WALL_OFFSET_NS 1700000000000000000ull
+
+#define OPEN_MAX_FILES 64
+
+struct sim_system sim_system;
+static uint8_t *pool; /* of all files */
+#define POOL_BYTES (1 << 20)
+static int open_files[OPEN_MAX_FILES];
+static uint32_t open_count;
+
+static bool is_ours(int fd)
+{
+	return fd >= SIM_FD_FIRST && fd < SIM_FD_LAST;
+}
+
+void system_sink_path(uint32_t sink, char *to, size_t bytes)
+{
+	(void)snprintf(to, bytes, "%s/sink%u", sim_system.directory, sink);
+}
+
+void system_open(void)
+{
+	const char *parent = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
+
+	pool = mmap(NULL, POOL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	(void)snprintf(sim_system.directory, sizeof(sim_system.directory),
+		       "%s/ebpf-faas-sim.XXXXXX", parent);
+	if (pool == MAP_FAILED || !mkdtemp(sim_system.directory)) {
+		perror("simulation");
+		exit(1);
+	}
+}
+
+void system_remove_files(void)
+{
+	DIR *directory = opendir(sim_system.directory);
+	char path[sizeof(sim_system.directory) + 257];
+	struct dirent *entry;
+
+	while (directory && (entry = readdir(directory))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", sim_system.directory, entry->d_name);
+		(void)unlink(path);
+	}
+	if (directory)
+		(void)closedir(directory);
+}
+
+static uint8_t *give(uint8_t *from, int fd, uint64_t bytes)
+{
+	struct sim_file *file = sim_file(fd);
+
+	file->data = from;
+	file->bytes = bytes;
+	from += (bytes + 4095) & ~4095ull;
+	if (from > pool + POOL_BYTES)
+		sim_fail("the files of the plan are too large");
+	memset(file->data, 0, bytes);
+	return from;
+}
+
+void system_reset(void)
+{
+	char directory[sizeof(sim_system.directory)];
+	uint8_t *at = pool;
+
+	memcpy(directory, sim_system.directory, sizeof(directory));
+	memset(&sim_system, 0, sizeof(sim_system));
+	memcpy(sim_system.directory, directory, sizeof(directory));
+	sim_now_ns = CLOCK_BEGIN_NS;
+	system_remove_files();
+	at = give(at, SIM_FD_WAKE, FAAS_INSTANCES_MAX * sizeof(struct faas_wake));
+	at = give(at, SIM_FD_WORKER_PAGE, WORKER_PAGE_BYTES);
+	at = give(at, SIM_FD_COURIER_PAGE, COURIER_PAGE_BYTES);
+	at = give(at, SIM_FD_RUNTIME_PAGE, RUNTIME_PAGE_BYTES);
+	at = give(at, SIM_FD_LOG, log_file_bytes(sim_plan.segment_count, sim_plan.segment_bytes));
+	for (uint32_t i = 0; i < sim_bundle->user_count; i++)
+		at = give(at, SIM_FD_STATE + (int)i, state_file_bytes(sim_bundle, i));
+}
+
+/* ---- mappings and files --------------------------------------------------------- */
+
+int __real_fstat(int fd, struct stat *ret);
+int __wrap_fstat(int fd, struct stat *ret);
+int __wrap_fstat(int fd, struct stat *ret)
+{
+	sim_step();
+	if (!is_ours(fd))
+		return __real_fstat(fd, ret);
+	memset(ret, 0, sizeof(*ret));
+	ret->st_size = (off_t)sim_file(fd)->bytes;
+	return 0;
+}
+
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	sim_step();
+	if (fd == SIM_FD_RING)
+		return kernel_ring_memory((uint64_t)offset);
+	if (is_ours(fd))
+		return (uint8_t *)sim_data(fd) + offset;
+	return __real_mmap(at, bytes, protection, flags, fd, offset);
+}
+
+int __wrap_munmap(void *at, size_t bytes);
+int __wrap_munmap(void *at, size_t bytes)
+{
+	(void)at;
+	(void)bytes;
+	return 0;
+}
+
+int __wrap_ringview_identify(int fd, struct ringview_info *ret);
+int __wrap_ringview_identify(int fd, struct ringview_info *ret)
+{
+	(void)fd;
+	ret->map_id = 1 + sim_kernel.ring_number;
+	ret->bytes = (uint64_t)sim_plan.ring_pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return 0;
+}
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+	va_list arguments;
+	mode_t mode;
+	int fd;
+
+	va_start(arguments, flags);
+	mode = va_arg(arguments, mode_t);
+	va_end(arguments);
+	sim_step();
+	fd = __real_open(path, flags, mode);
+	if (fd >= 0 && sim_current) {
+		if (open_count == OPEN_MAX_FILES)
+			sim_fail("%s keeps too many files open", sim_current->name);
+		open_files[open_count++] = fd;
+	}
+	return fd;
+}
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+	sim_step();
+	if (is_ours(fd))
+		return 0;
+	for (uint32_t i = 0; i < open_count; i++) {
+		if (open_files[i] == fd) {
+			open_files[i] = open_files[--open_count];
+			break;
+		}
+	}
+	return __real_close(fd);
+}
+
+ssize_t __real_write(int fd, const void *data, size_t bytes);
+
+/* A sink's file: short writes, full disks, and a death between two parts. */
+static ssize_t write_sink(int fd, const uint8_t *data, size_t bytes)
+{
+	size_t part = bytes > 1 ? 1 + sim_below((uint32_t)bytes - 1) : bytes;
+	ssize_t first, rest;
+
+	if (sim_chance(sim_plan.write_errors)) {
+		static const int errors[] = {ENOSPC, EIO, EINTR, EDQUOT};
+
+		errno = errors[sim_below(4)];
+		return -1;
+	}
+	first = __real_write(fd, data, part);
+	sim_step();
+	if (first != (ssize_t)part || part == bytes || sim_chance(sim_plan.write_errors))
+		return first;
+	rest = __real_write(fd, data + part, bytes - part);
+	return rest < 0 ? first : first + rest;
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t bytes);
+ssize_t __wrap_write(int fd, const void *data, size_t bytes)
+{
+	sim_step();
+	if (fd == SIM_FD_NOTIFY)
+		sim_system.courier_notified = true;
+	else if (fd == SIM_FD_SPACE)
+		sim_system.space_fired = true;
+	else if (sim_current)
+		return write_sink(fd, data, bytes);
+	else
+		return __real_write(fd, data, bytes);
+	return (ssize_t)bytes;
+}
+
+void system_courier_gone(void)
+{
+	while (open_count)
+		(void)__real_close(open_files[--open_count]);
+}
+
+/* ---- clocks and chance ------------------------------------------------------------ */
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	uint64_t now_ns;
+
+	sim_step();
+	sim_now_ns += CLOCK_LOOK_NS;
+	now_ns = sim_now_ns + (clock == CLOCK_REALTIME ? WALL_OFFSET_NS : 0);
+	ret->tv_sec = (time_t)(now_ns / 1000000000);
+	ret->tv_nsec = (long)(now_ns % 1000000000);
+	return 0;
+}
+
+ssize_t __wrap_getrandom(void *to, size_t bytes, unsigned int flags);
+ssize_t __wrap_getrandom(void *to, size_t bytes, unsigned int flags)
+{
+	uint8_t *at = to;
+
+	(void)flags;
+	for (size_t i = 0; i < bytes; i++)
+		at[i] = (uint8_t)sim_random();
+	return (ssize_t)bytes;
+}
+
+/* ---- the control socket -------------------------------------------------------------- */
+
+ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags);
+ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags)
+{
+	const char *word = sim_system.to_worker;
+	size_t length = word ? strlen(word) : 0;
+
+	(void)fd;
+	(void)flags;
+	sim_step();
+	if (length && length <= bytes) {
+		sim_system.to_worker = NULL;
+		memcpy(to, word, length);
+		return (ssize_t)length;
+	}
+	if (sim_system.runtime_gone)
+		return 0;
+	errno = EAGAIN;
+	return -1;
+}
+
+ssize_t __wrap_send(int fd, const void *data, size_t bytes, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t bytes, int flags)
+{
+	(void)fd;
+	(void)flags;
+	sim_step();
+	if (bytes == 7 && !memcmp(data, "stopped", 7))
+		sim_system.stopped = true;
+	else if (bytes == 7 && !memcmp(data, "drained", 7))
+		sim_system.drained = true;
+	return (ssize_t)bytes;
+}
+
+/* ---- waiting ----------------------------------------------------------------------------- */
+
+void system_worker_gone(void)
+{
+	sim_system.armed = false;
+	sim_system.to_worker = NULL;
+	sim_system.control_fired = false;
+}
+
+/* Whether a poll for reading of the ring says yes. */
+static bool ring_has_data(void)
+{
+	const uint64_t *consumer = kernel_ring_memory(0);
+	const uint64_t *producer = kernel_ring_memory((uint64_t)sysconf(_SC_PAGESIZE));
+
+	return *consumer != *producer;
+}
+
+static bool take_fired(struct waiter *waiter)
+{
+	bool any = false;
+
+	/* A wakeup without data left to read makes no completion. */
+	waiter->fired[WAITER_RING] |= sim_system.ring_fired && ring_has_data();
+	waiter->fired[WAITER_SPACE] |= sim_system.space_fired;
+	waiter->fired[WAITER_CONTROL] |= sim_system.control_fired;
+	sim_system.ring_fired = false;
+	sim_system.space_fired = false;
+	sim_system.control_fired = false;
+	for (unsigned int i = 0; i < WAITER_SOURCES; i++)
+		any |= waiter->fired[i];
+	return any;
+}
+
+int __wrap_waiter_wait(struct waiter *waiter, int64_t timeout_ns);
+int __wrap_waiter_wait(struct waiter *waiter, int64_t timeout_ns)
+{
+	uint64_t until_ns = timeout_ns < 0 ? UINT64_MAX : sim_now_ns + (uint64_t)timeout_ns;
+	bool seen[WAITER_SOURCES];
+
+	sim_step();
+	if (!sim_system.armed) {
+		sim_system.armed = true;
+		sim_system.ring_fired |= ring_has_data();
+		sim_system.control_fired |= sim_system.to_worker || sim_system.runtime_gone;
+	}
+	/* What fired before and was not cleared does not end a wait. */
+	memcpy(seen, waiter->fired, sizeof(seen));
+	memset(waiter->fired, 0, sizeof(waiter->fired));
+	while (!take_fired(waiter) && sim_now_ns < until_ns)
+		sim_block(until_ns);
+	for (unsigned int i = 0; i < WAITER_SOURCES; i++)
+		waiter->fired[i] |= seen[i];
+	return 0;
+}
+
+/* ---- shared objects -------------------------------------------------------------------------- */
+
+void *__wrap_dlopen(const char *path, int flags);
+void *__wrap_dlopen(const char *path, int flags)
+{
+	int fd = -1;
+
+	(void)flags;
+	sim_step();
+	(void)sscanf(path, "/proc/self/fd/%d", &fd);
+	if (fd < SIM_FD_OBJECT || fd >= SIM_FD_OBJECT + SIM_FUNCTIONS_MAX)
+		sim_fail("the worker loads %s", path);
+	return (void *)(uintptr_t)fd;
+}
+
+void *__wrap_dlsym(void *object, const char *name);
+void *__wrap_dlsym(void *object, const char *name)
+{
+	return workflow_symbol((uint32_t)((uintptr_t)object - SIM_FD_OBJECT), name);
+}
+
+char *__wrap_dlerror(void);
+char *__wrap_dlerror(void)
+{
+	static char text[] = "not in the simulation";
+
+	return text;
+}

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The workflow of the simulation, and what its events should come to:
+ *
+ *	source (kernel) -> chain -> archive        total: each so many events, some copies
+ *	                   chain -> relay -> second
+ *	source (kernel) -> archive                 events that are only passed on
+ *
+ * Each state is a chain over all events of its key: one that was applied twice,
+ * not at all, or in another order shows in it and in all outputs behind it.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <ebpf_faas/user.h>
+
+#include "sim.h"
+#include "userspace/log/log.h"
+
+enum { ORIGIN_OUT = 0, ORIGIN_TOTAL = 1, ORIGIN_SEEN = 2 };
+enum { ENTRY_USER = 0, ENTRY_SINK = 1 };
+enum { FIELD_NUMBER, FIELD_KIND, FIELDS };
+
+#define SINK_KEEP 100 /* more than there are lines for */
+
+struct sim_model sim_model;
+struct bundle *sim_bundle;
+
+static uint64_t mix(uint64_t value)
+{
+	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;
+	value = (value ^ value >> 27) * 0x94d049bb133111ebull;
+	return value ^ value >> 31;
+}
+
+static uint64_t chain_check(const struct sim_chain *chain)
+{
+	return chain->count ^ chain->sum ^ chain->hash;
+}
+
+static void chain_advance(struct sim_chain *chain, uint64_t number)
+{
+	sim_step();
+	chain->count++;
+	sim_step();
+	chain->sum += number;
+	sim_step();
+	chain->hash = mix(chain->hash + number);
+	sim_step();
+	chain->check = chain_check(chain);
+}
+
+/* ---- the functions, as a worker calls them ----------------------------------------- */
+
+static unsigned int chain_total, chain_number, chain_kind;
+static unsigned int relay_seen, relay_count, relay_number, relay_kind;
+static const uint32_t state_bytes = sizeof(struct sim_chain);
+static const uint32_t state_version = 1;
+
+static void check_state(const struct sim_chain *state, const char *function)
+{
+	if (state->check != chain_check(state))
+		sim_fail("%s was given a torn state", function);
+}
+
+static int chain_on_event(struct faas_call *call, const struct faas_event *event, void *data)
+{
+	struct sim_chain *state = data;
+	int64_t number, kind;
+
+	(void)event;
+	check_state(state, "chain");
+	if (faas_input_s64(call, chain_number, &number) || faas_input_s64(call, chain_kind, &kind))
+		sim_fail("an event without its fields");
+	chain_advance(state, (uint64_t)number);
+	if (kind == KIND_POISON)
+		sim_die(SIGSEGV);
+	if ((uint64_t)number % sim_plan.every)
+		return kind == KIND_FAILING;
+	for (uint32_t i = 0; i < sim_plan.copies; i++) {
+		const struct faas_value values[] = {
+			{.u64 = state->count}, {.u64 = state->hash}, {.u64 = (uint64_t)number}};
+
+		if (faas_emit(call, chain_total, values, 3))
+			sim_fail("faas_emit refused an output");
+	}
+	return kind == KIND_FAILING;
+}
+
+static int relay_on_event(struct faas_call *call, const struct faas_event *event, void *data)
+{
+	struct sim_chain *state = data;
+	int64_t count, number, kind;
+	struct faas_value values[3];
+
+	(void)event;
+	check_state(state, "relay");
+	if (faas_input_s64(call, relay_number, &number) ||
+	    faas_input_s64(call, relay_count, &count) || faas_input_s64(call, relay_kind, &kind))
+		sim_fail("an output without its fields");
+	chain_advance(state, (uint64_t)(number + count));
+	values[0].u64 = state->count;
+	values[1].u64 = state->hash;
+	values[2].s64 = number;
+	if (faas_emit(call, relay_seen, values, 3))
+		sim_fail("faas_emit refused an output");
+	return kind == KIND_LATE_FAILING;
+}
+
+void *workflow_symbol(uint32_t function, const char *name)
+{
+	static const struct {
+		uint32_t function;
+		const char *name;
+		const void *at;
+	} symbols[] = {
+		{0, "faas_on_event", (const void *)chain_on_event},
+		{0, "faas_state_bytes", &state_bytes},
+		{0, "faas_state_version", &state_version},
+		{0, "faas_output_total", &chain_total},
+		{0, "faas_input_number", &chain_number},
+		{0, "faas_input_kind", &chain_kind},
+		{1, "faas_on_event", (const void *)relay_on_event},
+		{1, "faas_state_bytes", &state_bytes},
+		{1, "faas_state_version", &state_version},
+		{1, "faas_output_seen", &relay_seen},
+		{1, "faas_input_count", &relay_count},
+		{1, "faas_input_number", &relay_number},
+		{1, "faas_input_kind", &relay_kind},
+	};
+
+	for (unsigned int i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
+		if (symbols[i].function == function && !strcmp(symbols[i].name, name))
+			return (void *)(uintptr_t)symbols[i].at;
+	return NULL;
+}
+
+/* ---- the bundle ----------------------------------------------------------------------- */
+
+static void add_field(struct bundle_output *output, const char *name)
+{
+	struct bundle_field *field = &output->fields[output->field_count++];
+
+	(void)snprintf(field->name, sizeof(field->name), "%s", name);
+	field->type = FAAS_FIELD_U64;
+}
+
+static void add_target(struct bundle_output *output, enum bundle_target_kind kind, uint32_t index,
+		       uint32_t entry)
+{
+	output->targets[output->target_count++] =
+		(struct bundle_target){.kind = kind, .index = index, .entry = entry};
+}
+
+static struct bundle_output *add_output(struct bundle_function *function, const char *name,
+					uint32_t origin)
+{
+	struct bundle_output *output = &function->outputs[function->output_count++];
+
+	(void)snprintf(output->name, sizeof(output->name), "%s", name);
+	output->origin = origin;
+	return output;
+}
+
+static struct bundle_function *add_function(struct bundle *bundle, const char *name)
+{
+	struct bundle_function *function = &bundle->user[bundle->user_count++];
+
+	(void)snprintf(function->instance, sizeof(function->instance), "%s", name);
+	(void)snprintf(function->function, sizeof(function->function), "%s", name);
+	function->state_keys = sim_plan.keys_max;
+	function->state_version = state_version;
+	function->state_bytes = state_bytes;
+	function->has_state = true;
+	function->key[function->key_count++] = KEY_SOURCE_ADDRESS;
+	return function;
+}
+
+static void add_input(struct bundle_function *function, const char *name)
+{
+	(void)snprintf(function->inputs[function->input_count++], FAAS_IDENTIFIER_BYTES, "%s",
+		       name);
+}
+
+static void add_user_functions(struct bundle *bundle)
+{
+	struct bundle_function *chain = add_function(bundle, "chain"), *relay;
+	struct bundle_output *output = add_output(chain, "total", ORIGIN_TOTAL);
+
+	add_field(output, "count");
+	add_field(output, "hash");
+	add_field(output, "number");
+	add_input(chain, "number");
+	add_input(chain, "kind");
+	add_target(output, TARGET_SINK, 0, BUNDLE_NO_ENTRY);
+	if (sim_plan.function_count < 2)
+		return;
+	add_target(output, TARGET_USER, 1, BUNDLE_NO_ENTRY);
+	relay = add_function(bundle, "relay");
+	output = add_output(relay, "seen", ORIGIN_SEEN);
+	add_field(output, "count");
+	add_field(output, "hash");
+	add_field(output, "number");
+	add_input(relay, "count");
+	add_input(relay, "number");
+	add_input(relay, "kind");
+	add_target(output, TARGET_SINK, 1, BUNDLE_NO_ENTRY);
+}
+
+static void make_bundle(struct bundle *bundle)
+{
+	static const char *const fields[FIELDS] = {"number", "kind"};
+	struct bundle_function *source = &bundle->kernel[0];
+	struct bundle_output *output;
+
+	memset(bundle, 0, sizeof(*bundle));
+	(void)snprintf(bundle->name, sizeof(bundle->name), "simulated");
+	(void)snprintf(bundle->version, sizeof(bundle->version), "1");
+	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
+	bundle->trigger_count = 1;
+	(void)snprintf(bundle->triggers[0].name, sizeof(bundle->triggers[0].name), "packets");
+	bundle->triggers[0].id = 1;
+
+	bundle->kernel_count = 1;
+	(void)snprintf(source->instance, sizeof(source->instance), "source");
+	output = add_output(source, "out", ORIGIN_OUT);
+	add_target(output, TARGET_USER, 0, ENTRY_USER);
+	add_target(output, TARGET_SINK, 0, ENTRY_SINK);
+	bundle->kernel_field_count = FIELDS;
+	for (uint32_t i = 0; i < FIELDS; i++)
+		(void)snprintf(bundle->kernel_fields[i].field.name, FAAS_IDENTIFIER_BYTES, "%s",
+			       fields[i]);
+	bundle->entry_count = 2;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct bundle_entry *entry = &bundle->entries[i];
+
+		entry->kind = i == ENTRY_SINK ? TARGET_SINK : TARGET_USER;
+		entry->key[entry->key_count++] = KEY_SOURCE_ADDRESS;
+		entry->key_bytes = 16;
+		entry->payload_bytes_max = FAAS_EVENT_PAYLOAD_MAX;
+	}
+	add_user_functions(bundle);
+	bundle->sink_count = SIM_SINKS;
+	for (uint32_t i = 0; i < SIM_SINKS; i++) {
+		struct bundle_sink *sink = &bundle->sinks[i];
+
+		(void)snprintf(sink->name, sizeof(sink->name), "sink%u", i);
+		sink->kind = SINK_FILE;
+		sink->rotate_bytes = sim_plan.rotate_bytes;
+		sink->keep = SINK_KEEP;
+		system_sink_path(i, sink->path, sizeof(sink->path));
+	}
+}
+
+void workflow_reset(void)
+{
+	make_bundle(sim_bundle);
+	memset(&sim_model, 0, sizeof(sim_model));
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+void workflow_key(uint32_t key, uint8_t *to)
+{
+	memset(to, 0, 16);
+	to[10] = to[11] = 0xff;
+	to[12] = 10;
+	to[13] = 20;
+	to[15] = (uint8_t)(key + 1);
+}
+
+uint32_t workflow_event(const struct sim_event *event, void *to)
+{
+	uint8_t *bytes = to;
+	struct faas_event *head = to;
+	uint64_t fields[FIELDS] = {event->number, event->kind};
+
+	memset(to, 0, FAAS_EVENT_BYTES(16, FIELDS, event->payload_bytes));
+	*head = (struct faas_event){
+		.time_ns = event->number, /* for finding it in a dead letter */
+		.generation = 1,
+		.key_hash = event->key,
+		.fields_present = (1u << FIELDS) - 1,
+		.entry = event->kind == KIND_FORWARDED ? ENTRY_SINK : ENTRY_USER,
+		.trigger = 1,
+		.shard = (uint16_t)event->key,
+		.payload_bytes = (uint16_t)event->payload_bytes,
+		.packet_payload_bytes = (uint16_t)event->payload_bytes,
+		.ip_version = 4,
+		.ip_protocol = 17,
+		.key_bytes = event->kind == KIND_INVALID ? 200 : 16,
+		.field_count = FIELDS,
+	};
+	workflow_key(event->key, bytes + FAAS_EVENT_HEADER_BYTES);
+	workflow_key(event->key, bytes + FAAS_EVENT_KEY_OFFSET);
+	memcpy(bytes + FAAS_EVENT_KEY_OFFSET + 16, fields, sizeof(fields));
+	memset(bytes + FAAS_EVENT_KEY_OFFSET + 16 + sizeof(fields), (int)event->number & 0xff,
+	       event->payload_bytes);
+	return FAAS_EVENT_BYTES(16, FIELDS, event->payload_bytes);
+}
+
+/* ---- the model ------------------------------------------------------------------------------ */
+
+/* What one event does, before it is known whether it counts. */
+struct effect {
+	struct sim_chain states[SIM_FUNCTIONS_MAX];
+	bool touched[SIM_FUNCTIONS_MAX];
+	uint32_t calls[SIM_FUNCTIONS_MAX];
+	struct sim_output outputs[FAAS_EMITS_MAX];
+	uint32_t sinks[FAAS_EMITS_MAX];
+	uint32_t functions[FAAS_EMITS_MAX];
+	uint32_t output_count;
+};
+
+static void put_aside(const struct sim_event *event, uint32_t reason)
+{
+	sim_model.dead++;
+	sim_model.letters[sim_model.letter_count++] =
+		(struct sim_letter){.number = event->number, .reason = reason};
+}
+
+static void expect_output(uint32_t sink, const struct sim_output *output)
+{
+	sim_model.outputs[sink][sim_model.output_count[sink]++] = *output;
+}
+
+/* 0, or an enum log_dead_reason. */
+static uint32_t apply(struct effect *effect, const struct sim_event *event, uint32_t function,
+		      uint64_t number)
+{
+	struct sim_chain *state = &effect->states[function];
+
+	if (!effect->touched[function]) {
+		*state = sim_model.states[function][event->key];
+		if (!state->count && sim_model.keys[function] == sim_plan.keys_max)
+			return LOG_DEAD_STATE;
+		effect->touched[function] = true;
+	}
+	chain_advance(state, number);
+	effect->calls[function]++;
+	return 0;
+}
+
+static void emit(struct effect *effect, const struct sim_event *event, uint32_t function)
+{
+	const struct sim_chain *state = &effect->states[function];
+	uint32_t at = effect->output_count++;
+
+	effect->sinks[at] = function;
+	effect->functions[at] = function;
+	effect->outputs[at] = (struct sim_output){
+		.key = event->key,
+		.origin = function ? ORIGIN_SEEN : ORIGIN_TOTAL,
+		.value_count = 3,
+		.values = {state->count, state->hash, event->number},
+	};
+}
+
+static uint32_t run_functions(struct effect *effect, const struct sim_event *event)
+{
+	uint32_t reason = apply(effect, event, 0, event->number);
+
+	if (reason)
+		return reason;
+	for (uint32_t i = 0; event->number % sim_plan.every == 0 && i < sim_plan.copies; i++)
+		emit(effect, event, 0);
+	if (event->kind == KIND_FAILING) {
+		sim_model.functions[0].errors++;
+		return LOG_DEAD_ERROR;
+	}
+	if (sim_plan.function_count < 2)
+		return 0;
+	for (uint32_t i = 0, totals = effect->output_count; i < totals; i++) {
+		reason = apply(effect, event, 1, event->number + effect->outputs[i].values[0]);
+		if (reason)
+			return reason;
+		emit(effect, event, 1);
+		if (event->kind == KIND_LATE_FAILING) {
+			sim_model.functions[1].errors++;
+			return LOG_DEAD_ERROR;
+		}
+	}
+	return 0;
+}
+
+void workflow_expect(const struct sim_event *event)
+{
+	struct effect effect = {0};
+	uint32_t reason;
+
+	if (event->kind == KIND_INVALID || event->kind == KIND_FORWARDED) {
+		const struct sim_output output = {.key = event->key,
+						  .origin = ORIGIN_OUT,
+						  .value_count = 2,
+						  .values = {event->number, event->kind}};
+
+		if (event->kind == KIND_INVALID) {
+			put_aside(event, LOG_DEAD_INVALID);
+		} else {
+			sim_model.processed++;
+			expect_output(0, &output);
+		}
+		return;
+	}
+	/* An event that has no room for its state is put aside before it can kill. */
+	if (event->kind == KIND_POISON &&
+	    (sim_model.states[0][event->key].count || sim_model.keys[0] < sim_plan.keys_max)) {
+		put_aside(event, LOG_DEAD_POISON);
+		return;
+	}
+	reason = run_functions(&effect, event);
+	for (uint32_t f = 0; f < SIM_FUNCTIONS_MAX; f++)
+		sim_model.functions[f].events += effect.calls[f];
+	if (reason) {
+		put_aside(event, reason);
+		return;
+	}
+	sim_model.processed++;
+	for (uint32_t f = 0; f < SIM_FUNCTIONS_MAX; f++) {
+		if (!effect.touched[f])
+			continue;
+		sim_model.keys[f] += !sim_model.states[f][event->key].count;
+		sim_model.states[f][event->key] = effect.states[f];
+	}
+	for (uint32_t i = 0; i < effect.output_count; i++) {
+		expect_output(effect.sinks[i], &effect.outputs[i]);
+		sim_model.functions[effect.functions[i]].outputs[0]++;
+	}
+}
