@@ -25,20 +25,26 @@
 #define LEFT_ENTRIES 8
 #define RIGHT_ENTRIES 100
 
+/* A Bloom filter takes a fresh number for a known one now and then: one of 50 when it is
+ * as full as here, by a seed that the kernel draws. More than this in 18 numbers happens
+ * once in some million runs. */
+#define MISTAKEN_MAX 3
+
 enum { FRESH, KNOWN, FULL, TOO_SHORT };
 
 static const struct kind {
 	const char *name;
 	enum bpf_map_type type;
 	bool bounded; /* says `full` of one more number than it has entries */
+	unsigned int mistaken_max;
 } kinds[] = {
-	{"map_array", BPF_MAP_TYPE_ARRAY, true},
-	{"map_cpu_array", BPF_MAP_TYPE_PERCPU_ARRAY, true},
-	{"map_hash", BPF_MAP_TYPE_HASH, true},
-	{"map_cpu_hash", BPF_MAP_TYPE_PERCPU_HASH, true},
-	{"map_lru", BPF_MAP_TYPE_LRU_HASH, false},
-	{"map_lpm", BPF_MAP_TYPE_LPM_TRIE, true},
-	{"map_bloom", BPF_MAP_TYPE_BLOOM_FILTER, false},
+	{"map_array", BPF_MAP_TYPE_ARRAY, true, 0},
+	{"map_cpu_array", BPF_MAP_TYPE_PERCPU_ARRAY, true, 0},
+	{"map_hash", BPF_MAP_TYPE_HASH, true, 0},
+	{"map_cpu_hash", BPF_MAP_TYPE_PERCPU_HASH, true, 0},
+	{"map_lru", BPF_MAP_TYPE_LRU_HASH, false, 0},
+	{"map_lpm", BPF_MAP_TYPE_LPM_TRIE, true, 0},
+	{"map_bloom", BPF_MAP_TYPE_BLOOM_FILTER, false, MISTAKEN_MAX},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -66,9 +72,13 @@ static int run(struct harness *harness, unsigned int instance, uint32_t number)
 	return answer.output;
 }
 
+static unsigned int mistaken; /* fresh numbers that a kind took for known ones */
+
 static void expect(const struct kind *kind, const char *what, int expected, int output)
 {
-	if (output != expected)
+	if (expected == FRESH && output == KNOWN && mistaken < kind->mistaken_max)
+		mistaken++;
+	else if (output != expected)
 		fail_msg("%s, %s: output %d, expected %d", kind->name, what, output, expected);
 }
 
@@ -78,6 +88,7 @@ static void check_kind(const struct kind *kind)
 	struct harness *harness;
 	char object[128];
 
+	mistaken = 0;
 	snprintf(object, sizeof(object), "tests/netns/workflows/funcs/%s/%s.bpf.o", kind->name,
 		 kind->name);
 	instances[0] = instance_of("left", object, LEFT_ENTRIES);
