@@ -159,7 +159,8 @@ vm_share() {
 
 # vm_run ARCH ROOT SECONDS MEMORY_MIB CPUS: the guest, with what is in $VM (command,
 # trees). Output of the command on stdout; the kernel's in $VM/console. The exit
-# status of QEMU; what the command's was is in $VM/status.
+# status of QEMU; what the command's was is in $VM/status. To be called in the
+# background: it becomes what ends QEMU when it is ended itself.
 vm_run() {
 	local arch=$1 root=$2 seconds=$3 memory=$4 cpus=$5 machine image shares=() name where
 	image=$(find "$KERNEL/boot" "$KERNEL/lib/modules/$KERNEL_RELEASE" -name 'vmlinuz*' | head -n 1)
@@ -176,8 +177,8 @@ vm_run() {
 	done <"$VM/trees"
 	# An oops is a panic, a panic ends the guest.
 	# shellcheck disable=SC2046,SC2086
-	timeout --foreground -k 5 "$seconds" $machine $(vm_accelerator "$arch") -m "$memory" -smp "$cpus" \
-		-display none -nodefaults -no-reboot -kernel "$image" -initrd "$KERNEL/initrd" \
+	exec timeout --foreground -k 5 "$seconds" $machine $(vm_accelerator "$arch") -m "$memory" \
+		-smp "$cpus" -display none -nodefaults -no-reboot -kernel "$image" -initrd "$KERNEL/initrd" \
 		-append "console=$console panic=-1 oops=panic quiet nowatchdog mitigations=off random.trust_cpu=on" \
 		-serial "file:$VM/console" -device virtio-rng-pci -device virtio-serial-pci \
 		-chardev stdio,id=output,signal=off -device virtconsole,chardev=output "${shares[@]}" </dev/null
