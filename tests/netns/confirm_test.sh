@@ -23,24 +23,24 @@ load_drops() { faas load --netns "$GATEWAY" "$@" "$SCRATCH/drops"; }
 confirmed() {
 	network
 	load_drops
-	fails 0 faas update --confirm 2s "$SCRATCH/passes"
+	fails 0 faas update --confirm "$(stretched 2)s" "$SCRATCH/passes"
 	says 'ebpf-faas confirm'
 	fails 0 faas confirm gate
 	same "trial" null "$(trial)"
 	wait_for 5 no_guard || fail "the guard stays"
-	sleep 2.2 # no event tells that nothing happens
+	sleep "$(stretched 2).2" # no event tells that nothing happens
 	same "generation" 2 "$(generation)"
 }
 
 not_confirmed() {
 	network
 	load_drops
-	fails 0 faas update --confirm 1s "$SCRATCH/passes"
+	fails 0 faas update --confirm "$(stretched 1)s" "$SCRATCH/passes"
 	same "generation" 2 "$(generation)"
 	wait_for 5 is_generation 1 || fail "it does not go back"
 	wait_for 5 no_guard || fail "the guard stays" # it writes the history last
 	fails 0 faas history gate
-	says 'version "passes"  goes back: nobody confirmed it within 1 s'
+	says "version \"passes\"  goes back: nobody confirmed it within $(stretched 1) s"
 	says 'generation 1 .*version "drops"  runs again'
 	traffic --to 10.77.0.1:5005 --count 20
 	settle gate
@@ -71,8 +71,8 @@ load_confirmed() {
 session_ends() {
 	network
 	load_drops
-	setsid -w bash -c '"$1" update --confirm 2s "$2" & wait $!; kill -HUP 0; kill -KILL 0' - \
-		"$FAAS" "$SCRATCH/passes" >"$CASE/session" 2>&1 9<&- || true
+	setsid -w bash -c '"$1" update --confirm "$3" "$2" & wait $!; kill -HUP 0; kill -KILL 0' - \
+		"$FAAS" "$SCRATCH/passes" "$(stretched 2)s" >"$CASE/session" 2>&1 9<&- || true
 	same "generation" 2 "$(generation)"
 	[ -n "$(guards)" ] || fail "the guard went with the session"
 	wait_for 6 is_generation 1 || fail "it does not go back"
@@ -82,7 +82,7 @@ session_ends() {
 guard_killed() {
 	network
 	load_drops
-	fails 0 faas update --confirm 1s "$SCRATCH/passes"
+	fails 0 faas update --confirm "$(stretched 1)s" "$SCRATCH/passes"
 	# shellcheck disable=SC2046
 	kill -KILL $(guards)
 	fails 5 faas unload nothing-here

@@ -77,6 +77,10 @@ fails() {
 # says PATTERN: the output of the last `fails` has it (grep -E).
 says() { grep -qE -- "$1" "$CASE/output" || fail "the output does not say \"$1\""; }
 
+# stretched SECONDS: as many on a machine of today, TIME_FACTOR times as many on a slower
+# one. For times that the command is told, and bounds on what it took.
+stretched() { echo $(($1 * ${TIME_FACTOR:-1})); }
+
 # A gateway and a plant on one veth pair: gw0 (10.77.0.1, fd77::1) and plant0
 # (10.77.0.2, fd77::2).
 network() {
