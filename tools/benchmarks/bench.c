@@ -144,52 +144,109 @@ static void print_side(const char *side, const char *text, const struct bench_se
 	       unit, quantile(series, 0), quantile(series, 1), series->count, text);
 }
 
-bool bench_figure(const struct bench *bench, const char *figure, const char *ours_text,
+static bool is_met(enum bench_goal kind, double value, double goal)
+{
+	switch (kind) {
+	case BENCH_AT_MOST:
+		return value <= goal;
+	case BENCH_AT_LEAST:
+		return value >= goal;
+	case BENCH_EXACTLY:
+		return value == goal;
+	case BENCH_INFORMATION:
+		return true;
+	}
+	return false;
+}
+
+static void print_json(const struct bench *bench, const struct plot_figure *figure)
+{
+	printf("{\"bench\": \"%s\", \"figure\": \"%s\", \"ours\": %.6g, ", bench->name,
+	       figure->name, figure->sides[0].median);
+	if (figure->side_count > 1)
+		printf("\"peer\": %.6g, ", figure->sides[1].median);
+	printf("\"unit\": \"%s\", ", figure->unit);
+	if (figure->side_count > 1)
+		printf("\"ratio\": %.4g, ", figure->ratio);
+	if (figure->kind == BENCH_INFORMATION)
+		printf("\"goal\": null, \"met\": null}\n");
+	else
+		printf("\"goal\": %g, \"goal_of\": \"%s\", \"met\": %s}\n", figure->goal,
+		       figure->absolute ? "ours" : "ratio", figure->met ? "true" : "false");
+}
+
+static void print_end(const struct plot_figure *figure)
+{
+	static const char *const words[] = {"at most", "at least", "exactly"};
+
+	printf("  ");
+	if (figure->side_count > 1)
+		printf("ratio %.3f, ", figure->ratio);
+	if (figure->kind == BENCH_INFORMATION)
+		printf("for information\n");
+	else
+		printf("goal %s %g%s%s: %s\n", words[figure->kind], figure->goal,
+		       figure->absolute ? " " : "", figure->absolute ? figure->unit : "",
+		       figure->met ? "met" : "NOT MET");
+}
+
+/* Finish a figure whose words and goal stand, print it and keep it for the picture. */
+static bool print_figure(const struct bench *bench, struct plot_figure *figure,
+			 const char *ours_text, const struct bench_series *ours,
+			 const char *peer_text, const struct bench_series *peer)
+{
+	double own = bench_median(ours), other = peer ? bench_median(peer) : 0;
+
+	figure->sides[0] = plot_side(ours_text, ours);
+	if (peer)
+		figure->sides[1] = plot_side(peer_text, peer);
+	figure->side_count = peer ? 2 : 1;
+	figure->ratio = other != 0 ? own / other : own;
+	figure->met = is_met(figure->kind, figure->absolute ? own : figure->ratio, figure->goal);
+	if (plot.count < PLOT_FIGURES_MAX)
+		plot.figures[plot.count++] = *figure;
+	if (bench->json) {
+		print_json(bench, figure);
+	} else {
+		printf("%s: %s\n", bench->name, figure->name);
+		print_side("ours", ours_text, ours, figure->unit);
+		if (peer)
+			print_side("peer", peer_text, peer, figure->unit);
+		print_end(figure);
+	}
+	fflush(stdout);
+	return figure->met;
+}
+
+static struct plot_figure name_figure(const char *name, const char *unit, enum bench_goal kind,
+				      double goal)
+{
+	struct plot_figure figure = {.kind = kind, .goal = goal};
+
+	snprintf(figure.name, sizeof(figure.name), "%s", name);
+	snprintf(figure.unit, sizeof(figure.unit), "%s", unit);
+	return figure;
+}
+
+bool bench_figure(const struct bench *bench, const char *name, const char *ours_text,
 		  const struct bench_series *ours, const char *peer_text,
 		  const struct bench_series *peer, const char *unit, enum bench_goal kind,
 		  double goal)
 {
-	static const char *const words[] = {"at most", "at least", "exactly"};
-	double own = bench_median(ours), other = bench_median(peer);
-	double ratio = other != 0 ? own / other : own;
-	bool met = kind == BENCH_AT_MOST    ? ratio <= goal
-		   : kind == BENCH_AT_LEAST ? ratio >= goal
-		   : kind == BENCH_EXACTLY  ? ratio == goal
-					    : true;
+	struct plot_figure figure = name_figure(name, unit, kind, goal);
 
-	if (plot.count < PLOT_FIGURES_MAX) {
-		struct plot_figure *one = &plot.figures[plot.count++];
+	return print_figure(bench, &figure, ours_text, ours, peer_text, peer);
+}
 
-		snprintf(one->name, sizeof(one->name), "%s", figure);
-		snprintf(one->unit, sizeof(one->unit), "%s", unit);
-		one->sides[0] = plot_side(ours_text, ours);
-		one->sides[1] = plot_side(peer_text, peer);
-		one->side_count = 2;
-		one->kind = kind;
-		one->goal = goal;
-		one->ratio = ratio;
-		one->met = met;
-	}
-	if (bench->json) {
-		printf("{\"bench\": \"%s\", \"figure\": \"%s\", \"ours\": %.6g, \"peer\": %.6g, "
-		       "\"unit\": \"%s\", \"ratio\": %.4g, ",
-		       bench->name, figure, own, other, unit, ratio);
-		if (kind == BENCH_INFORMATION)
-			printf("\"goal\": null, \"met\": null}\n");
-		else
-			printf("\"goal\": %g, \"met\": %s}\n", goal, met ? "true" : "false");
-	} else {
-		printf("%s: %s\n", bench->name, figure);
-		print_side("ours", ours_text, ours, unit);
-		print_side("peer", peer_text, peer, unit);
-		if (kind == BENCH_INFORMATION)
-			printf("  ratio %.3f, for information\n", ratio);
-		else
-			printf("  ratio %.3f, goal %s %g: %s\n", ratio, words[kind], goal,
-			       met ? "met" : "NOT MET");
-	}
-	fflush(stdout);
-	return met;
+bool bench_limit(const struct bench *bench, const char *name, const char *ours_text,
+		 const struct bench_series *ours, const char *peer_text,
+		 const struct bench_series *peer, const char *unit, enum bench_goal kind,
+		 double goal)
+{
+	struct plot_figure figure = name_figure(name, unit, kind, goal);
+
+	figure.absolute = true;
+	return print_figure(bench, &figure, ours_text, ours, peer_text, peer);
 }
 
 void bench_beside(const struct bench *bench, const char *text, const struct bench_series *series)

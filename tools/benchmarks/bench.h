@@ -47,6 +47,15 @@ bool bench_figure(const struct bench *bench, const char *figure, const char *our
 		  double goal);
 
 /**
+ * As bench_figure, with the goal for our median itself. @p peer may be NULL: there is
+ * nothing to compare with, and nothing stands beside it.
+ */
+bool bench_limit(const struct bench *bench, const char *figure, const char *ours_text,
+		 const struct bench_series *ours, const char *peer_text,
+		 const struct bench_series *peer, const char *unit, enum bench_goal kind,
+		 double goal);
+
+/**
  * Another way to do what the figure printed last is about, beside ours and the peer:
  * without a goal, for the picture and the table.
  */

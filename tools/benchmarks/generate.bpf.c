@@ -4,29 +4,63 @@
  * sooner than one gap after the one before. Pacing is in here because a run of
  * live frames takes tens of milliseconds to begin: it must be one long run.
  */
+#include <stdbool.h>
+
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
 
-#define SPINS_MAX 4096
+#define LOOKS_MAX (1 << 16)
+/* Of a frame without options: IPv4 source address, UDP checksum, payload. */
+#define SOURCE_OFFSET 26
+#define CHECKSUM_OFFSET 40
+#define PAYLOAD_OFFSET 42
 
-__u64 gap_ns = 0; /* 0: as fast as it goes */
-__u64 due_ns = 0;
+/* Written by user space as one: struct tier_pace, then due_ns. */
+struct {
+	__u64 gap_ns; /* 0: as fast as it goes */
+	__u64 stamp;  /* 1: the time goes into the first 8 bytes of the payload */
+	__u64 keys;   /* source addresses 10.128.0.0 + 0..keys-1 take turns; 0: the frame's own */
+	__u64 due_ns;
+	__u64 sent;
+} pace = {0};
+
+static long look(__u32 index, void *context)
+{
+	return bpf_ktime_get_ns() >= *(__u64 *)context;
+}
+
+static void wait_for_turn(void)
+{
+	__u64 now_ns = bpf_ktime_get_ns(), due_ns = pace.due_ns;
+
+	/* Behind by more than a moment: begin anew instead of catching up. */
+	if (!due_ns || now_ns > due_ns + 1000000)
+		due_ns = now_ns;
+	if (now_ns < due_ns)
+		bpf_loop(LOOKS_MAX, look, &due_ns, 0);
+	pace.due_ns = due_ns + pace.gap_ns;
+}
 
 SEC("xdp")
 int generate(struct xdp_md *context)
 {
-	__u64 now_ns;
+	void *data = (void *)(long)context->data, *end = (void *)(long)context->data_end;
 
-	if (!gap_ns)
-		return XDP_TX;
-	now_ns = bpf_ktime_get_ns();
-	/* Behind by more than a moment: begin anew instead of catching up. */
-	if (!due_ns || now_ns > due_ns + 1000000)
-		due_ns = now_ns;
-	for (int i = 0; i < SPINS_MAX && now_ns < due_ns; i++)
-		now_ns = bpf_ktime_get_ns();
-	due_ns += gap_ns;
+	if (pace.gap_ns)
+		wait_for_turn();
+	if (data + PAYLOAD_OFFSET + 8 > end)
+		return XDP_DROP;
+	if (pace.keys) {
+		/* In no order that memory could guess. */
+		__u32 key = (__u32)((__u64)((__u32)pace.sent++ * 0x9e3779b1u) * pace.keys >> 32);
+
+		*(__u32 *)(data + SOURCE_OFFSET) = __builtin_bswap32(0x0a800000 + key);
+	}
+	if (pace.stamp) {
+		*(__u16 *)(data + CHECKSUM_OFFSET) = 0; /* none, as IPv4 allows */
+		*(__u64 *)(data + PAYLOAD_OFFSET) = bpf_ktime_get_ns();
+	}
 	return XDP_TX;
 }
 

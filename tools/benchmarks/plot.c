@@ -45,16 +45,6 @@ static bool has_line(const struct plot_figure *figure)
 	return figure->kind == BENCH_AT_MOST || figure->kind == BENCH_AT_LEAST;
 }
 
-/* "at most 1.1, not met" */
-static void print_goal(const struct plot_figure *figure, const char *met, FILE *out)
-{
-	static const char *const words[] = {"at most", "at least", "exactly"};
-
-	if (figure->kind != BENCH_INFORMATION)
-		fprintf(out, "%s %.3g%s", words[figure->kind], figure->goal,
-			figure->met ? met : ", not met");
-}
-
 /* ---- text -------------------------------------------------------------------- */
 
 /* Text in a file of markup, cut to @p chars. */
@@ -110,7 +100,22 @@ static void format_value(double value, const char *unit, char *ret, size_t bytes
 
 static double goal_value(const struct plot_figure *figure)
 {
-	return figure->sides[1].median * figure->goal;
+	return figure->absolute ? figure->goal : figure->sides[1].median * figure->goal;
+}
+
+/* "at most 1.1, not met" */
+static void print_goal(const struct plot_figure *figure, const char *met, FILE *out)
+{
+	static const char *const words[] = {"at most", "at least", "exactly"};
+	char goal[64];
+
+	if (figure->kind == BENCH_INFORMATION)
+		return;
+	if (figure->absolute)
+		format_value(figure->goal, figure->unit, goal, sizeof(goal));
+	else
+		snprintf(goal, sizeof(goal), "%.3g", figure->goal);
+	fprintf(out, "%s %s%s", words[figure->kind], goal, figure->met ? met : ", not met");
 }
 
 /* ---- scales ------------------------------------------------------------------ */
@@ -211,11 +216,13 @@ static double print_title(const char *title, const struct plot_figure *figure, d
 		fputc(*title == '_' ? ' ' : *title, out);
 	fprintf(out, "</text>\n");
 	if (figure) {
-		fprintf(out,
-			"<text class=\"small\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">ratio "
-			"%.3g%s",
-			WIDTH, y + ROW, figure->ratio,
-			figure->kind == BENCH_INFORMATION ? "" : ", goal ");
+		fprintf(out, "<text class=\"small\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">",
+			WIDTH, y + ROW);
+		if (figure->side_count > 1)
+			fprintf(out, "ratio %.3g%s", figure->ratio,
+				figure->kind == BENCH_INFORMATION ? "" : ", ");
+		if (figure->kind != BENCH_INFORMATION)
+			fprintf(out, "goal ");
 		print_goal(figure, ", met", out);
 		fprintf(out, "</text>\n");
 	}
@@ -473,7 +480,10 @@ static void print_row(const struct plot_figure *figure, FILE *out)
 
 	format_value(figure->sides[0].median, figure->unit, ours, sizeof(ours));
 	format_value(figure->sides[1].median, figure->unit, peer, sizeof(peer));
-	fprintf(out, "%s | %s | %.3g | ", ours, peer, figure->ratio);
+	if (figure->side_count > 1)
+		fprintf(out, "%s | %s | %.3g | ", ours, peer, figure->ratio);
+	else
+		fprintf(out, "%s | | | ", ours);
 	print_goal(figure, "", out);
 	fprintf(out, " |");
 }
@@ -510,7 +520,9 @@ static void print_line_table(const struct plot_figure *const *points, unsigned i
 
 	fprintf(out, "\n| `%.*s` | ours: ", (int)chars, last->name);
 	print_escaped(last->sides[0].text, PLOT_TEXT_BYTES, out);
-	fprintf(out, " | peer: ");
+	fprintf(out, " | ");
+	if (last->side_count > 1)
+		fprintf(out, "peer: ");
 	print_escaped(last->sides[1].text, PLOT_TEXT_BYTES, out);
 	fprintf(out, " | ratio | goal |");
 	for (unsigned int i = 2; i < last->side_count; i++) {
@@ -546,7 +558,8 @@ void plot_table(const struct plot *plot, FILE *out)
 		begun = true;
 		fprintf(out, "| ");
 		print_escaped(figure->sides[0].text, PLOT_TEXT_BYTES, out);
-		fprintf(out, ", against ");
+		if (figure->side_count > 1)
+			fprintf(out, ", against ");
 		print_escaped(figure->sides[1].text, PLOT_TEXT_BYTES, out);
 		fprintf(out, " | ");
 		print_row(figure, out);

@@ -27,7 +27,7 @@ struct plot_side {
 };
 
 /* sides[0] is ours, sides[1] the peer, others stand beside them. The goal is for
- * the ratio ours / peer. */
+ * the ratio ours / peer or, if it is absolute, for ours: then a peer may be missing. */
 struct plot_figure {
 	char name[64];
 	char unit[24];
@@ -35,6 +35,7 @@ struct plot_figure {
 	unsigned int side_count;
 	enum bench_goal kind;
 	double goal, ratio;
+	bool absolute;
 	bool met;
 };
 

@@ -110,6 +110,32 @@ static void test_lines_and_bars(void **state)
 	free(text);
 }
 
+/* A goal that is a value: in the figure's unit, and with no peer to compare with. */
+static void test_absolute(void **state)
+{
+	static struct plot plot = {.bench = "x", .rounds = 7, .count = 2};
+	char *text;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		plot.figures[i] = figure("cost", 3000, 6000, "ns");
+		plot.figures[i].absolute = true;
+		plot.figures[i].goal = 2500;
+		plot.figures[i].met = false;
+		plot.figures[i].side_count = 1 + i;
+	}
+	plot.figures[0].sides[1] = (struct plot_side){.text = ""};
+	text = written(&plot, plot_table);
+	assert_non_null(strstr(text, "| a &lt; b | 3 µs | | | at most 2.50 µs, not met |\n"));
+	assert_non_null(strstr(text, "against c &#124; d | 3 µs | 6 µs | 0.5 | at most 2.50 µs, "
+				     "not met |\n"));
+	free(text);
+	text = written(&plot, plot_svg);
+	assert_int_equal(count(text, "ratio"), 1);
+	assert_int_equal(count(text, ">goal 2.50 µs<"), 2);
+	free(text);
+}
+
 /* Nothing to divide by, nothing to scale by. */
 static void test_zeros(void **state)
 {
@@ -135,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_lines_and_bars),
+		cmocka_unit_test(test_absolute),
 		cmocka_unit_test(test_zeros),
 	};
 

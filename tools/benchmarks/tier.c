@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "tier.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <jansson.h>
+#include <linux/bpf.h>
+
+#include "bench.h"
+
+#define NETNS_SENDER "ef_bsend"
+#define NETNS_GATEWAY "ef_bgate"
+#define SETTLE_NS 300000000ull
+#define COMMAND_BYTES 2048
+
+/* What there is to clean up. */
+static bool made_network;
+static char loaded[TIER_WORKFLOWS_MAX][FAAS_NAME_BYTES];
+static unsigned int loaded_count;
+static pid_t owned;
+
+static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int shell(const char *format, ...)
+{
+	char command[COMMAND_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(command, sizeof(command), format, arguments);
+	va_end(arguments);
+	return system(command);
+}
+
+static void clean(void)
+{
+	if (owned > 0) {
+		kill(owned, SIGKILL);
+		waitpid(owned, NULL, 0);
+	}
+	for (unsigned int i = 0; i < loaded_count; i++)
+		shell("%s/ebpf-faas unload --now %s >/dev/null 2>&1", TEST_BUILD, loaded[i]);
+	if (made_network)
+		shell("ip netns del " NETNS_SENDER "; ip netns del " NETNS_GATEWAY);
+}
+
+void tier_own_process(pid_t pid)
+{
+	owned = pid;
+}
+
+void tier_disown(void)
+{
+	owned = 0;
+	loaded_count = 0;
+	made_network = false;
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+static void make_pair(const char *sender, const char *gateway, int net)
+{
+	int status = shell(
+		"set -e; ip link add %s netns " NETNS_SENDER " address 02:00:00:00:00:01 type veth "
+		"peer name %s netns " NETNS_GATEWAY " address 02:00:00:00:00:02; "
+		"ip -n " NETNS_SENDER " addr add 10.77.%d.1/24 dev %s; "
+		"ip -n " NETNS_GATEWAY " addr add 10.77.%d.2/24 dev %s; "
+		"ip -n " NETNS_SENDER " link set %s up; ip -n " NETNS_GATEWAY " link set %s up; "
+		"ip netns exec " NETNS_GATEWAY " ethtool -K %s gro on >/dev/null",
+		sender, gateway, net, sender, net, gateway, sender, gateway, gateway);
+
+	if (status)
+		bench_die("making a veth pair failed");
+}
+
+static void enter(const char *netns)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", netns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		bench_die("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+void tier_enter_gateway(void)
+{
+	enter(NETNS_GATEWAY);
+}
+
+void tier_make_network(void)
+{
+	atexit(clean);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	if (shell("ip netns add " NETNS_SENDER) || shell("ip netns add " NETNS_GATEWAY))
+		bench_die("making network namespaces failed");
+	made_network = true;
+	make_pair("ef_b0", "ef_b1", 0);
+	make_pair("ef_p0", "ef_p1", 1);
+}
+
+/* Process id of the worker, and the workflow's slot. */
+static pid_t worker_pid(const char *name, uint32_t *ret_slot)
+{
+	char command[COMMAND_BYTES];
+	json_t *status;
+	FILE *pipe;
+	pid_t pid;
+
+	snprintf(command, sizeof(command), TEST_BUILD "/ebpf-faas status --json %s", name);
+	pipe = popen(command, "re");
+	status = pipe ? json_loadf(pipe, 0, NULL) : NULL;
+	pid = (pid_t)json_integer_value(json_object_get(json_object_get(status, "worker"), "pid"));
+	*ret_slot = (uint32_t)json_integer_value(json_object_get(status, "slot"));
+	json_decref(status);
+	if (pipe)
+		pclose(pipe);
+	return pid;
+}
+
+static void find_worker(struct tier_workflow *workflow)
+{
+	cpu_set_t core;
+	char path[128];
+	int fd;
+
+	CPU_ZERO(&core);
+	CPU_SET(TIER_CONSUMER_CORE, &core);
+	if (sched_setaffinity(workflow->worker, sizeof(core), &core))
+		bench_die("pinning the worker: %s", strerror(errno));
+	snprintf(path, sizeof(path), FAAS_RUN_WORKFLOWS "/%s/worker.page", workflow->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	workflow->page = mmap(NULL, WORKER_PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	if (workflow->page == MAP_FAILED)
+		bench_die("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+void tier_load(const char *yaml, const char *name, const char *const sets[],
+	       struct tier_workflow *ret)
+{
+	char options[COMMAND_BYTES / 2] = "";
+	char path[128];
+	size_t used = 0;
+
+	for (size_t i = 0; sets && sets[i] && used < sizeof(options); i++)
+		used += (size_t)snprintf(options + used, sizeof(options) - used, " --set '%s'",
+					 sets[i]);
+	*ret = (struct tier_workflow){.meters = -1};
+	snprintf(ret->name, sizeof(ret->name), "%s", name);
+	if (loaded_count == TIER_WORKFLOWS_MAX)
+		bench_die("too many workflows");
+	snprintf(loaded[loaded_count++], FAAS_NAME_BYTES, "%s", name);
+	if (shell("%s/ebpf-faas load --netns " NETNS_GATEWAY " --funcs %s/tools/benchmarks/funcs "
+		  "--set workflow=%s%s %s/tools/benchmarks/%s.yaml >/dev/null",
+		  TEST_BUILD, TEST_SOURCE, name, options, TEST_SOURCE, yaml))
+		bench_die("loading tools/benchmarks/%s.yaml failed", yaml);
+	ret->worker = worker_pid(name, &ret->slot);
+	if (ret->worker > 0)
+		find_worker(ret);
+	snprintf(path, sizeof(path), FAAS_PIN_WORKFLOWS "/%s/" FAAS_PIN_METERS, name);
+	ret->meters = bpf_obj_get(path);
+	if (ret->meters < 0)
+		bench_die("%s: %s", path, strerror(errno));
+}
+
+void tier_make_generator(struct tier_network *ret)
+{
+	struct bpf_object *object = bpf_object__open_file(TEST_BUILD "/bench/generate.bpf.o", NULL);
+
+	if (!object || bpf_object__load(object))
+		bench_die("the generator: %s", strerror(errno));
+	ret->generator = bpf_program__fd(bpf_object__find_program_by_name(object, "generate"));
+	ret->generator_data = bpf_object__find_map_fd_by_name(object, ".bss");
+	if (ret->generator_data < 0)
+		bench_die("the generator has no variables");
+	ret->slot_counters = bpf_obj_get(FAAS_PIN_ROOT "/" FAAS_PIN_SLOT_COUNTERS);
+	if (ret->slot_counters < 0)
+		bench_die("the root's counters: %s", strerror(errno));
+	enter(NETNS_SENDER);
+	ret->ours_ifindex = if_nametoindex("ef_b0");
+	ret->peer_ifindex = if_nametoindex("ef_p0");
+	bench_pin(TIER_GENERATOR_CORE);
+}
+
+void tier_frame(bool peer, uint16_t port, struct frame *ret)
+{
+	static const uint8_t from[6] = {2, 0, 0, 0, 0, 1}, to[6] = {2, 0, 0, 0, 0, 2};
+	static const uint8_t payload[TIER_PAYLOAD_BYTES];
+
+	frame_build(&(struct frame_spec){.source_mac = from,
+					 .destination_mac = to,
+					 .source = peer ? "10.77.1.1" : "10.77.0.1",
+					 .destination = peer ? "10.77.1.2" : "10.77.0.2",
+					 .destination_port = port,
+					 .payload = payload,
+					 .payload_bytes = TIER_PAYLOAD_BYTES},
+		    ret);
+}
+
+void tier_send(const struct tier_network *network, bool peer, const struct frame *frame,
+	       uint32_t count, uint32_t batch)
+{
+	struct xdp_md context = {.data_end = frame->bytes,
+				 .ingress_ifindex =
+					 peer ? network->peer_ifindex : network->ours_ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
+		    .data_size_in = frame->bytes, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = (int)count,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = batch);
+
+	if (bpf_prog_test_run_opts(network->generator, &options) || interrupted)
+		bench_die("live frames: %s", interrupted ? "interrupted" : strerror(errno));
+}
+
+void tier_set_pace(const struct tier_network *network, const struct tier_pace *pace)
+{
+	struct {
+		struct tier_pace pace;
+		uint64_t due_ns, sent;
+	} values = {.pace = *pace};
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(network->generator_data, &zero, &values, BPF_ANY))
+		bench_die("pacing the generator: %s", strerror(errno));
+}
+
+uint64_t tier_matched(const struct tier_network *network, const struct tier_workflow *workflow)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct faas_slot_counters *each = calloc((size_t)cpus, sizeof(*each));
+	uint64_t sum = 0;
+
+	if (!each || bpf_map_lookup_elem(network->slot_counters, &workflow->slot, each))
+		bench_die("reading slot counters: %s", strerror(errno));
+	for (int cpu = 0; cpu < cpus; cpu++)
+		sum += each[cpu].matched;
+	free(each);
+	return sum;
+}
+
+struct faas_meters tier_meters(const struct tier_workflow *workflow)
+{
+	struct bpf_map_info info = {0};
+	uint32_t info_bytes = sizeof(info), zero = 0;
+	int cpus = libbpf_num_possible_cpus();
+	struct faas_meters sum = {0};
+	size_t stride;
+	uint8_t *each;
+
+	if (bpf_obj_get_info_by_fd(workflow->meters, &info, &info_bytes))
+		bench_die("meters: %s", strerror(errno));
+	stride = (info.value_size + 7) & ~7u;
+	each = calloc((size_t)cpus, stride);
+	if (!each || bpf_map_lookup_elem(workflow->meters, &zero, each))
+		bench_die("reading meters: %s", strerror(errno));
+	for (int cpu = 0; cpu < cpus; cpu++)
+		for (size_t i = 0; i < sizeof(sum) / 8; i++)
+			((uint64_t *)&sum)[i] +=
+				((const uint64_t *)(void *)(each + (size_t)cpu * stride))[i];
+	free(each);
+	return sum;
+}
+
+struct page_counters tier_counters(const struct tier_workflow *workflow)
+{
+	struct page_counters counters;
+
+	if (worker_page_read(workflow->page, &counters))
+		bench_die("the worker's page does not hold still");
+	return counters;
+}
+
+uint64_t tier_cpu_ns(pid_t pid)
+{
+	unsigned long long run_ns = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%llu", &run_ns) != 1)
+		bench_die("%s: the process is gone", path);
+	fclose(file);
+	return run_ns;
+}
+
+uint64_t tier_settle(uint64_t (*count)(const void *), const void *context)
+{
+	uint64_t last = count(context), moved = bench_now_ns();
+
+	while (bench_now_ns() - moved < SETTLE_NS) {
+		uint64_t now = count(context);
+
+		if (now != last) {
+			last = now;
+			moved = bench_now_ns();
+		}
+	}
+	return moved;
+}
