@@ -20,6 +20,16 @@ static void same(const char *what, uint64_t wanted, uint64_t found)
 		sim_fail("%s: %" PRIu64 ", should be %" PRIu64, what, found, wanted);
 }
 
+/* Timers that fired, by what the sinks' files say. */
+static uint32_t fired, fired_dead, timer_failures;
+
+static void check_timers(const struct page_counters *counters)
+{
+	same("timers processed", fired, counters->timers);
+	same("timers dead-lettered", fired_dead, counters->timers_dead);
+	same("outputs of timers", fired, counters->functions[0].outputs[1]);
+}
+
 static void check_counters(void)
 {
 	struct page_counters counters;
@@ -33,11 +43,16 @@ static void check_counters(void)
 	for (uint32_t i = 0; i < sim_bundle->user_count; i++) {
 		const struct page_function_counters *wanted = &sim_model.functions[i];
 
-		same("calls of a function", wanted->events, counters.functions[i].events);
-		same("errors of a function", wanted->errors, counters.functions[i].errors);
+		same("calls of a function", wanted->events + (i ? 0 : fired + timer_failures),
+		     counters.functions[i].events);
+		same("errors of a function", wanted->errors + (i ? 0 : timer_failures),
+		     counters.functions[i].errors);
 		same("outputs of a function", wanted->outputs[0], counters.functions[i].outputs[0]);
 	}
-	same("sequence", counters.processed + counters.dead_lettered, counters.sequence);
+	same("sequence",
+	     counters.processed + counters.dead_lettered + counters.timers + counters.timers_dead,
+	     counters.sequence);
+	check_timers(&counters);
 }
 
 static void check_ring(void)
@@ -50,6 +65,33 @@ static void check_ring(void)
 	same("bytes released without a record", 0, page->skipped_bytes);
 }
 
+/* Which timers of a key fired, by the number of the event that armed them. */
+static uint8_t firings[SIM_KEYS_MAX][SIM_EVENTS_MAX + 1];
+static uint32_t dead_timers[SIM_KEYS_MAX];
+
+/* A timer may be moved on before it fires, but the last one has to. */
+static void check_timer_state(uint32_t key, const struct sim_chain *state)
+{
+	enum sim_timer last = workflow_timer(state->count);
+	uint64_t lines = 0, bad = 0;
+
+	if (last == TIMER_NONE || last == TIMER_FIRES)
+		same("firings of the last timer of a key", last == TIMER_FIRES,
+		     firings[key][state->count]);
+	/* A letter has the key and not the state. */
+	for (uint64_t i = 1; i <= state->count; i++)
+		bad += workflow_timer(i) == TIMER_FAILS || workflow_timer(i) == TIMER_CRASHES;
+	if (dead_timers[key] > bad || (dead_timers[key] == 0 && last > TIMER_FIRES))
+		sim_fail("dead letters: %u timers of key %u, not more than %" PRIu64
+			 " can be, and the last one %s",
+			 dead_timers[key], key, bad, last > TIMER_FIRES ? "has to" : "need not");
+	for (uint64_t i = 1; i <= state->count; i++)
+		lines += firings[key][i] && workflow_timer(i) == TIMER_FIRES;
+	same("firings in a state", lines, state->fired);
+	if (workflow_timer(state->count) == TIMER_FIRES)
+		same("the deadline in a state", 0, state->due_ns);
+}
+
 static void check_states(void)
 {
 	for (uint32_t f = 0; f < sim_bundle->user_count; f++) {
@@ -58,7 +100,7 @@ static void check_states(void)
 		struct state_shape shape = {
 			.keys_max = description->state_keys,
 			.key_bytes = state_key_bytes(sim_bundle, f),
-			.value_bytes = description->state_bytes,
+			.value_bytes = state_value_bytes(description),
 			.value_version = description->state_version,
 		};
 		struct state_table table;
@@ -80,12 +122,13 @@ static void check_states(void)
 				sim_fail("key %u of function %u is not there", k, f);
 			same("events in a state", wanted->count, found->count);
 			same("a state", wanted->hash, found->hash);
-			same("check of a state", wanted->check, found->check);
+			if (!f)
+				check_timer_state(k, found);
 		}
 	}
 }
 
-/* ---- the sinks' files ------------------------------------------------------------------ */
+/* ---- the sinks' files ---- */
 
 /* The lines of a sink, over all files that it was turned over to, oldest first. */
 struct lines {
@@ -196,6 +239,61 @@ static void check_output(const struct lines *lines, const struct sim_output *wan
 	}
 }
 
+static uint64_t hex_number(const char *at, uint32_t bytes)
+{
+	uint64_t number = 0;
+
+	for (uint32_t i = 0; i < bytes; i++) {
+		unsigned int byte = 0;
+
+		(void)sscanf(at + 2 * (size_t)i, "%2x", &byte);
+		number |= (uint64_t)byte << 8 * i;
+	}
+	return number;
+}
+
+static void note_firing(uint32_t key, uint64_t count, enum sim_timer as)
+{
+	if (key >= sim_plan.keys || !count || count > sim_model.states[0][key].count)
+		sim_fail("a timer of key %u, count %" PRIu64, key, count);
+	if (workflow_timer(count) != as)
+		sim_fail("the timer of count %" PRIu64 " of key %u did not do as it should", count,
+			 key);
+	if (firings[key][count]++)
+		sim_fail("the timer of count %" PRIu64 " of key %u fired twice", count, key);
+}
+
+static void check_idle(const struct lines *lines)
+{
+	const char *at = behind(lines, "\"key\":\"10.20.0.");
+	uint32_t key = (uint32_t)number_at(&at) - 1;
+	uint64_t count;
+
+	at = behind(lines, "\"count\":");
+	count = number_at(&at);
+	note_firing(key, count, TIMER_FIRES);
+	at = behind(lines, "\"hash\":");
+	same("the state that a timer was given", sim_model.hashes[key][count], number_at(&at));
+	fired++;
+}
+
+/* Whether it is that of a timer: then the event's key is the last of its bytes. */
+static bool check_timer_letter(const struct lines *lines)
+{
+	const char *at = behind(lines, "\"event\":\"");
+	uint32_t key;
+
+	if (hex_number(at + 2 * offsetof(struct faas_event, origin), 2) != FAAS_ORIGIN_TIMER)
+		return false;
+	key = (uint32_t)hex_number(at + 2 * (FAAS_EVENT_KEY_OFFSET + 15), 1) - 1;
+	if (key >= sim_plan.keys)
+		sim_fail("dead letters: a timer of no key: %s", lines->line);
+	dead_timers[key]++;
+	fired_dead++;
+	timer_failures += strstr(lines->line, "\"reason\":\"error\"") != NULL;
+	return true;
+}
+
 static void check_letter(const struct lines *lines, const struct sim_letter *wanted)
 {
 	static const char *const reasons[] = {
@@ -204,15 +302,9 @@ static void check_letter(const struct lines *lines, const struct sim_letter *wan
 		[LOG_DEAD_LIMIT] = "limit",
 	};
 	const char *at = behind(lines, "\"event\":\"");
-	uint64_t number = 0;
+	/* The event begins with its number. */
+	uint64_t number = hex_number(at, 8);
 
-	/* The event begins with its number, in little-endian bytes. */
-	for (uint32_t i = 0; i < 8; i++) {
-		unsigned int byte = 0;
-
-		(void)sscanf(at + 2 * (size_t)i, "%2x", &byte);
-		number |= (uint64_t)byte << 8 * i;
-	}
 	if (number != wanted->number)
 		sim_fail("dead letters: event %" PRIu64 ", should be %" PRIu64, number,
 			 wanted->number);
@@ -231,9 +323,15 @@ static void check_sink(uint32_t sink)
 
 	lines_open(&lines, sink);
 	while (lines_next(&lines)) {
+		check_id(&lines, last);
+		if (sink == SIM_SINK_IDLE) {
+			check_idle(&lines);
+			continue;
+		}
+		if (sink == SIM_SINKS && check_timer_letter(&lines))
+			continue;
 		if (count == wanted)
 			sim_fail("sink %u: more lines than %u: %s", sink, wanted, lines.line);
-		check_id(&lines, last);
 		if (sink == SIM_SINKS)
 			check_letter(&lines, &sim_model.letters[count++]);
 		else
@@ -244,9 +342,12 @@ static void check_sink(uint32_t sink)
 
 void check_all(void)
 {
+	fired = fired_dead = timer_failures = 0;
+	memset(firings, 0, sizeof(firings));
+	memset(dead_timers, 0, sizeof(dead_timers));
+	for (uint32_t i = 0; i <= SIM_SINKS; i++)
+		check_sink(i);
 	check_counters();
 	check_ring();
 	check_states();
-	for (uint32_t i = 0; i <= SIM_SINKS; i++)
-		check_sink(i);
 }

@@ -193,3 +193,16 @@ bool kernel_is_idle(void)
 			return false;
 	return true;
 }
+
+uint32_t kernel_waiting(void)
+{
+	uint32_t count = 0;
+
+	for (uint64_t position = *consumer(); position < *producer();) {
+		uint32_t length = *header(position);
+
+		count += !(length & RING_DISCARD_BIT);
+		position += ring_record_span(length);
+	}
+	return count;
+}

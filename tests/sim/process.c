@@ -62,6 +62,7 @@ static void begin(void)
 void process_start(struct sim_process *process)
 {
 	process->arena_used = 0;
+	process->stalled = 0;
 	process->state = SIM_READY;
 	process->ended = false;
 	process->fresh = true;
@@ -122,7 +123,7 @@ void sim_die(int signal)
 	abort();
 }
 
-/* ---- memory that goes with the process ----------------------------------------- */
+/* ---- memory that goes with the process ---- */
 
 static void *allocate(size_t alignment, size_t bytes)
 {
@@ -163,6 +164,19 @@ void __wrap_free(void *at)
 		__real_free(at);
 }
 
+/* A place in the code, as a number that differs from run to run in nothing but
+ * what is built. */
+static inline void step_at(const void *from)
+{
+	uint64_t offset = (uint64_t)((intptr_t)from - (intptr_t)&process_init);
+
+	if (!sim_budget)
+		return;
+	if ((offset * 0x9e3779b97f4a7c15ull) >> 56 == sim_plan.site)
+		sim_site();
+	sim_step();
+}
+
 /* A copy is as many steps as it has words, and may end behind any of them. */
 void *__wrap_memcpy(void *to, const void *from, size_t bytes);
 void *__wrap_memcpy(void *to, const void *from, size_t bytes)
@@ -170,6 +184,16 @@ void *__wrap_memcpy(void *to, const void *from, size_t bytes)
 	uint8_t *target = to;
 	const uint8_t *source = from;
 
+	/* The half of it, if it is to die here. */
+	if (sim_budget && bytes > 32) {
+		size_t part = bytes / 16 * 8;
+
+		(void)__real_memcpy(target, source, part);
+		target += part;
+		source += part;
+		bytes -= part;
+		step_at(__builtin_return_address(0));
+	}
 	while (sim_budget && bytes / 8 >= sim_budget) {
 		size_t part = 8 * (sim_budget - 1);
 
@@ -186,13 +210,13 @@ void *__wrap_memcpy(void *to, const void *from, size_t bytes)
 	return to;
 }
 
-/* ---- what -fsanitize=thread calls ------------------------------------------------ */
+/* ---- what -fsanitize=thread calls ---- */
 
 #define ACCESS(name, ...)                                                                          \
 	void name(__VA_ARGS__);                                                                    \
 	void name(__VA_ARGS__)                                                                     \
 	{                                                                                          \
-		sim_step();                                                                        \
+		step_at(__builtin_return_address(0));                                              \
 	}
 #define QUIET(name, ...)                                                                           \
 	void name(__VA_ARGS__);                                                                    \
@@ -236,13 +260,13 @@ QUIET(__tsan_atomic_signal_fence, int order)
 	uint##bits##_t __tsan_atomic##bits##_load(const volatile void *at, int order);             \
 	uint##bits##_t __tsan_atomic##bits##_load(const volatile void *at, int order)              \
 	{                                                                                          \
-		sim_step();                                                                        \
+		step_at(__builtin_return_address(0));                                              \
 		return *(const volatile uint##bits##_t *)at;                                       \
 	}                                                                                          \
 	void __tsan_atomic##bits##_store(volatile void *at, uint##bits##_t value, int order);      \
 	void __tsan_atomic##bits##_store(volatile void *at, uint##bits##_t value, int order)       \
 	{                                                                                          \
-		sim_step();                                                                        \
+		step_at(__builtin_return_address(0));                                              \
 		*(volatile uint##bits##_t *)at = value;                                            \
 	}                                                                                          \
 	uint##bits##_t __tsan_atomic##bits##_exchange(volatile void *at, uint##bits##_t value,     \
@@ -252,7 +276,7 @@ QUIET(__tsan_atomic_signal_fence, int order)
 	{                                                                                          \
 		uint##bits##_t last;                                                               \
                                                                                                    \
-		sim_step();                                                                        \
+		step_at(__builtin_return_address(0));                                              \
 		last = *(volatile uint##bits##_t *)at;                                             \
 		*(volatile uint##bits##_t *)at = value;                                            \
 		return last;                                                                       \
@@ -264,7 +288,7 @@ QUIET(__tsan_atomic_signal_fence, int order)
 	{                                                                                          \
 		uint##bits##_t last;                                                               \
                                                                                                    \
-		sim_step();                                                                        \
+		step_at(__builtin_return_address(0));                                              \
 		last = *(volatile uint##bits##_t *)at;                                             \
 		*(volatile uint##bits##_t *)at = (uint##bits##_t)(last + value);                   \
 		return last;                                                                       \

@@ -28,10 +28,11 @@
 #define SIM_KEYS_MAX 16
 #define SIM_EVENTS_MAX 400
 #define SIM_OUTPUTS_MAX (SIM_EVENTS_MAX * 16)
-#define SIM_SINKS 2 /* files; the dead letters' file comes after them */
+#define SIM_SINKS 3	/* files; the dead letters' file comes after them */
+#define SIM_SINK_IDLE 2 /* what timers emit */
 #define SIM_FUNCTIONS_MAX 2
 
-/* ---- what a run is like: made from its seed ------------------------------- */
+/* ---- what a run is like: made from its seed ---- */
 
 struct sim_plan {
 	uint32_t events, keys, keys_max, function_count;
@@ -47,14 +48,21 @@ struct sim_plan {
 	uint32_t write_errors; /* of 1000 writes to a sink's file */
 	uint32_t budget_max;   /* steps of a turn */
 	uint32_t renewals;     /* the workflow gets a new ring */
-	bool lossy;	       /* what finds the ring full is lost, and does not wait */
+	uint32_t site;	       /* of 256 kinds of places in the code; 256: none */
+	uint32_t site_kills;   /* of 1000 passes there: a death */
+	uint32_t site_stalls;  /* the same: nothing for some turns */
+	uint32_t pauses;       /* of 1000 turns: no event for some time */
+	uint32_t worker_class;
+	uint32_t timer_ns;  /* 0: the function has none */
+	uint32_t timer_bad; /* of its counts: so many lead to a failure or a crash; 0: none */
+	bool lossy;	    /* what finds the ring full is lost, and does not wait */
 };
 
 extern struct sim_plan sim_plan;
 void plan_make(uint64_t seed);
 void plan_print(void);
 
-/* ---- randomness and failing ----------------------------------------------- */
+/* ---- randomness and failing ---- */
 
 void sim_random_seed(uint64_t seed);
 uint64_t sim_random(void);
@@ -69,7 +77,7 @@ void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2), nore
 void sim_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 extern bool sim_verbose;
 
-/* ---- processes ------------------------------------------------------------- */
+/* ---- processes ---- */
 
 enum sim_state { SIM_GONE, SIM_READY, SIM_BLOCKED };
 
@@ -80,7 +88,7 @@ struct sim_process {
 	bool ended; /* by itself; its exit status and signal are: */
 	int status, signal;
 	uint64_t wake_ns; /* BLOCKED: until then at most; UINT64_MAX: for ever */
-	uint64_t steps;
+	uint32_t stalled; /* turns that it does not get */
 	uint8_t *stack, *arena;
 	uint64_t arena_used;
 	bool fresh;
@@ -100,6 +108,7 @@ void process_kill(struct sim_process *process);
 
 /* Called in a process. */
 void sim_pause(void);
+void sim_site(void); /* in world.c: chance may have plans for this place */
 void sim_block(uint64_t wake_ns);
 void sim_die(int signal) __attribute__((noreturn));
 static inline void sim_step(void)
@@ -108,7 +117,7 @@ static inline void sim_step(void)
 		sim_pause();
 }
 
-/* ---- files and descriptors -------------------------------------------------- */
+/* ---- files and descriptors ---- */
 
 enum sim_fd {
 	SIM_FD_FIRST = 1 << 20,
@@ -164,7 +173,7 @@ void system_remove_files(void);
 /* Path of a sink's file; SIM_SINKS: dead letters. */
 void system_sink_path(uint32_t sink, char *to, size_t bytes);
 
-/* ---- the kernel tier ---------------------------------------------------------- */
+/* ---- the kernel tier ---- */
 
 struct sim_kernel {
 	uint32_t made; /* events so far */
@@ -180,10 +189,11 @@ void kernel_reset(void);
 bool kernel_step(bool may_begin);
 bool kernel_is_idle(void); /* no reservation is open */
 void kernel_new_ring(void);
+uint32_t kernel_waiting(void); /* events in the ring that were not released */
 /* An array for ringview_identify and mmap. */
 void *kernel_ring_memory(uint64_t offset);
 
-/* ---- the workflow --------------------------------------------------------------- */
+/* ---- the workflow ---- */
 
 enum sim_kind {
 	KIND_USER,
@@ -203,7 +213,10 @@ struct sim_event {
 
 /* State of a key: hangs together, and depends on all events so far. */
 struct sim_chain {
-	uint64_t count, sum, hash, check;
+	uint64_t count, sum, hash;
+	uint64_t due_ns; /* when its timer should fire; 0: it is not armed */
+	uint64_t fired;
+	uint64_t check;
 };
 
 struct sim_output {
@@ -228,6 +241,8 @@ struct sim_model {
 	uint32_t output_count[SIM_SINKS];
 	struct sim_letter letters[SIM_EVENTS_MAX];
 	uint32_t letter_count;
+	/* The hash of each key at each count: what a timer that fired then must say. */
+	uint64_t hashes[SIM_KEYS_MAX][SIM_EVENTS_MAX + 1];
 };
 
 extern struct sim_model sim_model;
@@ -238,13 +253,17 @@ uint32_t workflow_event(const struct sim_event *event, void *to);
 void workflow_expect(const struct sim_event *event);
 void *workflow_symbol(uint32_t function, const char *name);
 void workflow_key(uint32_t key, uint8_t *to);
+/* What the timer does that an event armed which was number @p count of its key. */
+enum sim_timer { TIMER_NONE, TIMER_FIRES, TIMER_FAILS, TIMER_CRASHES };
+enum sim_timer workflow_timer(uint64_t count);
 
-/* ---- after a run ------------------------------------------------------------------ */
+/* ---- after a run ---- */
 
 void check_all(void);
 
 struct sim_totals {
-	uint64_t runs, events, kills_worker, kills_courier, kills_runtime, renewals, steps, lost;
+	uint64_t runs, events, kills_worker, kills_courier, kills_runtime, renewals, steps, lost,
+		timers, stalls;
 };
 
 extern struct sim_totals sim_totals;

@@ -26,6 +26,7 @@
 /* The clock's beginning, and what each look at it takes. */
 #define CLOCK_BEGIN_NS 1000000000000ull
 #define CLOCK_LOOK_NS 25
+#define CLOCK_LOOK_SPINNING_NS 2000
 #define WALL_OFFSET_NS 1700000000000000000ull
 
 #define OPEN_MAX_FILES 64
@@ -107,7 +108,7 @@ void system_reset(void)
 		at = give(at, SIM_FD_STATE + (int)i, state_file_bytes(sim_bundle, i));
 }
 
-/* ---- mappings and files --------------------------------------------------------- */
+/* ---- mappings and files ---- */
 
 int __real_fstat(int fd, struct stat *ret);
 int __wrap_fstat(int fd, struct stat *ret);
@@ -230,7 +231,7 @@ void system_courier_gone(void)
 		(void)__real_close(open_files[--open_count]);
 }
 
-/* ---- clocks and chance ------------------------------------------------------------ */
+/* ---- clocks and chance ---- */
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
@@ -238,7 +239,9 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
 	uint64_t now_ns;
 
 	sim_step();
-	sim_now_ns += CLOCK_LOOK_NS;
+	/* Who spins looks at it all the time. */
+	sim_now_ns +=
+		sim_plan.worker_class == WORKER_LATENCY ? CLOCK_LOOK_SPINNING_NS : CLOCK_LOOK_NS;
 	now_ns = sim_now_ns + (clock == CLOCK_REALTIME ? WALL_OFFSET_NS : 0);
 	ret->tv_sec = (time_t)(now_ns / 1000000000);
 	ret->tv_nsec = (long)(now_ns % 1000000000);
@@ -256,7 +259,7 @@ ssize_t __wrap_getrandom(void *to, size_t bytes, unsigned int flags)
 	return (ssize_t)bytes;
 }
 
-/* ---- the control socket -------------------------------------------------------------- */
+/* ---- the control socket ---- */
 
 ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags);
 ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags)
@@ -291,7 +294,7 @@ ssize_t __wrap_send(int fd, const void *data, size_t bytes, int flags)
 	return (ssize_t)bytes;
 }
 
-/* ---- waiting ----------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 void system_worker_gone(void)
 {
@@ -309,19 +312,30 @@ static bool ring_has_data(void)
 	return *consumer != *producer;
 }
 
+/* The first look polls: what is there already fires. */
+static void arm(void)
+{
+	if (sim_system.armed)
+		return;
+	sim_system.armed = true;
+	sim_system.ring_fired |= ring_has_data();
+	sim_system.control_fired |= sim_system.to_worker || sim_system.runtime_gone;
+}
+
+/* What is new, beside what fired before and was not cleared. */
 static bool take_fired(struct waiter *waiter)
 {
-	bool any = false;
+	bool ring, any;
 
 	/* A wakeup without data left to read makes no completion. */
-	waiter->fired[WAITER_RING] |= sim_system.ring_fired && ring_has_data();
+	ring = sim_system.ring_fired && ring_has_data();
+	any = ring || sim_system.space_fired || sim_system.control_fired;
+	waiter->fired[WAITER_RING] |= ring;
 	waiter->fired[WAITER_SPACE] |= sim_system.space_fired;
 	waiter->fired[WAITER_CONTROL] |= sim_system.control_fired;
 	sim_system.ring_fired = false;
 	sim_system.space_fired = false;
 	sim_system.control_fired = false;
-	for (unsigned int i = 0; i < WAITER_SOURCES; i++)
-		any |= waiter->fired[i];
 	return any;
 }
 
@@ -329,25 +343,24 @@ int __wrap_waiter_wait(struct waiter *waiter, int64_t timeout_ns);
 int __wrap_waiter_wait(struct waiter *waiter, int64_t timeout_ns)
 {
 	uint64_t until_ns = timeout_ns < 0 ? UINT64_MAX : sim_now_ns + (uint64_t)timeout_ns;
-	bool seen[WAITER_SOURCES];
 
 	sim_step();
-	if (!sim_system.armed) {
-		sim_system.armed = true;
-		sim_system.ring_fired |= ring_has_data();
-		sim_system.control_fired |= sim_system.to_worker || sim_system.runtime_gone;
-	}
-	/* What fired before and was not cleared does not end a wait. */
-	memcpy(seen, waiter->fired, sizeof(seen));
-	memset(waiter->fired, 0, sizeof(waiter->fired));
+	arm();
 	while (!take_fired(waiter) && sim_now_ns < until_ns)
 		sim_block(until_ns);
-	for (unsigned int i = 0; i < WAITER_SOURCES; i++)
-		waiter->fired[i] |= seen[i];
 	return 0;
 }
 
-/* ---- shared objects -------------------------------------------------------------------------- */
+int __wrap_waiter_look(struct waiter *waiter, bool *ret_fired);
+int __wrap_waiter_look(struct waiter *waiter, bool *ret_fired)
+{
+	sim_step();
+	arm();
+	*ret_fired = take_fired(waiter);
+	return 0;
+}
+
+/* ---- shared objects ---- */
 
 void *__wrap_dlopen(const char *path, int flags);
 void *__wrap_dlopen(const char *path, int flags)
@@ -374,4 +387,11 @@ char *__wrap_dlerror(void)
 	static char text[] = "not in the simulation";
 
 	return text;
+}
+
+int __wrap_sched_yield(void);
+int __wrap_sched_yield(void)
+{
+	sim_step();
+	return 0;
 }

@@ -90,6 +90,13 @@ void plan_make(uint64_t seed)
 		.budget_max = one_of(400, 4000, 20000),
 		.renewals = sim_below(4) ? 0 : between(1, 3),
 		.lossy = sim_below(4) == 0,
+		.site = sim_below(3) ? sim_below(256) : 256,
+		.site_kills = one_of(0, 20, 200),
+		.site_stalls = one_of(0, 20, 200),
+		.pauses = one_of(0, 0, 2),
+		.worker_class = sim_below(3) ? WORKER_THROUGHPUT : one_of(0, 1, 2),
+		.timer_ns = sim_below(2) ? 1000u << sim_below(16) : 0,
+		.timer_bad = one_of(0, 0, 5),
 	};
 	sim_plan.courier_turns = between(20, 1000 - sim_plan.producing - 60);
 }
@@ -101,14 +108,16 @@ void plan_print(void)
 		"pages "
 		"log=%u*%u rotate=%u\n# failing=%u poison=%u invalid=%u forwarded=%u discarded=%u "
 		"kills=%u,%u,%u producing=%u courier=%u write_errors=%u budget=%u renewals=%u "
-		"lossy=%d\n",
+		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u\n",
 		sim_plan.events, sim_plan.keys, sim_plan.keys_max, sim_plan.function_count,
 		sim_plan.every, sim_plan.copies, sim_plan.payload_max, sim_plan.ring_pages,
 		sim_plan.segment_count, sim_plan.segment_bytes, sim_plan.rotate_bytes,
 		sim_plan.failing, sim_plan.poison, sim_plan.invalid, sim_plan.forwarded,
 		sim_plan.discarded, sim_plan.kills, sim_plan.point_kills, sim_plan.kills_max,
 		sim_plan.producing, sim_plan.courier_turns, sim_plan.write_errors,
-		sim_plan.budget_max, sim_plan.renewals, sim_plan.lossy);
+		sim_plan.budget_max, sim_plan.renewals, sim_plan.lossy, sim_plan.site,
+		sim_plan.site_kills, sim_plan.site_stalls, sim_plan.pauses, sim_plan.worker_class,
+		sim_plan.timer_ns, sim_plan.timer_bad);
 }
 
 /* ---- failing ---- */
@@ -234,9 +243,9 @@ static int run_many(uint64_t first, uint64_t runs)
 	}
 	printf("# %" PRIu64 " runs, %" PRIu64 " events (%" PRIu64 " lost in full rings), %" PRIu64
 	       " steps, %" PRIu64 " new rings\n# deaths: worker %" PRIu64 ", courier %" PRIu64
-	       ", runtime %" PRIu64 "\n",
+	       ", runtime %" PRIu64 "; %" PRIu64 " stalls\n",
 	       totals.runs, totals.events, totals.lost, totals.steps, totals.renewals,
-	       totals.kills_worker, totals.kills_courier, totals.kills_runtime);
+	       totals.kills_worker, totals.kills_courier, totals.kills_runtime, totals.stalls);
 	print_points(reports, jobs);
 	printf("%sok 1 - state, outputs and ledger are those of a run without faults\n1..1\n",
 	       failed ? "not " : "");

@@ -5,6 +5,7 @@
  *	source (kernel) -> chain -> archive        total: each so many events, some copies
  *	                   chain -> relay -> second
  *	source (kernel) -> archive                 events that are only passed on
+ *	                   chain -> idle           no event of its key for some time (a timer)
  *
  * Each state is a chain over all events of its key: one that was applied twice,
  * not at all, or in another order shows in it and in all outputs behind it.
@@ -18,7 +19,7 @@
 #include "sim.h"
 #include "userspace/log/log.h"
 
-enum { ORIGIN_OUT = 0, ORIGIN_TOTAL = 1, ORIGIN_SEEN = 2 };
+enum { ORIGIN_OUT = 0, ORIGIN_TOTAL = 1, ORIGIN_SEEN = 2, ORIGIN_IDLE = 3 };
 enum { ENTRY_USER = 0, ENTRY_SINK = 1 };
 enum { FIELD_NUMBER, FIELD_KIND, FIELDS };
 
@@ -36,7 +37,7 @@ static uint64_t mix(uint64_t value)
 
 static uint64_t chain_check(const struct sim_chain *chain)
 {
-	return chain->count ^ chain->sum ^ chain->hash;
+	return chain->count ^ chain->sum ^ chain->hash ^ chain->due_ns ^ chain->fired << 32;
 }
 
 static void chain_advance(struct sim_chain *chain, uint64_t number)
@@ -51,9 +52,9 @@ static void chain_advance(struct sim_chain *chain, uint64_t number)
 	chain->check = chain_check(chain);
 }
 
-/* ---- the functions, as a worker calls them ----------------------------------------- */
+/* ---- the functions, as a worker calls them ---- */
 
-static unsigned int chain_total, chain_number, chain_kind;
+static unsigned int chain_total, chain_idle, chain_number, chain_kind;
 static unsigned int relay_seen, relay_count, relay_number, relay_kind;
 static const uint32_t state_bytes = sizeof(struct sim_chain);
 static const uint32_t state_version = 1;
@@ -62,6 +63,63 @@ static void check_state(const struct sim_chain *state, const char *function)
 {
 	if (state->check != chain_check(state))
 		sim_fail("%s was given a torn state", function);
+}
+
+enum sim_timer workflow_timer(uint64_t count)
+{
+	if (!sim_plan.timer_ns || count % 5 == 4)
+		return TIMER_NONE;
+	if (!sim_plan.timer_bad || mix(count) % sim_plan.timer_bad)
+		return TIMER_FIRES;
+	return count & 1 ? TIMER_FAILS : TIMER_CRASHES;
+}
+
+/* Move the key's timer, or disarm it: no matter whether it was armed. */
+static void set_timer(struct faas_call *call, struct sim_chain *state)
+{
+	uint64_t after_ns = 0;
+
+	if (!sim_plan.timer_ns)
+		return;
+	if (workflow_timer(state->count) != TIMER_NONE)
+		after_ns = 1 + mix(state->hash) % sim_plan.timer_ns;
+	state->due_ns = after_ns ? faas_now(call) + after_ns : 0;
+	state->check = chain_check(state);
+	if (faas_timer(call, after_ns))
+		sim_fail("faas_timer refused");
+}
+
+static int chain_on_timer(struct faas_call *call, const struct faas_event *event, void *data)
+{
+	struct sim_chain *state = data;
+	struct faas_value values[3];
+
+	check_state(state, "the timer of chain");
+	if (event->origin != FAAS_ORIGIN_TIMER)
+		sim_fail("a timer's event says it is of origin %u", event->origin);
+	if (!state->due_ns)
+		sim_fail("a timer fires that is not armed");
+	if (state->due_ns > event->time_ns)
+		sim_fail("a timer fires before its time");
+	switch (workflow_timer(state->count)) {
+	case TIMER_CRASHES:
+		sim_die(SIGSEGV);
+	case TIMER_FAILS:
+		state->hash++; /* must come to nothing */
+		return -1;
+	case TIMER_NONE:
+	case TIMER_FIRES:
+		break;
+	}
+	state->due_ns = 0;
+	state->fired++;
+	state->check = chain_check(state);
+	values[0].u64 = state->count;
+	values[1].u64 = state->hash;
+	values[2].u64 = state->fired;
+	if (faas_emit(call, chain_idle, values, 3))
+		sim_fail("faas_emit refused an output");
+	return 0;
 }
 
 static int chain_on_event(struct faas_call *call, const struct faas_event *event, void *data)
@@ -76,6 +134,7 @@ static int chain_on_event(struct faas_call *call, const struct faas_event *event
 	chain_advance(state, (uint64_t)number);
 	if (kind == KIND_POISON)
 		sim_die(SIGSEGV);
+	set_timer(call, state);
 	if ((uint64_t)number % sim_plan.every)
 		return kind == KIND_FAILING;
 	for (uint32_t i = 0; i < sim_plan.copies; i++) {
@@ -118,7 +177,9 @@ void *workflow_symbol(uint32_t function, const char *name)
 		{0, "faas_on_event", (const void *)chain_on_event},
 		{0, "faas_state_bytes", &state_bytes},
 		{0, "faas_state_version", &state_version},
+		{0, "faas_on_timer", (const void *)chain_on_timer},
 		{0, "faas_output_total", &chain_total},
+		{0, "faas_output_idle", &chain_idle},
 		{0, "faas_input_number", &chain_number},
 		{0, "faas_input_kind", &chain_kind},
 		{1, "faas_on_event", (const void *)relay_on_event},
@@ -136,7 +197,7 @@ void *workflow_symbol(uint32_t function, const char *name)
 	return NULL;
 }
 
-/* ---- the bundle ----------------------------------------------------------------------- */
+/* ---- the bundle ---- */
 
 static void add_field(struct bundle_output *output, const char *name)
 {
@@ -183,6 +244,17 @@ static void add_input(struct bundle_function *function, const char *name)
 		       name);
 }
 
+static void add_idle(struct bundle_function *chain)
+{
+	struct bundle_output *output = add_output(chain, "idle", ORIGIN_IDLE);
+
+	add_field(output, "count");
+	add_field(output, "hash");
+	add_field(output, "fired");
+	add_target(output, TARGET_SINK, SIM_SINK_IDLE, BUNDLE_NO_ENTRY);
+	chain->has_timer = sim_plan.timer_ns != 0;
+}
+
 static void add_user_functions(struct bundle *bundle)
 {
 	struct bundle_function *chain = add_function(bundle, "chain"), *relay;
@@ -194,6 +266,7 @@ static void add_user_functions(struct bundle *bundle)
 	add_input(chain, "number");
 	add_input(chain, "kind");
 	add_target(output, TARGET_SINK, 0, BUNDLE_NO_ENTRY);
+	add_idle(chain);
 	if (sim_plan.function_count < 2)
 		return;
 	add_target(output, TARGET_USER, 1, BUNDLE_NO_ENTRY);
@@ -218,6 +291,7 @@ static void make_bundle(struct bundle *bundle)
 	(void)snprintf(bundle->name, sizeof(bundle->name), "simulated");
 	(void)snprintf(bundle->version, sizeof(bundle->version), "1");
 	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
+	bundle->worker_class = sim_plan.worker_class;
 	bundle->trigger_count = 1;
 	(void)snprintf(bundle->triggers[0].name, sizeof(bundle->triggers[0].name), "packets");
 	bundle->triggers[0].id = 1;
@@ -259,7 +333,7 @@ void workflow_reset(void)
 	memset(&sim_model, 0, sizeof(sim_model));
 }
 
-/* ---- events ------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 void workflow_key(uint32_t key, uint8_t *to)
 {
@@ -300,7 +374,7 @@ uint32_t workflow_event(const struct sim_event *event, void *to)
 	return FAAS_EVENT_BYTES(16, FIELDS, event->payload_bytes);
 }
 
-/* ---- the model ------------------------------------------------------------------------------ */
+/* ---- the model ---- */
 
 /* What one event does, before it is known whether it counts. */
 struct effect {
@@ -423,6 +497,7 @@ void workflow_expect(const struct sim_event *event)
 		sim_model.keys[f] += !sim_model.states[f][event->key].count;
 		sim_model.states[f][event->key] = effect.states[f];
 	}
+	sim_model.hashes[event->key][effect.states[0].count] = effect.states[0].hash;
 	for (uint32_t i = 0; i < effect.output_count; i++) {
 		expect_output(effect.sinks[i], &effect.outputs[i]);
 		sim_model.functions[effect.functions[i]].outputs[0]++;

@@ -5,7 +5,6 @@
  * here, with its own rules about poison events (supervisor_policy.h). When the
  * events have ended and the deaths too, all must come to rest by itself.
  */
-#include <stdarg.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,12 +30,13 @@ static uint64_t worker_start_ns;   /* when the next one is started, while there 
 static uint64_t worker_started_ns; /* the last */
 static uint64_t sequence_at_start;
 static uint32_t kills, renewals;
-static bool renewing; /* the old worker is to empty its ring and stop */
-static bool stopping; /* the last one */
-static bool told;     /* this worker, to stop */
+static bool renewing;	     /* the old worker is to empty its ring and stop */
+static bool stopping;	     /* the last one */
+static bool told;	     /* this worker, to stop */
+static uint32_t pause_turns; /* without new events */
 static struct feed_scratch *scratch;
 
-/* ---- the processes ------------------------------------------------------------------------ */
+/* ---- the processes ---- */
 
 static int worker_body(void)
 {
@@ -108,7 +108,7 @@ static int courier_body(void)
 	}
 }
 
-/* ---- the runtime's part ---------------------------------------------------------------------- */
+/* ---- the runtime's part ---- */
 
 static struct runtime_page *runtime_page(void)
 {
@@ -200,11 +200,13 @@ static void worker_ended(void)
 	worker_start_ns += delay_ms * NS_PER_MS;
 }
 
-/* ---- deaths -------------------------------------------------------------------------------------
- */
+/* ---- deaths ---- */
 
 static void kill_worker(void)
 {
+	/* An event that is killed with its worker a dozen times is condemned. */
+	if (policy.quarters >= 8)
+		return;
 	sim_note("kill the worker");
 	process_kill(&worker_process);
 	sim_totals.kills_worker++;
@@ -275,8 +277,27 @@ void fault_point(const char *name)
 	sim_die(SIGKILL);
 }
 
-/* ---- turns
- * ---------------------------------------------------------------------------------------- */
+void sim_site(void)
+{
+	if (!sim_plan.site_kills && !sim_plan.site_stalls)
+		return;
+	if (sim_chance(sim_plan.site_stalls)) {
+		sim_totals.stalls++;
+		sim_current->stalled = 1 + sim_below(400);
+		sim_pause();
+	}
+	if (kills >= sim_plan.kills_max || !sim_chance(sim_plan.site_kills))
+		return;
+	kills++;
+	if (sim_current == &worker_process)
+		sim_totals.kills_worker++;
+	else
+		sim_totals.kills_courier++;
+	sim_note("%s dies at a place of kind %u", sim_current->name, sim_plan.site);
+	sim_die(SIGKILL);
+}
+
+/* ---- turns ---- */
 
 static bool can_run(const struct sim_process *process)
 {
@@ -304,6 +325,10 @@ static uint64_t budget(void)
 
 static bool run(struct sim_process *process)
 {
+	if (process->stalled) {
+		process->stalled--;
+		return false;
+	}
 	if (process->state == SIM_GONE || !wants_to_run(process))
 		return false;
 	process_run(process, budget());
@@ -353,6 +378,22 @@ static bool pass_time(void)
 	return true;
 }
 
+/* Nobody will do anything: then there is nothing to do. */
+static void check_sleep(void)
+{
+	const struct courier_page *courier = sim_data(SIM_FD_COURIER_PAGE);
+	struct page_counters counters;
+
+	if (worker_page()->state == WORKER_SLEEPING && kernel_waiting())
+		sim_fail("the worker sleeps, and %u events are in its ring", kernel_waiting());
+	if (courier_process.wake_ns != UINT64_MAX || worker_page_read(worker_page(), &counters))
+		return;
+	if (courier->cursors[courier->current].log_position < counters.output_position)
+		sim_fail("the courier sleeps, and there is something to deliver");
+	if (worker_page()->state == WORKER_WAITING)
+		sim_fail("the worker waits for space, and the courier sleeps");
+}
+
 static void maybe_renew(void)
 {
 	uint32_t part = sim_plan.events / (sim_plan.renewals + 1);
@@ -381,14 +422,19 @@ static bool turn(void)
 	if (start_what_is_gone())
 		return true;
 	what = sim_below(1000);
+	if (sim_chance(sim_plan.pauses))
+		pause_turns = sim_below(3000);
+	pause_turns -= pause_turns > 0;
 	if (!calm && what < sim_plan.producing)
-		(void)kernel_step(!renewing);
+		(void)kernel_step(!renewing && !pause_turns);
 	else if (what < sim_plan.producing + sim_plan.courier_turns)
 		(void)run(&courier_process);
 	else
 		(void)run(&worker_process);
 	if (!at_rest())
 		return true;
+	if (worker_process.state == SIM_BLOCKED && kernel_is_idle())
+		check_sleep();
 	if (!calm && (!renewing || !kernel_is_idle()))
 		return sim_below(4) ? true : pass_time() || true;
 	return pass_time();
@@ -401,8 +447,7 @@ static void run_to_rest(void)
 			sim_fail("it does not come to rest");
 }
 
-/* ---- a run
- * ------------------------------------------------------------------------------------------- */
+/* ---- a run ---- */
 
 void world_open(void)
 {
@@ -439,7 +484,7 @@ void world_run(uint64_t seed)
 	kernel_reset();
 	lay_out();
 	policy = (struct policy){0};
-	kills = renewals = 0;
+	kills = renewals = pause_turns = 0;
 	renewing = stopping = false;
 	worker_process.state = courier_process.state = SIM_GONE;
 	worker_start_ns = 0;

@@ -55,11 +55,17 @@ struct page_counters {
 };
 
 /* worker_page.attempt_position of the timer of a key: of function @p function, in
- * slot @p slot of its table. No position in a ring has the highest bit. */
-static inline uint64_t page_timer_attempt(uint32_t function, uint64_t slot)
+ * slot @p slot of its table, and armed for @p deadline_ns. Armed anew it is another
+ * one: what killed its workers before says nothing of it. No position in a ring has
+ * the highest bit. */
+static inline uint64_t page_timer_attempt(uint32_t function, uint64_t slot, uint64_t deadline_ns)
 {
-	return 1ull << 63 | (uint64_t)function << 48 | (slot + 1);
+	uint64_t mixed = deadline_ns * 0x9e3779b97f4a7c15ull >> 40;
+
+	return 1ull << 63 | (uint64_t)function << 48 | mixed << 24 | (slot + 1);
 }
+
+_Static_assert(FAAS_STATE_KEYS_MAX / 3 * 4 + 4 < 1 << 24, "slots have 24 bits");
 
 enum worker_state {
 	WORKER_ABSENT = 0,

@@ -473,8 +473,8 @@ int worker_fire(struct worker *worker, struct worker_function *function, uint64_
 		uint64_t now_ns)
 {
 	struct state_slot *place = state_slot_at(&function->table, slot);
-	uint64_t attempt = page_timer_attempt(function->number, slot);
 	const struct faas_event *event;
+	uint64_t attempt;
 	int reason;
 
 	if (log_build_begin(&worker->log))
@@ -485,6 +485,7 @@ int worker_fire(struct worker *worker, struct worker_function *function, uint64_
 	worker->run.failed = function->number;
 	reason = touch_state(worker, function);
 	assert(!reason && function->stored);
+	attempt = page_timer_attempt(function->number, slot, *function->deadline);
 	*function->deadline = 0;
 	if (attempt == worker->condemned)
 		reason = LOG_DEAD_POISON;
