@@ -111,8 +111,10 @@ static const struct {
 	{"list", verb_list, "", OPTION_JSON, 0, 0, "the loaded workflows"},
 	{"status", verb_status, "[WORKFLOW]", OPTION_JSON, 0, 1,
 	 "ledger, functions, sinks and processes of a workflow, or of all"},
-	{"state", verb_state, "WORKFLOW [INSTANCE [MAP]]", OPTION_JSON | OPTION_ALL, 1, 3,
-	 "what the kernel functions of a workflow remember, by field names"},
+	{"state", verb_state, "[get|list|export|import] WORKFLOW [FUNCTION [MAP|KEY|FILE]]",
+	 OPTION_JSON | OPTION_ALL, 1, 4,
+	 "what the functions of a workflow remember, by field names: maps of the kernel's, keys of "
+	 "the user tier's"},
 	{"explain", verb_explain, "[FILE|BUNDLE...]",
 	 OPTION_JSON | OPTION_PACKET | OPTION_PCAP | OPTION_PACE | OPTION_INTERFACE | OPTION_HOOK |
 		 OPTION_FUNCS | OPTION_SET | OPTION_NETNS,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * ebpf-faas state: what the kernel functions of a workflow remember, read from the
- * kernel's maps at this moment, by the names of the source.
+ * ebpf-faas state WORKFLOW: what the kernel functions of a workflow remember, read from
+ * the kernel's maps at this moment, by the names of the source; and how many keys its
+ * user functions have.
  *
  * Maps may have millions of entries: they are printed one after another into a
  * temporary file, which becomes the output when everything could be read.
@@ -24,6 +25,7 @@
 #include "host.h"
 #include "output.h"
 #include "state_map.h"
+#include "user_state.h"
 
 #define LISTED_ENTRIES 1000 /* of each map, without --all */
 #define DATA_MAPS_MAX 64    /* that one program may have */
@@ -400,11 +402,14 @@ static int check_names(const struct bundle *bundle, const struct options *option
 	const char *map = options->argument_count > 2 ? options->arguments[2] : NULL;
 
 	for (uint32_t i = 0; instance && i < bundle->user_count; i++)
-		if (!strcmp(bundle->user[i].instance, instance))
-			return diag_fail(diags, DIAG_NOT_FOUND, NULL,
-					 "%s is a user function: its state is in its worker, and "
-					 "only that of kernel functions can be shown",
-					 instance);
+		if (!strcmp(bundle->user[i].instance, instance)) {
+			char advice[2 * FAAS_NAME_BYTES + 40];
+
+			snprintf(advice, sizeof(advice), "`ebpf-faas state list %s %s` shows it",
+				 bundle->name, instance);
+			return diag_fail(diags, DIAG_NOT_FOUND, advice,
+					 "%s is a user function: its state is per key", instance);
+		}
 	for (uint32_t i = 0; instance && i < bundle->kernel_count; i++) {
 		const struct bundle_function *function = &bundle->kernel[i];
 
@@ -443,9 +448,13 @@ static int print_state(struct state *state, uint32_t generation)
 		    print_function(state, &bundle->kernel[i], count > 2 ? arguments[2] : NULL))
 			return -1;
 	if (state->options->json)
-		fprintf(state->out, "\n]}\n");
+		fprintf(state->out, "\n]");
 	else if (!bundle->kernel_count)
 		fprintf(state->out, "no kernel functions\n");
+	if (count < 2)
+		user_state_overview(bundle, state->options->json, state->out);
+	if (state->options->json)
+		fprintf(state->out, "}\n");
 	return 0;
 }
 
@@ -480,7 +489,7 @@ cleanup:
 	return error;
 }
 
-int verb_state(const struct options *options, struct diags *diags)
+int state_overview(const struct options *options, struct diags *diags)
 {
 	struct host host;
 	uint32_t slot;
@@ -495,5 +504,5 @@ int verb_state(const struct options *options, struct diags *diags)
 		error = diag_fail(diags, DIAG_NOT_FOUND, "`ebpf-faas list` shows those that are",
 				  "workflow %s is not loaded", options->arguments[0]);
 	host_close(&host);
-	return error ? DIAG_FAILED : 0;
+	return error;
 }

@@ -92,7 +92,7 @@ mistakes() {
 	fails 5 faas state meter counter nothing
 	says 'no map nothing'
 	fails 5 faas state meter total
-	says 'user function'
+	says 'state list meter total'
 	fails 2 faas state
 	fails 5 faas state --json meter nothing
 	jq -e '.errors | length == 1' "$CASE/output" >/dev/null || fail "not one JSON error"

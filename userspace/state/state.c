@@ -28,13 +28,6 @@ uint64_t state_table_bytes(uint32_t keys_max, uint32_t key_bytes, uint32_t value
 	return STATE_DATA_OFFSET + capacity_of(keys_max) * slot_bytes_of(key_bytes, value_bytes);
 }
 
-uint32_t state_value_bytes(const struct bundle_function *function)
-{
-	if (!function->has_timer)
-		return function->state_bytes;
-	return words_pad(function->state_bytes) + (uint32_t)sizeof(uint64_t);
-}
-
 uint32_t state_key_bytes(const struct bundle *bundle, uint32_t function)
 {
 	uint32_t bytes[FAAS_USER_FUNCTIONS_MAX] = {0};
@@ -107,6 +100,7 @@ int state_open(struct state_table *table, void *mapping, uint64_t file_bytes,
 
 	*table = (struct state_table){
 		.slots = (uint8_t *)mapping + STATE_DATA_OFFSET,
+		.changes = &header->changes,
 		.capacity = header->capacity,
 		.seed = header->seed,
 		.slot_bytes = header->slot_bytes,

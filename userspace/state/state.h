@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The state of one user function: a table of fixed size in a mapped file, from
- * key to value. Open addressing, nothing is ever removed, no allocation.
- *
- *   offset 0     struct state_header, padded to STATE_DATA_OFFSET
- *          4096  capacity slots of slot_bytes: 8 bytes of struct state_slot,
- *                the key padded to 8, the value padded to 8
+ * key to value. Open addressing, nothing is ever removed, no allocation. Its format
+ * is in userspace/base/stateview.h, for those who only look at it.
  *
  * The owner may be killed at any instruction. A slot counts from when its mark
  * is stored, and by then its key stands. Values may be torn: the log says what
@@ -19,32 +16,12 @@
 #include <stdint.h>
 
 #include "bundle.h"
-
-#define STATE_MAGIC 0x65746174732d6661ull
-#define STATE_VERSION 1
-#define STATE_DATA_OFFSET 4096
-
-struct state_header {
-	uint64_t magic;
-	uint32_t version;
-	uint32_t key_bytes;	/* longest key */
-	uint32_t value_bytes;	/* state_value_bytes */
-	uint32_t value_version; /* of its layout, as the function declares it */
-	uint32_t keys_max;
-	uint32_t slot_bytes;
-	uint64_t capacity; /* slots */
-	uint64_t seed;	   /* of the hash: who sends keys does not know it */
-};
-
-/* Head of a slot. */
-struct state_slot {
-	uint32_t mark; /* 0: free; else a part of the key's hash, never 0 */
-	uint32_t key_bytes;
-};
+#include "stateview.h"
 
 /* A table in use. Borrows the mapping. */
 struct state_table {
 	uint8_t *slots;
+	uint64_t *changes; /* of the header */
 	uint64_t capacity;
 	uint64_t seed;
 	uint32_t slot_bytes;
@@ -63,11 +40,6 @@ struct state_place {
 /* Bytes of a table's file. At most three quarters of the slots are used, which
  * keeps the search for a key at a few slots. */
 uint64_t state_table_bytes(uint32_t keys_max, uint32_t key_bytes, uint32_t value_bytes);
-
-/* Bytes of a value in the table of @p function: its state, and for a function
- * with timers behind it 8 bytes, the key's deadline (CLOCK_MONOTONIC in
- * nanoseconds, 0: none). */
-uint32_t state_value_bytes(const struct bundle_function *function);
 
 /* Bytes of key that events have when they reach user function @p function: the
  * longest of the entries that lead to it, on whatever way. */

@@ -124,6 +124,19 @@ static inline void state_copy_value(uint8_t *to, const void *value, uint32_t byt
 #endif
 }
 
+/* Copy a value over the one in the slot, and say so to those who look on. A worker
+ * that was killed in between has left the number odd. */
+static inline void state_replace(struct state_table *table, struct state_slot *slot,
+				 const void *value)
+{
+	uint64_t copying = *table->changes | 1;
+
+	__atomic_store_n(table->changes, copying, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	state_copy_value(state_slot_value(table, slot), value, table->value_bytes);
+	__atomic_store_n(table->changes, copying + 1, __ATOMIC_RELEASE);
+}
+
 /* Store the value at a place that state_find gave for this key, inserting it if
  * it is not there: room must have been checked. @p value is read up to the end
  * of its last word of 8 bytes. */
@@ -131,7 +144,7 @@ static inline void state_store(struct state_table *table, const struct state_pla
 			       const void *key, uint32_t key_bytes, const void *value)
 {
 	if (place->slot->mark)
-		state_copy_value(state_slot_value(table, place->slot), value, table->value_bytes);
+		state_replace(table, place->slot, value);
 	else
 		state_insert(table, place, key, key_bytes, value);
 }
