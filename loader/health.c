@@ -7,7 +7,8 @@
 static uint64_t lost(const struct ledger *ledger)
 {
 	return ledger->lost_no_program + ledger->lost_ring_full + ledger->lost_no_route +
-	       ledger->lost_error + ledger->lost_stale_trigger + ledger->dead_lettered;
+	       ledger->lost_error + ledger->lost_stale_trigger + ledger->dead_lettered +
+	       ledger->user.timers_dead;
 }
 
 bool health_good(const struct bundle_health *health, const struct ledger *before,

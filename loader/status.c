@@ -19,6 +19,7 @@
 #include "generation.h"
 #include "output.h"
 #include "record.h"
+#include "workflow_value.h"
 
 #define INTEGER(value) ((json_int_t)(value))
 
@@ -32,14 +33,16 @@ json_t *status_ledger_json(const struct ledger *ledger)
 
 	return json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{}, s:I, "
-		"s:{s:I, s:I}}",
+		"s:{s:I, s:I}, s:{s:I, s:I}}",
 		"matched", INTEGER(ledger->matched), "dropped", INTEGER(ledger->dropped), "passed",
 		INTEGER(ledger->passed), "replied", INTEGER(ledger->replied), "redirected",
 		INTEGER(ledger->redirected), "in_kernel", INTEGER(ledger->in_kernel), "emitted",
 		INTEGER(ledger->emitted), "processed", INTEGER(ledger->processed), "dead_lettered",
 		INTEGER(ledger->dead_lettered), "in_flight", INTEGER(ledger->in_flight), "lost",
 		lost, "shed", "bypassed", INTEGER(ledger->bypassed), "observed", "dropped",
-		INTEGER(ledger->observed_dropped), "turned", INTEGER(ledger->observed_turned));
+		INTEGER(ledger->observed_dropped), "turned", INTEGER(ledger->observed_turned),
+		"timers", "processed", INTEGER(ledger->user.timers), "dead_lettered",
+		INTEGER(ledger->user.timers_dead));
 }
 
 void status_print_ledger(const struct ledger *ledger, FILE *stream)
@@ -99,6 +102,24 @@ static json_t *functions_json(const struct bundle *bundle, const struct ledger *
 				      function_json(&bundle->user[i], "user", counters->events,
 						    counters->errors, counters->outputs,
 						    counters->time_ns, counters->time_samples));
+	}
+	return list;
+}
+
+static json_t *timers_json(const struct bundle *bundle)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < bundle->timer_count; i++) {
+		const struct bundle_timer *timer = &bundle->timers[i];
+		struct value every = {.integer = (int64_t)timer->every_ns};
+		char written[FAAS_VALUE_BYTES];
+
+		value_print(PARAM_DURATION, &every, written, sizeof(written));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:I, s:s}", "trigger", timer->name, "function",
+					bundle->user[timer->function].instance, "every_ns",
+					INTEGER(timer->every_ns), "every", written));
 	}
 	return list;
 }
@@ -252,6 +273,8 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 			  "ledger", status_ledger_json(ledger), "functions",
 			  functions_json(bundle, ledger), "sinks", sinks_json(bundle, ledger),
 			  "user_tier", ledger->has_user_tier);
+	if (value && bundle->timer_count)
+		json_object_set_new(value, "timers", timers_json(bundle));
 	if (value)
 		json_object_set_new(value, "bypassed",
 				    json_boolean(entry->flags & FAAS_REGISTRY_BYPASSED));
@@ -326,6 +349,9 @@ static void print_workflow(json_t *status)
 			print_numbers("    packets that no workflow took: ",
 				      json_object_get(item, "not_taken"));
 	}
+	json_array_foreach (json_object_get(status, "timers"), i, item)
+		printf("  timer %s: %s every %s\n", text(item, "trigger"), text(item, "function"),
+		       text(item, "every"));
 	printf("  packets: matched %llu = dropped %llu + passed %llu + replied %llu + redirected "
 	       "%llu + "
 	       "no_program %llu + in_kernel %llu\n",
@@ -335,6 +361,10 @@ static void print_workflow(json_t *status)
 	printf("  events: emitted %llu = processed %llu + dead_lettered %llu + in_flight %llu\n",
 	       number(ledger, "emitted"), number(ledger, "processed"),
 	       number(ledger, "dead_lettered"), number(ledger, "in_flight"));
+	item = json_object_get(ledger, "timers");
+	if (number(item, "processed") || number(item, "dead_lettered"))
+		printf("  timers: processed %llu, dead_lettered %llu\n", number(item, "processed"),
+		       number(item, "dead_lettered"));
 	print_numbers("  lost: ", json_object_get(ledger, "lost"));
 	if (number(ledger, "bypassed"))
 		printf("  of those that passed, %llu were bypassed\n", number(ledger, "bypassed"));

@@ -19,6 +19,8 @@ struct key {
 struct incoming {
 	bool direct;	 /* from the kernel tier, or from a trigger */
 	bool incomplete; /* something upstream is unknown: do not blame this one */
+	/* The timer that makes events without a key, here or upstream; NULL: none. */
+	const struct model_timer *keyless;
 	struct key inherited;
 	struct key key; /* in the end */
 	/* Bit k of [i]: output k of function i is on a way to here. */
@@ -60,6 +62,20 @@ static void complain_keys(struct model *model, const struct yaml_node *node, con
 		       text[0], a->from, text[1], b->from);
 }
 
+/* A timer calls a function with state once for each key, which events must have
+ * brought; and any other once, without a key. */
+static void settle_timers(struct events *events, uint32_t index)
+{
+	struct incoming *incoming = &events->incoming[index];
+	const struct model *model = events->model;
+	bool keyed = model->functions[index].has_state &&
+		     (incoming->direct || incoming->inherited.known);
+
+	for (uint32_t i = 0; i < model->timer_count && !keyed; i++)
+		if (model->timers[i].to && model->timers[i].function == index)
+			incoming->keyless = &model->timers[i];
+}
+
 static void settle_key(struct events *events, uint32_t index)
 {
 	struct incoming *incoming = &events->incoming[index];
@@ -67,6 +83,13 @@ static void settle_key(struct events *events, uint32_t index)
 	const struct yaml_node *node = function->key_node ? function->key_node : function->key;
 	struct key own;
 
+	if (incoming->keyless && function->has_state)
+		model_complain(events->model, incoming->keyless->key,
+			       "lead it to a function with state, which is called once for each "
+			       "key; or `state: none` behind it",
+			       "function %s keeps state for each key, and timer %s leads to it "
+			       "without a key",
+			       function->key->text, incoming->keyless->key->text);
 	/* No event comes here, or it is not known from where: said elsewhere. */
 	if (!incoming->direct && !incoming->inherited.known)
 		return;
@@ -146,6 +169,8 @@ static void pass_on(struct events *events, uint32_t from, uint32_t output, uint3
 	struct incoming *before = &events->incoming[from], *after = &events->incoming[to];
 
 	after->incomplete |= before->incomplete || !source->declared || source->layout_broken;
+	if (!after->keyless)
+		after->keyless = before->keyless;
 	if (source->tier == TIER_KERNEL && target->tier == TIER_KERNEL) {
 		for (uint32_t i = 0; i < MODEL_FUNCTIONS_MAX; i++)
 			after->passed[i] |= before->passed[i];
@@ -202,6 +227,7 @@ void model_check_events(struct model *model)
 		if (!function->tier_known) {
 			events.incoming[index].incomplete = true;
 		} else if (function->tier == TIER_USER) {
+			settle_timers(&events, index);
 			settle_key(&events, index);
 			check_inputs(&events, index);
 		}

@@ -88,21 +88,22 @@ static void check_user_link(struct model *model, const struct link *link)
 			       link->node->text);
 }
 
-static void mark_reached(struct model *model, const struct link *link)
+static void mark_function(struct model *model, uint32_t index)
 {
-	struct model_function *function;
+	struct model_function *function = &model->functions[index];
 
-	if (link->kind == LINK_SINK)
-		model->sinks[link->index].reached = true;
-	if (link->kind != LINK_FUNCTION)
-		return;
-	function = &model->functions[link->index];
 	if (function->reached)
 		return;
 	function->reached = true;
 	for (uint32_t i = 0; i < FAAS_OUTPUTS_MAX; i++)
-		for (uint32_t k = 0; k < function->outputs[i].link_count; k++)
-			mark_reached(model, &function->outputs[i].links[k]);
+		for (uint32_t k = 0; k < function->outputs[i].link_count; k++) {
+			const struct link *link = &function->outputs[i].links[k];
+
+			if (link->kind == LINK_SINK)
+				model->sinks[link->index].reached = true;
+			else if (link->kind == LINK_FUNCTION)
+				mark_function(model, link->index);
+		}
 }
 
 static void check_reached(struct model *model)
@@ -111,8 +112,16 @@ static void check_reached(struct model *model)
 	if (model->links_broken)
 		return;
 	for (uint32_t i = 0; i < model->trigger_count; i++)
-		for (uint32_t k = 0; k < model->triggers[i].link_count; k++)
-			mark_reached(model, &model->triggers[i].links[k]);
+		for (uint32_t k = 0; k < model->triggers[i].link_count; k++) {
+			const struct link *link = &model->triggers[i].links[k];
+
+			if (link->kind == LINK_SINK)
+				model->sinks[link->index].reached = true;
+			else if (link->kind == LINK_FUNCTION)
+				mark_function(model, link->index);
+		}
+	for (uint32_t i = 0; i < model->timer_count; i++)
+		mark_function(model, model->timers[i].function);
 	for (uint32_t i = 0; i < model->function_count; i++)
 		if (!model->functions[i].reached)
 			model_complain(model, model->functions[i].key,

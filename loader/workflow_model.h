@@ -47,6 +47,14 @@ struct model_trigger {
 	uint32_t link_count;
 };
 
+/* A trigger of time. */
+struct model_timer {
+	const struct yaml_node *key;
+	const struct yaml_node *to; /* the function's name; NULL: has been said to be wrong */
+	uint32_t function;
+	struct bundle_timer result;
+};
+
 struct model_function {
 	const struct yaml_node *key;  /* the instance's name */
 	const struct yaml_node *body; /* a mapping, or NULL */
@@ -86,6 +94,8 @@ struct model {
 	struct bundle head; /* what stands in no list: name, version, ... */
 	struct model_trigger triggers[FAAS_TRIGGERS_MAX];
 	uint32_t trigger_count;
+	struct model_timer timers[FAAS_TIMERS_MAX];
+	uint32_t timer_count;
 	struct model_function functions[MODEL_FUNCTIONS_MAX];
 	uint32_t function_count;
 	struct workflow_data data[FAAS_DATA_FILES_MAX];
@@ -189,6 +199,11 @@ void model_add_link(struct model *model, const struct link_list *list, const cha
 
 /* workflow_match.c: the value of `match` at @p key. */
 void model_read_match(struct model *model, const struct yaml_node *key, struct bundle_match *ret);
+
+/* workflow_timers.c: a trigger that is one of time; and what timers may not have
+ * in common with triggers. */
+void model_read_timer(struct model *model, const struct yaml_node *key);
+void model_compare_timers(struct model *model);
 
 /* workflow_triggers.c */
 void model_read_triggers(struct model *model, const struct yaml_node *node);

@@ -232,6 +232,12 @@ void model_result(struct model *model, struct workflow *ret)
 		}
 		bundle->triggers[i] = trigger->result;
 	}
+	bundle->timer_count = model->timer_count;
+	for (uint32_t i = 0; i < model->timer_count; i++) {
+		bundle->timers[i] = model->timers[i].result;
+		bundle->timers[i].function =
+			model->functions[model->timers[i].function].result_index;
+	}
 	for (enum function_tier tier = TIER_KERNEL; tier <= TIER_USER; tier++)
 		for (uint32_t i = 0; i < model->function_count; i++) {
 			struct model_function *function = &model->functions[model->order[i]];
@@ -239,6 +245,12 @@ void model_result(struct model *model, struct workflow *ret)
 			if (function->tier == tier)
 				add_function(&result, function, ret);
 		}
+	if (bundle->timer_count && !bundle->entry_count)
+		model_complain(
+			model, model->timers[0].key,
+			"lead an output of a kernel function to a user function or a sink",
+			"a workflow with timers, of which no event leaves the kernel tier, is "
+			"not supported by this version");
 	if (result.origins > FAAS_ORIGINS_MAX)
 		model_complain(model, functions_place(model), "split the workflow",
 			       "the functions have %u outputs together, the limit is %d",

@@ -9,11 +9,11 @@
 #include "bundle_names.h"
 
 static const struct key_rule trigger_rules[] = {
-	{"packet", KEY_REQUIRED, "write `packet: {interfaces: [NAME], match: {...}}`"},
+	{"packet", KEY_REQUIRED,
+	 "write `packet: {interfaces: [NAME], match: {...}}`, or `timer: {every: 60s}`"},
 	{"mode", KEY_OPTIONAL, NULL},
 	{"priority", KEY_OPTIONAL, NULL},
 	{"to", KEY_REQUIRED, "write `to: FUNCTION`"},
-	{"timer", KEY_LATER, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
 };
 
@@ -226,6 +226,10 @@ void model_read_triggers(struct model *model, const struct yaml_node *node)
 	yaml_for_each (key, node) {
 		struct model_trigger *trigger;
 
+		if (key->value->kind == YAML_MAPPING && yaml_key(key->value, "timer")) {
+			model_read_timer(model, key);
+			continue;
+		}
 		if (model->trigger_count == FAAS_TRIGGERS_MAX) {
 			model_complain(model, key, "split the workflow", "more than %d triggers",
 				       FAAS_TRIGGERS_MAX);
@@ -242,4 +246,9 @@ void model_read_triggers(struct model *model, const struct yaml_node *node)
 		for (struct model_trigger *other = model->triggers; other < trigger; other++)
 			compare_triggers(model, trigger, other);
 	}
+	if (!model->trigger_count && !model->links_broken)
+		model_complain(model, node, "write a trigger of packets as well",
+			       "a workflow with timers and no trigger of packets is not supported "
+			       "by this version");
+	model_compare_timers(model);
 }

@@ -28,6 +28,7 @@
 
 /* A workflow. */
 #define FAAS_TRIGGERS_MAX 16
+#define FAAS_TIMERS_MAX 16 /* triggers of time */
 #define FAAS_TRIGGER_INTERFACES_MAX 16
 #define FAAS_TRIGGER_PORTS_MAX 64    /* ports and port ranges of one trigger, each direction */
 #define FAAS_TRIGGER_PREFIXES_MAX 64 /* prefixes of one trigger, each direction */

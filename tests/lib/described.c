@@ -73,7 +73,10 @@ static const struct {
 		 TEXT("0\tfunction\tuser\tCounts")
 		 TEXT("1\toutput\ttotal\tSo far")
 		 TEXT("2\tfield\ttotal\tcount\tu64\tevents\t")
-		 TEXT("3\tstate\t2")),
+		 TEXT("3\tstate\t2") TEXT("4\ttimer")),
+	FUNCTION("pulse", TIER_USER,
+		 TEXT("0\tfunction\tuser\tShows that it lives")
+		 TEXT("1\toutput\tbeat\tAlive") TEXT("2\ttimer")),
 	FUNCTION("relay", TIER_USER,
 		 TEXT("0\tfunction\tuser\tPasses on")
 		 TEXT("1\toutput\tout\tThe same")

@@ -32,6 +32,7 @@ struct rig_options {
 	bool alarm; /* alarm instead of counter: a function with timers */
 	bool cxx;   /* it, compiled as C++ */
 	uint64_t after_ns, again, fail_key, crash_key, disarm, lines; /* its parameters */
+	uint64_t every_ns; /* of a trigger of time that leads to it; 0: none */
 	int log; /* what the worker's standard error goes to; 0: nowhere */
 	enum bundle_worker_class worker_class;
 	uint64_t every, copies, fail_every, crash_at, spin; /* parameters of counter */

@@ -62,7 +62,7 @@ static void add_alarm(struct bundle *bundle, const struct rig_options *options)
 
 	if (options->cxx)
 		(void)snprintf(alarm->function, sizeof(alarm->function), "alarm_cxx");
-	alarm->state_bytes = 36;
+	alarm->state_bytes = 44;
 	alarm->has_timer = true;
 	add_param(alarm, "after", options->after_ns);
 	add_param(alarm, "again", options->again);
@@ -73,6 +73,15 @@ static void add_alarm(struct bundle *bundle, const struct rig_options *options)
 	output = add_output(alarm, "fired", 4);
 	add_field(output, "fires", FAAS_FIELD_U64);
 	add_target(output, TARGET_SINK, 0);
+}
+
+static void add_timer(struct bundle *bundle, uint64_t every_ns)
+{
+	struct bundle_timer *timer = &bundle->timers[bundle->timer_count++];
+
+	(void)snprintf(timer->name, sizeof(timer->name), "minute");
+	timer->id = bundle_trigger_id(timer->name);
+	timer->every_ns = every_ns;
 }
 
 static void add_sinks(struct bundle *bundle)
@@ -139,6 +148,8 @@ void rig_make_bundle(struct bundle *bundle, const struct rig_options *options)
 
 	if (options->alarm) {
 		add_alarm(bundle, options);
+		if (options->every_ns)
+			add_timer(bundle, options->every_ns);
 		add_sinks(bundle);
 		return;
 	}

@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 6
+#define BUNDLE_FORMAT 7
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -252,6 +252,17 @@ struct bundle_trigger {
 	uint32_t target_count;
 };
 
+/* A trigger of time: calls faas_on_timer of a user function. */
+#define BUNDLE_TIMER_MIN_NS 1000000ull		      /* 1 ms */
+#define BUNDLE_TIMER_MAX_NS (366 * 86400000000000ull) /* 366 d */
+
+struct bundle_timer {
+	char name[FAAS_NAME_BYTES];
+	uint32_t id; /* as that of a trigger, and apart from those */
+	uint64_t every_ns;
+	uint32_t function; /* user function, with has_timer */
+};
+
 /* What a new version must do to stay: `health` of the workflow. Any loss or ratio
  * is allowed that is not given. */
 #define BUNDLE_RATIO_ONE 1000000
@@ -303,6 +314,8 @@ struct bundle {
 	uint32_t redirect_count;
 	struct bundle_trigger triggers[FAAS_TRIGGERS_MAX];
 	uint32_t trigger_count;
+	struct bundle_timer timers[FAAS_TIMERS_MAX];
+	uint32_t timer_count;
 	/* In topological order: every output leads to later functions only. */
 	struct bundle_function kernel[FAAS_KERNEL_FUNCTIONS_MAX];
 	uint32_t kernel_count;

@@ -355,6 +355,28 @@ static void check_trigger(struct check *check, uint32_t index)
 	check_targets(check, &from, trigger->targets, trigger->target_count);
 }
 
+static void check_timer(struct check *check, uint32_t index)
+{
+	const struct bundle *bundle = check->bundle;
+	const struct bundle_timer *timer = &bundle->timers[index];
+
+	require(check, bundle_name_valid(timer->name), "bad timer name \"%s\"", timer->name);
+	require(check, timer->id == bundle_trigger_id(timer->name),
+		"timer %s: its id is not that of its name", timer->name);
+	for (uint32_t i = 0; i < index; i++)
+		require(check, timer->id != bundle->timers[i].id,
+			"timer %s: its name or id is taken", timer->name);
+	for (uint32_t i = 0; i < bundle->trigger_count; i++)
+		require(check, timer->id != bundle->triggers[i].id,
+			"timer %s: its name or id is taken", timer->name);
+	require(check,
+		timer->function < bundle->user_count && bundle->user[timer->function].has_timer,
+		"timer %s leads to no function with a timer", timer->name);
+	/* What it is counted and stopped by is that of events. */
+	require(check, bundle->entry_count > 0, "timer %s, and no event from the kernel tier",
+		timer->name);
+}
+
 static void check_entry(struct check *check, uint32_t index)
 {
 	const struct bundle *bundle = check->bundle;
@@ -425,6 +447,8 @@ int bundle_check(const struct bundle *bundle, const char *place, struct diags *d
 	check_names(&check);
 	for (uint32_t i = 0; i < bundle->trigger_count; i++)
 		check_trigger(&check, i);
+	for (uint32_t i = 0; i < bundle->timer_count; i++)
+		check_timer(&check, i);
 	for (uint32_t i = 0; i < bundle->kernel_count; i++)
 		check_function(&check, &bundle->kernel[i], true, i);
 	for (uint32_t i = 0; i < bundle->user_count; i++)

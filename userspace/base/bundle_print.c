@@ -282,6 +282,13 @@ static json_t *print_health(const struct bundle_health *health)
 			 "max_drop_ratio_ppm", (json_int_t)health->max_drop_ratio_ppm);
 }
 
+static json_t *print_timer(const struct bundle_timer *timer)
+{
+	return json_pack("{s:s, s:I, s:I, s:I}", "name", timer->name, "id", (json_int_t)timer->id,
+			 "every_ns", (json_int_t)timer->every_ns, "function",
+			 (json_int_t)timer->function);
+}
+
 static json_t *print_sink(const struct bundle_sink *sink)
 {
 	const char *kind = bundle_sink_words[sink->kind];
@@ -320,6 +327,7 @@ char *bundle_print(const struct bundle *bundle)
 			   print_health(&bundle->health));
 	SET_LIST(object, "redirects", bundle->redirects, bundle->redirect_count, print_text);
 	SET_LIST(object, "triggers", bundle->triggers, bundle->trigger_count, print_trigger);
+	SET_LIST(object, "timers", bundle->timers, bundle->timer_count, print_timer);
 	SET_LIST(object, "kernel", bundle->kernel, bundle->kernel_count, print_kernel);
 	SET_LIST(object, "kernel_fields", bundle->kernel_fields, bundle->kernel_field_count,
 		 print_kernel_field);

@@ -278,8 +278,8 @@ static void read_redirects(const struct manifest_at *object, struct bundle *ret)
 static void read_bundle(struct manifest_at at, struct bundle *ret)
 {
 	MANIFEST_OBJECT(&at, "format", "workflow", "version", "on_failure", "overload_packet",
-			"queue_events", "worker_class", "health", "redirects", "triggers", "kernel",
-			"kernel_fields", "user", "entries", "sinks", "files");
+			"queue_events", "worker_class", "health", "redirects", "triggers", "timers",
+			"kernel", "kernel_fields", "user", "entries", "sinks", "files");
 	manifest_text(&at, "workflow", ret->name, sizeof(ret->name));
 	manifest_text(&at, "version", ret->version, sizeof(ret->version));
 	ret->on_failure_drop = manifest_word(&at, "on_failure", bundle_pass_drop_words);
@@ -291,6 +291,7 @@ static void read_bundle(struct manifest_at at, struct bundle *ret)
 	read_health(manifest_member(&at, "health"), &ret->health);
 	read_redirects(&at, ret);
 	READ_LIST(&at, "triggers", ret->triggers, &ret->trigger_count, bundle_read_trigger);
+	READ_LIST(&at, "timers", ret->timers, &ret->timer_count, bundle_read_timer);
 	READ_LIST(&at, "kernel", ret->kernel, &ret->kernel_count, read_kernel);
 	READ_LIST(&at, "kernel_fields", ret->kernel_fields, &ret->kernel_field_count,
 		  read_kernel_field);

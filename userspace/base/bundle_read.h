@@ -8,5 +8,6 @@
 
 void bundle_read_target(struct manifest_at at, struct bundle_target *ret);
 void bundle_read_trigger(struct manifest_at at, struct bundle_trigger *ret);
+void bundle_read_timer(struct manifest_at at, struct bundle_timer *ret);
 
 #endif

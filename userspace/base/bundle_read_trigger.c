@@ -109,3 +109,13 @@ void bundle_read_trigger(struct manifest_at at, struct bundle_trigger *ret)
 	for (uint32_t i = 0; i < ret->target_count; i++)
 		bundle_read_target(manifest_element(&list, i), &ret->targets[i]);
 }
+
+void bundle_read_timer(struct manifest_at at, struct bundle_timer *ret)
+{
+	MANIFEST_OBJECT(&at, "name", "id", "every_ns", "function");
+	manifest_text(&at, "name", ret->name, sizeof(ret->name));
+	ret->id = manifest_u32(&at, "id", 1, INT16_MAX);
+	ret->every_ns = (uint64_t)manifest_integer(&at, "every_ns", (int64_t)BUNDLE_TIMER_MIN_NS,
+						   (int64_t)BUNDLE_TIMER_MAX_NS);
+	ret->function = manifest_u32(&at, "function", 0, FAAS_USER_FUNCTIONS_MAX - 1);
+}

@@ -13,6 +13,7 @@
  *   state.half_inserted    key and value of a new slot written, its mark not
  *   counters.before_flip   the counters of a batch are made, not yet current
  *   counters.after_flip    they are, and the ring has not advanced
+ *   sweep.inside           behind a key that a trigger of time called
  *   recover.inside         behind a record that was redone
  *   recover.new_ring       the log names a new ring, the counters not yet
  *

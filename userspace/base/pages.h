@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 2
+#define PAGES_VERSION 3
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -31,6 +31,15 @@ struct page_function_counters {
 	uint64_t time_ns; /* of the sampled callbacks, together */
 	uint64_t time_samples;
 	uint64_t outputs[FAAS_OUTPUTS_MAX]; /* records emitted and committed, by output */
+};
+
+/* How far a trigger of time is. */
+struct page_sweep {
+	uint64_t next_ns; /* CLOCK_MONOTONIC: when it begins again */
+	uint32_t trigger; /* its id, 0: none here yet */
+	/* 0: it waits for next_ns. Else it goes through the table of its function,
+	 * and the next slot to look at is this - 1. */
+	uint32_t cursor;
 };
 
 /* Counters of the user tier as of one log record. Two copies: the one that
@@ -49,18 +58,21 @@ struct page_counters {
 	 * until the log is half full or the runtime says "drain" or "stop". */
 	uint64_t output_position;
 	/* Timers are no events: they are counted apart. */
-	uint64_t timers;      /* that were processed */
-	uint64_t timers_dead; /* that were put aside as dead letters */
+	uint64_t timers;			   /* that were processed */
+	uint64_t timers_dead;			   /* that were put aside as dead letters */
+	struct page_sweep sweeps[FAAS_TIMERS_MAX]; /* in the order of bundle.timers */
 	struct page_function_counters functions[FAAS_USER_FUNCTIONS_MAX];
 };
 
 /* worker_page.attempt_position of the timer of a key: of function @p function, in
- * slot @p slot of its table, and armed for @p deadline_ns. Armed anew it is another
+ * slot @p slot of its table (PAGE_SLOT_NONE: without a key), and armed for
+ * @p when_ns, or called by the trigger of time that goes on then. Later it is another
  * one: what killed its workers before says nothing of it. No position in a ring has
  * the highest bit. */
-static inline uint64_t page_timer_attempt(uint32_t function, uint64_t slot, uint64_t deadline_ns)
+#define PAGE_SLOT_NONE UINT64_MAX
+static inline uint64_t page_timer_attempt(uint32_t function, uint64_t slot, uint64_t when_ns)
 {
-	uint64_t mixed = deadline_ns * 0x9e3779b97f4a7c15ull >> 40;
+	uint64_t mixed = when_ns * 0x9e3779b97f4a7c15ull >> 40;
 
 	return 1ull << 63 | (uint64_t)function << 48 | mixed << 24 | (slot + 1);
 }

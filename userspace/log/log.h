@@ -98,6 +98,9 @@ enum log_entry_kind {
 	LOG_ENTRY_DEAD = 3,
 	LOG_ENTRY_VERDICT = 4, /* for a map of a kernel function */
 	LOG_ENTRY_GROUP = 5,   /* a struct log_group, and zeros */
+	/* In LOG_TIMER, of a trigger of time: a struct page_sweep, how far it is with
+	 * this record. */
+	LOG_ENTRY_SWEEP = 6,
 };
 
 /* What a group says of the time when it was closed. */

@@ -104,6 +104,7 @@ struct worker_run {
 	uint8_t failed; /* function that made it a dead letter */
 	uint64_t hash;	/* of the key in the table of `hashed`, if that is not NULL */
 	const struct worker_function *hashed;
+	const struct worker_firing *firing; /* of a timer only */
 	struct worker_emission emissions[FAAS_EMITS_MAX];
 	uint8_t trace[WORKER_TRACE_BYTES_MAX];
 };
@@ -144,6 +145,7 @@ struct worker {
 	uint64_t drain_position; /* of the ring, when asked to drain or stop */
 
 	struct timer_queue timers;
+	uint64_t next_sweep_ns;	  /* when there is something to do for triggers of time */
 	uint64_t (*now_ns)(void); /* the clock of everything that it does */
 	int64_t (*wall_offset_ns)(void);
 
@@ -227,9 +229,21 @@ void worker_prepare(const struct worker *worker, struct worker_pending *pending)
 int worker_event(struct worker *worker, const struct worker_pending *pending)
 	__attribute__((warn_unused_result));
 
-/* The timer of the key in a slot of the function's table is due: as worker_event. */
-int worker_fire(struct worker *worker, struct worker_function *function, uint64_t slot,
-		uint64_t now_ns) __attribute__((warn_unused_result));
+/* What makes a timer run. */
+struct worker_firing {
+	struct worker_function *function;
+	uint64_t slot; /* of the key in its table; PAGE_SLOT_NONE: without a key */
+	uint64_t now_ns;
+	/* A trigger of time: which, and how far it is with this. Else the key's own
+	 * deadline. */
+	bool is_sweep;
+	uint8_t timer; /* in bundle.timers */
+	struct page_sweep sweep;
+};
+
+/* A timer is due: as worker_event. */
+int worker_fire(struct worker *worker, const struct worker_firing *firing)
+	__attribute__((warn_unused_result));
 
 /* Tell of the lines of faas_log that were not written, at the end. */
 void worker_log_close(struct worker *worker);

@@ -209,6 +209,22 @@ static inline int log_states(struct worker *worker, uint32_t *ret_changed)
 	return 0;
 }
 
+/* Append how far the trigger of time is. */
+static int log_sweep(struct worker *worker)
+{
+	const struct worker_firing *firing = worker->run.firing;
+	void *body;
+
+	if (!firing->is_sweep)
+		return 0;
+	body = log_build_entry(&worker->log, LOG_ENTRY_SWEEP, firing->timer, 0,
+			       sizeof(firing->sweep), 0, 0);
+	if (!body)
+		return LOG_DEAD_LIMIT;
+	memcpy(body, &firing->sweep, sizeof(firing->sweep));
+	return 0;
+}
+
 static __attribute__((noinline)) int log_outputs(struct worker *worker, bool *ret_any)
 {
 	const struct worker_run *run = &worker->run;
@@ -264,6 +280,8 @@ static inline int commit_event(struct worker *worker, enum log_kind kind, uint64
 	if (log_build_trace(&worker->log, run->trace, run->trace_bytes))
 		return LOG_DEAD_LIMIT;
 	reason = log_states(worker, &changes);
+	if (!reason && kind == LOG_TIMER)
+		reason = log_sweep(worker);
 	if (!reason && run->emission_count)
 		reason = log_outputs(worker, &for_courier);
 	if (reason)
@@ -324,13 +342,21 @@ static void commit_dead(struct worker *worker, const struct ring_record *record,
 	commit(worker, LOG_DEAD, shard, record->end, true);
 }
 
-/* Put the timer aside: it is disarmed, and else the state is as it was. */
-static void commit_dead_timer(struct worker *worker, struct worker_function *function, int reason)
+/* Put the timer aside: a deadline is past, and else the state is as it was. */
+static void commit_dead_timer(struct worker *worker, const struct worker_firing *firing, int reason)
 {
+	struct worker_function *function = firing->function;
 	const struct faas_event *event = worker->run.event;
 	void *value;
 
 	log_dead_letter(worker, event, event_bytes(event), reason);
+	worker->live.timers_dead++;
+	if (firing->is_sweep) {
+		reason = log_sweep(worker);
+		assert(!reason);
+		commit(worker, LOG_TIMER, event->shard, worker->live.ring_position, true);
+		return;
+	}
 	words_copy(function->copy, function->stored, function->table.value_bytes);
 	*function->deadline = 0;
 	value = log_build_state(&worker->log, function->number, faas_event_key(event),
@@ -340,7 +366,6 @@ static void commit_dead_timer(struct worker *worker, struct worker_function *fun
 	commit(worker, LOG_TIMER, event->shard, worker->live.ring_position, true);
 	state_store(&function->table, &function->place, faas_event_key(event), event->key_bytes,
 		    function->copy);
-	worker->live.timers_dead++;
 }
 
 /* Pass an event from the kernel tier on to a sink as it is. */
@@ -451,51 +476,70 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 
 /* The event of a timer: when, and which key. */
 static const struct faas_event *make_timer_event(struct worker *worker,
-						 const struct worker_function *function,
-						 struct state_slot *slot, uint64_t now_ns)
+						 const struct worker_firing *firing)
 {
 	struct faas_event *event = (struct faas_event *)(void *)worker->timer_event;
-	const uint8_t *key = state_slot_key(slot);
+	struct state_slot *slot;
 
 	memset(worker->timer_event, 0, sizeof(worker->timer_event));
-	event->time_ns = now_ns;
+	event->time_ns = firing->now_ns;
 	event->generation = worker->runtime_page->generation;
-	event->entry = function->timer_entry;
+	event->entry = firing->function->timer_entry;
 	event->origin = FAAS_ORIGIN_TIMER;
+	event->trigger = firing->is_sweep ? (uint16_t)firing->sweep.trigger : 0;
+	if (firing->slot == PAGE_SLOT_NONE)
+		return event;
+	slot = state_slot_at(&firing->function->table, firing->slot);
 	event->key_bytes = (uint8_t)slot->key_bytes;
-	event->key_hash = event_key_hash(key, slot->key_bytes);
+	event->key_hash = event_key_hash(state_slot_key(slot), slot->key_bytes);
 	event->shard = event_key_shard(event->key_hash);
-	memcpy((uint8_t *)event + FAAS_EVENT_KEY_OFFSET, key, slot->key_bytes);
+	memcpy((uint8_t *)event + FAAS_EVENT_KEY_OFFSET, state_slot_key(slot), slot->key_bytes);
 	return event;
 }
 
-int worker_fire(struct worker *worker, struct worker_function *function, uint64_t slot,
-		uint64_t now_ns)
+/* Begin: with the working copy of its key, in which the deadline is past. Returns
+ * its attempt_position. */
+static uint64_t begin_timer(struct worker *worker, const struct worker_firing *firing)
 {
-	struct state_slot *place = state_slot_at(&function->table, slot);
-	const struct faas_event *event;
+	const struct faas_event *event = make_timer_event(worker, firing);
+	struct worker_function *function = firing->function;
+	uint64_t when_ns = firing->sweep.next_ns;
+	int reason = 0;
+
+	begin_run(&worker->run, event, NULL, 0);
+	worker->run.failed = function->number;
+	worker->run.firing = firing;
+	if (firing->slot != PAGE_SLOT_NONE) {
+		reason = touch_state(worker, function);
+		assert(!reason && function->stored);
+	}
+	if (!firing->is_sweep) {
+		when_ns = *function->deadline;
+		*function->deadline = 0;
+	}
+	return page_timer_attempt(function->number, firing->slot, when_ns);
+}
+
+int worker_fire(struct worker *worker, const struct worker_firing *firing)
+{
 	uint64_t attempt;
 	int reason;
 
 	if (log_build_begin(&worker->log))
 		return -EAGAIN;
-	event = make_timer_event(worker, function, place, now_ns);
-	begin_run(&worker->run, event, function,
-		  state_hash(&function->table, state_slot_key(place), place->key_bytes));
-	worker->run.failed = function->number;
-	reason = touch_state(worker, function);
-	assert(!reason && function->stored);
-	attempt = page_timer_attempt(function->number, slot, *function->deadline);
-	*function->deadline = 0;
+	attempt = begin_timer(worker, firing);
 	if (attempt == worker->condemned)
 		reason = LOG_DEAD_POISON;
 	else
-		reason = call_all(worker, function->number, function->on_timer, attempt);
+		reason = call_all(worker, firing->function->number, firing->function->on_timer,
+				  attempt);
 	if (!reason)
 		reason = commit_event(worker, LOG_TIMER, worker->live.ring_position);
 	if (reason)
-		commit_dead_timer(worker, function, reason);
+		commit_dead_timer(worker, firing, reason);
 	else
 		worker->live.timers++;
+	if (firing->is_sweep)
+		worker->live.sweeps[firing->timer] = firing->sweep;
 	return 0;
 }

@@ -71,7 +71,7 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 	struct worker_pending pending[WORKER_LOOKAHEAD];
 	uint64_t begin = worker->ring.position;
 	uint64_t begin_ns = worker->now_ns(), end_ns;
-	uint32_t events = 0, timers = 0;
+	uint32_t events = 0, timers = 0, swept = 0;
 	uint32_t count;
 	int err = 0;
 
@@ -94,6 +94,10 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 	if (!err && worker_next_deadline(worker) <= begin_ns)
 		err = worker_timers(worker, begin_ns, worker->batch_events / EVENTS_PER_TIMER,
 				    &timers);
+	if (!err && worker->next_sweep_ns <= begin_ns)
+		err = worker_sweeps(worker, begin_ns, worker->batch_events / EVENTS_PER_TIMER,
+				    &swept);
+	timers += swept;
 	if (worker->ring.position != begin || timers)
 		worker_publish(worker);
 	end_ns = worker->now_ns();

@@ -59,6 +59,14 @@ static int redo_state(struct worker *worker, const struct log_entry *entry, cons
 	return state_put(&function->table, body, entry->key_bytes, body + key_room);
 }
 
+static int redo_sweep(struct worker *worker, const struct log_entry *entry, const uint8_t *body)
+{
+	if (entry->function >= FAAS_TIMERS_MAX || entry->bytes != sizeof(struct page_sweep))
+		return -EBADMSG;
+	memcpy(&worker->live.sweeps[entry->function], body, sizeof(struct page_sweep));
+	return 0;
+}
+
 static int redo_record(struct worker *worker, const struct log_record *record)
 {
 	const struct log_entry *entry;
@@ -72,6 +80,8 @@ static int redo_record(struct worker *worker, const struct log_record *record)
 	while (!err && (entry = log_walk_next(&walk, &body))) {
 		if (entry->kind == LOG_ENTRY_STATE)
 			err = redo_state(worker, entry, body);
+		if (entry->kind == LOG_ENTRY_SWEEP)
+			err = redo_sweep(worker, entry, body);
 		dead |= entry->kind == LOG_ENTRY_DEAD;
 	}
 	if (record->kind == LOG_TIMER) {
@@ -183,6 +193,7 @@ int worker_recover(struct worker *worker)
 		return status;
 	if (runtime->poison_condemned)
 		worker->condemned = runtime->poison_position;
+	worker_sweeps_open(worker);
 	worker_publish(worker);
 	return worker_timers_open(worker);
 }

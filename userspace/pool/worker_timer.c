@@ -110,7 +110,11 @@ int worker_timers(struct worker *worker, uint64_t now_ns, uint32_t most, uint32_
 		timer_queue_drop_first(queue);
 		if (!deadline)
 			continue;
-		err = worker_fire(worker, function, slot, now_ns);
+		err = worker_fire(worker, &(struct worker_firing){
+						  .function = function,
+						  .slot = slot,
+						  .now_ns = now_ns,
+					  });
 		if (err) {
 			timer_queue_set(queue, timer, deadline);
 			break;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Timers of keys. A deadline stands in the table, behind the state of its key:
- * what carries states carries it along. The queue of the worker only says where
- * to look when; it is made anew from the tables when a worker starts.
+ * Timers of keys, and triggers of time. A deadline stands in the table, behind the state of its
+ * key: what carries states carries it along. The queue of the worker only says where to look when;
+ * it is made anew from the tables when a worker starts. How far a trigger is stands in the counters
+ * of the page, and in the records that it makes.
  */
 #ifndef FAAS_POOL_WORKER_TIMER_H
 #define FAAS_POOL_WORKER_TIMER_H
@@ -34,8 +35,17 @@ int worker_timers(struct worker *worker, uint64_t now_ns, uint32_t most, uint32_
 /* When there is something to do for timers, at the latest; UINT64_MAX: never. */
 static inline uint64_t worker_next_deadline(const struct worker *worker)
 {
-	return timer_queue_next(&worker->timers);
+	uint64_t deadline = timer_queue_next(&worker->timers);
+
+	return deadline < worker->next_sweep_ns ? deadline : worker->next_sweep_ns;
 }
+
+/* worker_sweep.c: take up the triggers of time where the last worker left them;
+ * and go on with those that are due, as worker_timers. A trigger that was missed
+ * is not made up for: it runs once, however late. */
+void worker_sweeps_open(struct worker *worker);
+int worker_sweeps(struct worker *worker, uint64_t now_ns, uint32_t most, uint32_t *ret_run)
+	__attribute__((warn_unused_result));
 
 /* The state of a function with timers was stored at function->place. */
 void worker_timer_note(struct worker *worker, const struct worker_function *function);

@@ -271,12 +271,25 @@ static int put_origin(struct text *text, const struct encoder *encoder, const st
 	return -EBADMSG;
 }
 
+static void put_endpoints(struct text *text, const struct faas_event *event)
+{
+	const uint8_t *addresses = (const uint8_t *)event + FAAS_EVENT_HEADER_BYTES;
+
+	put_member(text, "source");
+	text_put(text, "\"", 1);
+	text_endpoint(text, addresses, event->source_port);
+	text_put(text, "\"", 1);
+	put_member(text, "destination");
+	text_put(text, "\"", 1);
+	text_endpoint(text, addresses + FAAS_EVENT_ADDRESS_BYTES, event->destination_port);
+	text_put(text, "\"", 1);
+}
+
 int encode_output(const struct encoder *encoder, const struct encode_id *id, const void *data,
 		  uint32_t bytes, int64_t wall_offset_ns, char *line)
 {
 	struct text text = {.data = line, .room = ENCODE_LINE_BYTES_MAX};
 	const struct faas_event *event = data;
-	const uint8_t *addresses = (const uint8_t *)data + FAAS_EVENT_HEADER_BYTES;
 	const struct origin *origin = NULL;
 
 	if (!event_check(event, bytes))
@@ -294,14 +307,9 @@ int encode_output(const struct encoder *encoder, const struct encode_id *id, con
 	if (put_origin(&text, encoder, origin, event->trigger))
 		return -EBADMSG;
 	put_key(&text, encoder, event);
-	put_member(&text, "source");
-	text_put(&text, "\"", 1);
-	text_endpoint(&text, addresses, event->source_port);
-	text_put(&text, "\"", 1);
-	put_member(&text, "destination");
-	text_put(&text, "\"", 1);
-	text_endpoint(&text, addresses + FAAS_EVENT_ADDRESS_BYTES, event->destination_port);
-	text_put(&text, "\"", 1);
+	/* A timer has none; every packet came in somewhere. */
+	if (event->interface_index)
+		put_endpoints(&text, event);
 	put_member(&text, "generation");
 	text_unsigned(&text, event->generation);
 	if (!put_fields(&text, encoder, origin, event))

@@ -26,6 +26,7 @@ static const char workflow_text[] =
 	"triggers:\n"
 	"  a: {packet: {interfaces: [eth0, eth1], match: {protocol: udp, port: [5, 6]}}, to: f}\n"
 	"  b: {packet: {interfaces: eth0, match: {protocol: tcp, port: 7}}, mode: take, to: u}\n"
+	"  m: {timer: {every: 60s}, to: u}\n"
 	"workers: {class: economy}\n"
 	"functions:\n"
 	"  f:\n"
@@ -213,6 +214,14 @@ static const struct {
 	{"triggers[0].id", "32768", "triggers[0].id is 32768"},
 	{"triggers[0].interfaces", "[]", "no interface"},
 	{"triggers[0].interfaces[1]", "\"../e\"", "bad interface name"},
+	{"timers[0]", "5", "timers[0] is not an object"},
+	{"timers[0].name", "\"a b\"", "bad timer name"},
+	{"timers[0].id", "77", "its id is not that of its name"},
+	{"timers[0].name", "\"a\"", "its id is not that of its name"},
+	{"timers[0].every_ns", "999999", "every_ns is 999999"},
+	{"timers[0].function", "0", "leads to no function with a timer"},
+	{"timers[0].function", "9", "leads to no function with a timer"},
+	{"timers[0].whom", "9", "whom"},
 	{"triggers[0].priority", "1001", "priority is 1001"},
 	{"triggers[0].match.protocol", "\"udp\"", "protocol is not an integer"},
 	{"triggers[0].match.protocol", "256", "protocol is 256"},

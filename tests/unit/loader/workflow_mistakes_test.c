@@ -202,8 +202,6 @@ static const struct change triggers[] = {
 	{"[eth0, eth1]", "[abcdefghijklmnop]", 6, 20, "cannot be the name", "ip link"},
 	{"[eth0, eth1]", "[[eth0]]", 6, 20, "single value, not a list", ""},
 	{"[eth0, eth1]", "[a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q]", 6, 52, "one interface more", ""},
-	{"functions:\n", "  minute:\n    timer: {every: 60s}\n    to: trend\nfunctions:\n", 12, 5,
-	 "`timer` is not supported by this version", ""},
 	{"functions:\n",
 	 "  b:\n    packet: {interfaces: eth1, match: {protocol: udp, destination_port: 5006}}\n"
 	 "    to: plausible\nfunctions:\n",
@@ -213,6 +211,42 @@ static const struct change triggers[] = {
 	 "\n    to: plausible\nfunctions:\n",
 	 12, 26, "attach to eth1 in two ways", "same `hook`"},
 };
+
+#define MINUTE(every, to) "  minute:\n    timer: {" every "}\n    to: " to "\nfunctions:\n"
+
+static const struct change timers[] = {
+	{"functions:\n", MINUTE("every: 60s", "trend"), 13, 9, "trend (watch) has no faas_on_timer",
+	 "`ebpf-faas functions`"},
+	{"functions:\n", MINUTE("every: 60s", "repeats"), 13, 9, "repeats is a kernel function",
+	 "user function"},
+	{"functions:\n", MINUTE("every: 60s", "nobody"), 13, 9, "no function is named `nobody`",
+	 "user function"},
+	{"functions:\n", MINUTE("every: 60s", "archive"), 13, 9, "no function is named `archive`",
+	 "user function"},
+	{"functions:\n", MINUTE("every: 60s", "[more]"), 13, 9, "single value, not a list", ""},
+	{"functions:\n", MINUTE("every: 60", "more"), 12, 20, "`every`: `60`", "60s"},
+	{"functions:\n", MINUTE("every: 0s", "more"), 12, 20, "0s is out of range", "1ms"},
+	{"functions:\n", MINUTE("every: 367d", "more"), 12, 20, "367d is out of range", "366d"},
+	{"functions:\n", MINUTE("", "more"), 12, 5, "`every` is missing", "every: 60s"},
+	{"functions:\n", MINUTE("every: 1s, from: 2s", "more"), 12, 24, "unknown key `from`",
+	 "every"},
+	{"functions:\n", "  minute: {timer: {every: 60s}}\nfunctions:\n", 11, 3, "`to` is missing",
+	 "to: FUNCTION"},
+	{"functions:\n", "  minute: {timer: {every: 1s}, mode: copy, to: more}\nfunctions:\n", 11,
+	 32, "unknown key `mode`", "to"},
+	{"mode: copy", "timer: {every: 60s}", 4, 3, "one of packets and one of time",
+	 "two triggers"},
+	{"functions:\n",
+	 MINUTE("every: 60s", "beat") "  beat: {user: pulse, outputs: {beat: more}}\n", 11, 3,
+	 "more keeps state for each key, and timer minute leads to it without a key",
+	 "state: none"},
+};
+
+static void test_timers(void **state)
+{
+	(void)state;
+	CHECK(timers);
+}
 
 static void test_triggers(void **state)
 {
@@ -355,9 +389,10 @@ static void test_sinks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),	 cmocka_unit_test(test_top),
-		cmocka_unit_test(test_triggers), cmocka_unit_test(test_functions),
-		cmocka_unit_test(test_graph),	 cmocka_unit_test(test_sinks),
+		cmocka_unit_test(test_sound),	  cmocka_unit_test(test_top),
+		cmocka_unit_test(test_triggers),  cmocka_unit_test(test_timers),
+		cmocka_unit_test(test_functions), cmocka_unit_test(test_graph),
+		cmocka_unit_test(test_sinks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

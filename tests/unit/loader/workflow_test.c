@@ -219,6 +219,34 @@ static void test_trigger_to_user(void **state)
 	assert_int_equal(bundle->user[0].state_bytes, 0);
 }
 
+/* A function with state is called for each key, another once; a timer alone may
+ * lead to it, and what is behind it has no key either. */
+static void test_timers(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct bundle *bundle = &fixture->workflow.bundle;
+
+	parse(fixture, "workflow: w\nversion: v\ntriggers:\n"
+		       "  soon: {timer: {every: 250ms}, to: b}\n"
+		       "  t: {packet: {interfaces: e, match: {protocol: udp, port: 1}}, to: a}\n"
+		       "  late: {timer: {every: 1d}, to: a}\n"
+		       "functions:\n"
+		       "  a: {user: tally, key: source_port}\n"
+		       "  b: {user: pulse, outputs: {beat: [c, s]}}\n"
+		       "  c: {user: tally, state: none}\n"
+		       "sinks: {s: {file: {path: /x}}}\n");
+	assert_int_equal(bundle->trigger_count, 1);
+	assert_int_equal(bundle->timer_count, 2);
+	assert_string_equal(bundle->timers[0].name, "soon");
+	assert_int_equal(bundle->timers[0].id, bundle_trigger_id("soon"));
+	assert_int_equal(bundle->timers[0].every_ns, 250000000);
+	assert_string_equal(bundle->user[bundle->timers[0].function].instance, "b");
+	assert_int_equal(bundle->timers[1].every_ns, 86400000000000);
+	assert_string_equal(bundle->user[bundle->timers[1].function].instance, "a");
+	assert_true(bundle->user[bundle->timers[1].function].has_timer);
+	assert_int_equal(bundle->user[bundle->timers[0].function].key_count, 0);
+}
+
 static void test_trigger_to_sink(void **state)
 {
 	struct fixture *fixture = *state;
@@ -504,6 +532,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_kernel_fields, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_field_goes_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_trigger_to_user, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_timers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_trigger_to_sink, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_both_tiers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sets, set_up, tear_down),

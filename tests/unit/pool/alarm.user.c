@@ -19,7 +19,8 @@ struct state {
 	uint64_t fires;
 	uint64_t due_ns; /* 0: not armed */
 	uint64_t wrong;
-	uint32_t odd; /* the state ends in the middle of a word */
+	uint64_t ticks; /* of a trigger of time */
+	uint32_t odd;	/* the state ends in the middle of a word */
 } __attribute__((packed));
 FAAS_STATE(struct state, 1);
 FAAS_TIMER();
@@ -52,9 +53,8 @@ int faas_on_event(struct faas_call *call, const struct faas_event *event, void *
 	return faas_timer(call, faas_param(after));
 }
 
-int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *data)
+static int on_deadline(struct faas_call *call, const struct faas_event *event, struct state *state)
 {
-	struct state *state = (struct state *)data;
 	const struct faas_value value = {{.u64 = ++state->fires}};
 
 	if (faas_param(crash_key) && key_of(event) == faas_param(crash_key))
@@ -74,4 +74,25 @@ int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *
 			return -3;
 	}
 	return faas_emit(call, faas_output(fired), &value, 1);
+}
+
+/* Called by a trigger of time: for a key, or without one. */
+static int on_tick(struct faas_call *call, const struct faas_event *event, struct state *state)
+{
+	const struct faas_value value = {{.u64 = state ? ++state->ticks : 0}};
+
+	if (event->origin != FAAS_ORIGIN_TIMER || event->key_bytes != (state ? 16 : 0))
+		return -1;
+	if (state && faas_param(crash_key) && key_of(event) == faas_param(crash_key))
+		abort();
+	if (state && faas_param(fail_key) && key_of(event) == faas_param(fail_key))
+		return -2;
+	return faas_emit(call, faas_output(fired), &value, 1);
+}
+
+int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *data)
+{
+	if (event->trigger)
+		return on_tick(call, event, (struct state *)data);
+	return on_deadline(call, event, (struct state *)data);
 }

@@ -3,7 +3,7 @@
  * Timers of keys in a worker process: when they run, what comes of them, and
  * what is left of them when the worker is killed. Needs root.
  */
-#include "worker_helpers.h"
+#include "alarm_helpers.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -12,66 +12,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-
-#define KEYS 100
-#define MS 1000000ull
-
-/* As alarm.user.c has it. */
-struct alarm_state {
-	uint64_t events, fires, due_ns, wrong;
-	uint32_t odd;
-} __attribute__((packed));
-
-/* The state of a key of alarm; the deadline of its timer in *ret_deadline. */
-static struct alarm_state alarm_state(uint64_t key, uint64_t *ret_deadline)
-{
-	const uint64_t bytes[2] = {0, key};
-	struct state_shape shape = {
-		.keys_max = rig->options.state_keys,
-		.key_bytes = 16,
-		.value_bytes = 48, /* 36 to whole words, and the deadline */
-		.value_version = 1,
-	};
-	uint64_t file_bytes = state_file_bytes(rig->bundle, 0);
-	struct alarm_state ret = {0};
-	struct state_place place;
-	struct state_table table;
-	const uint8_t *value;
-	void *mapping;
-
-	mapping = mmap(NULL, file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, rig->states[0], 0);
-	assert_ptr_not_equal(mapping, MAP_FAILED);
-	assert_int_equal(state_open(&table, mapping, file_bytes, &shape, 0), 0);
-	value = state_find(&table, bytes, sizeof(bytes), state_hash(&table, bytes, sizeof(bytes)),
-			   &place);
-	assert_non_null(value);
-	memcpy(&ret, value, sizeof(ret));
-	memcpy(ret_deadline, value + 40, 8);
-	(void)munmap(mapping, file_bytes);
-	return ret;
-}
-
-static void wait_for_timers(uint64_t count)
-{
-	for (int i = 0; i < 100000; i++) {
-		struct page_counters now = counters();
-
-		assert_int_equal(rig_read(rig), 0);
-		if (now.timers + now.timers_dead >= count)
-			return;
-		pause_us(100);
-	}
-	fail_msg("%llu timers, not %llu", (unsigned long long)counters().timers,
-		 (unsigned long long)count);
-}
-
-static void start(struct rig_options options)
-{
-	options.alarm = true;
-	assert_int_equal(open_rig(&options), 0);
-	rig->config->keys = KEYS;
-	assert_int_equal(rig_start(rig), 0);
-}
 
 /* No key is armed, each has fired so often, and nothing was wrong. */
 static void check_keys(uint64_t fires_min, uint64_t fires_max)

@@ -80,6 +80,10 @@ static void test_user_output(void **state)
 		HEAD "\"function\":\"trend\",\"output\":\"anomaly\",\"key\":\"10.20.0.7\"," WAY
 		     ",\"fields\":{\"count\":18446744073709551615,\"change\":-5,"
 		     "\"mean\":0.1,\"value\":151.25}}");
+	/* No packet made it. */
+	event.event.interface_index = 0;
+	assert_null(strstr(encode(&event), "source"));
+	assert_null(strstr(encode(&event), "destination"));
 }
 
 static void test_not_a_number(void **state)
