@@ -14,7 +14,7 @@ static const struct {
 	{"get", state_get, 4, "WORKFLOW FUNCTION KEY"},
 	{"list", state_list, 3, "WORKFLOW FUNCTION"},
 	{"export", state_export, 3, "WORKFLOW FUNCTION"},
-
+	{"import", state_import, 4, "WORKFLOW FUNCTION FILE"},
 };
 
 int verb_state(const struct options *options, struct diags *diags)

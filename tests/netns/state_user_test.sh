@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# ebpf-faas state get, list, export: states of user functions, by the names of their
+# ebpf-faas state get, list, export, import: states of user functions, by the names of their
 # members, equal to what was sent, while workers go on and are replaced.
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
@@ -114,9 +114,98 @@ survives() {
 	exactly_once 4 "$sent"
 }
 
+# What was exported comes back, into an empty table, over what has changed, twice.
+back_again() {
+	network
+	load_diary --set functions.notes.params.remind=1h
+	traffic --to 10.77.0.1:5005 --count 2400 --keys 600 --first-port 20000
+	settle diary
+	faas state export diary notes >"$CASE/export"
+	faas unload diary
+	load_diary --set functions.notes.params.remind=1h
+	traffic --to 10.77.0.1:5005 --count 100 --keys 100 --first-port 20500
+	settle diary
+	fails 0 faas state import diary notes "$CASE/export"
+	says 'imported 600 keys into notes, 500 of them new'
+	faas state export diary notes >"$CASE/again"
+	same "states" "$(sed '1d;$d' "$CASE/export" | jq -c '[.key, .value]' | sort | md5sum)" \
+		"$(sed '1d;$d' "$CASE/again" | jq -c '[.key, .value]' | sort | md5sum)"
+	same "timers go on" true "$(sed '1d;$d' "$CASE/again" | jq -s 'map(.timer_ns) | min > 3500e9 and max <= 3600e9')"
+	same "as JSON, from standard input" '{"workflow":"diary","function":"notes","keys":600,"new":0}' \
+		"$(faas state import diary notes - --json <"$CASE/export" | jq -c .)"
+	traffic --to 10.77.0.1:5005 --count 600 --keys 600 --first-port 20000
+	settle diary
+	same "counting goes on" '[600,5]' \
+		"$(faas state list diary notes --json | jq -c '[.keys, (.entries | map(.value.events) | unique[])]')"
+}
+
+# Whoever is killed meanwhile: each key is as it was, or as in the file; again, and all are.
+killed_meanwhile() {
+	local round wrong
+	network
+	load witness
+	traffic --to 10.77.0.1:5005 --count 1024 --keys 1024 --first-port 20000
+	settle witness
+	faas state export witness total >"$CASE/small"
+	jq -c 'if .value then .value.count = 77 | .value.twin = 77 else . end' "$CASE/small" >"$CASE/large"
+	for round in worker runtime command; do
+		faas state import witness total "$CASE/small"
+		faas state import witness total "$CASE/large" &
+		command_pid() { echo $!; }
+		sleep 0.0$((RANDOM % 4))
+		kill -KILL "$("${round}_pid")" || true
+		wait $! || true
+		[ "$round" != runtime ] || faas update --set "sinks.records.file.path=$CASE/records.jsonl" "$FIXTURES/witness.yaml"
+		wait_for 10 faas state list witness total
+		wrong=$(faas state list witness total --all --json |
+			jq '[.entries[].value | select(.count != .twin or (.count != 1 and .count != 77))] | length')
+		same "keys that are neither as before nor as in the file, after the $round" 0 "$wrong"
+		wait_for 10 faas state import witness total "$CASE/large"
+		same "all are in" '[77]' "$(faas state list witness total --all --json | jq -c '[.entries[].value.count] | unique')"
+	done
+	settle witness
+}
+
+# A file that is wrong anywhere changes nothing.
+wrong_files() {
+	network
+	load_diary --set functions.notes.keys=12
+	traffic --to 10.77.0.1:5005 --count 30 --keys 10 --first-port 40000
+	settle diary
+	faas state export diary notes >"$CASE/good"
+	sed 's/"events":3/"events":9/' "$CASE/good" >"$CASE/changed"
+	wrong() { # SED WORDS
+		sed "$1" "$CASE/changed" >"$CASE/wrong.jsonl"
+		fails 3 faas state import diary notes "$CASE/wrong.jsonl"
+		says "$2"
+	}
+	wrong '5s/"events":9/"events":-9/' 'wrong.jsonl:5: .*events: is not an integer from 0 on'
+	wrong '4s/"key":"[^"]*"/"key":"10.77.0.2"/' 'wrong.jsonl:4: .*fewer than 2 parts'
+	wrong '3s/"key":"[^"]*"/"key":"10.77.0.2,1"/;6s/"key":"[^"]*"/"key":"10.77.0.2,1"/' \
+		'wrong.jsonl:6: .*stands in line 3 as well'
+	wrong '3s/}$/}}/' 'wrong.jsonl:3: .*no JSON object'
+	wrong '7d' 'the file has 9 keys, and says that it has 10'
+	wrong '$d' 'ends without saying how many keys'
+	wrong '1d' 'wrong.jsonl:1: .*does not begin as an export does'
+	wrong '1s/"version":1/"version":2/' 'of version 2 there, 1 here'
+	wrong '1s/"offset":24/"offset":28/' 'laid out differently'
+	wrong '1s/"library":"diary"/"library":"tally"/' 'library is tally there, diary here'
+	wrong '2s/"value"/"timer_ns":-5,"value"/' 'not a number of nanoseconds'
+	sed 's/"key":"10.77.0.2,4/"key":"10.77.0.2,5/' "$CASE/good" >"$CASE/many"
+	fails 1 faas state import diary notes "$CASE/many"
+	says '10 new keys, and notes has room for 2 more of 12'
+	fails 1 faas state import diary notes "$CASE/nothing"
+	says 'No such file'
+	same "nothing changed" "$(sed '1d' "$CASE/good" | sort | md5sum)" \
+		"$(faas state export diary notes | sed '1d' | sort | md5sum)"
+}
+
 test_case "one key" one_key
 test_case "all keys, and an export" all_keys
 test_case "timers" timers
 test_case "never half written" whole
 test_case "worker, courier and runtime killed in any order" survives
+test_case "export and import" back_again
+test_case "killed in the middle of an import" killed_meanwhile
+test_case "files that are wrong" wrong_files
 tests_done

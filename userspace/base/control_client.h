@@ -14,6 +14,8 @@
  *	Answered when worker and run-time files are gone. keep: the files stay.
  *   list    [after]                           workflows, more
  *   status  workflow                          state, pids, restarts, ...
+ *   import  workflow, generation, piece       answered when it is committed
+ *	piece: a piece of states to put in, see import.h, in hexadecimal. One at a time.
  *   end                                       refused while there are workflows
  */
 #ifndef FAAS_BASE_CONTROL_CLIENT_H

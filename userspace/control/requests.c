@@ -129,6 +129,24 @@ static void handle_stop(const struct request *request)
 	workflow_stop(workflow, (uint32_t)drain_ms);
 }
 
+/* For the generation that the command looked at, or its numbers mean something else. */
+static void handle_import(const struct request *request)
+{
+	struct workflow *workflow = take_workflow(request);
+	json_int_t generation;
+
+	if (!workflow || !take_integer(request, "generation", 1, UINT32_MAX, &generation))
+		return;
+	if (workflow->phase != WORKFLOW_RUNNING || workflow->supervisor.generation != generation)
+		control_server_refuse(request->runtime->server, request->client, "try again",
+				      "workflow %s is %s, and generation %u of it runs",
+				      request->workflow, workflow_phase_name(workflow),
+				      workflow->supervisor.generation);
+	else
+		workflow_import(workflow, request->client,
+				json_object_get(request->message, "piece"));
+}
+
 static json_t *describe(const struct workflow *workflow)
 {
 	const struct supervisor *supervisor = &workflow->supervisor;
@@ -210,6 +228,7 @@ static const struct operation {
 	{"status", handle_status, true, {0}},
 	{"start", handle_start, true, {"generation", "slot", "netns", "keep"}},
 	{"stop", handle_stop, true, {"drain_ms", "keep"}},
+	{"import", handle_import, true, {"generation", "piece"}},
 	{"end", handle_end, false, {0}},
 };
 
@@ -245,7 +264,7 @@ static void handle(void *context, uint64_t client, const json_t *message)
 
 	if (!operation) {
 		control_server_refuse(server, client,
-				      "ask for hello, list, status, start, stop or end",
+				      "ask for hello, list, status, start, stop, import or end",
 				      "there is no operation of that name");
 		return;
 	}
@@ -282,6 +301,11 @@ static void gone(void *context, uint64_t client)
 
 	for (workflow = TAILQ_FIRST(&runtime->workflows); workflow;
 	     workflow = TAILQ_NEXT(workflow, all)) {
+		if (workflow->importer == client) {
+			/* It is taken in all the same. */
+			workflow->importer = 0;
+			return;
+		}
 		if (workflow->waiter != client)
 			continue;
 		workflow->waiter = 0;

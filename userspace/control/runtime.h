@@ -38,10 +38,11 @@ struct workflow {
 	struct supervisor supervisor;
 	struct courier_client courier;
 	char netns[FAAS_PATH_BYTES];
-	int namespace_fd; /* owned; -1: the runtime's own, or not needed */
-	uint64_t waiter;  /* client to be answered; 0: none, or gone */
-	bool keep;	  /* its files stay when it stops: another version goes on with them */
-	bool undo;	  /* it is being taken back; the answer is that below */
+	int namespace_fd;  /* owned; -1: the runtime's own, or not needed */
+	uint64_t importer; /* client that waits for a piece of states to be in; 0: none */
+	uint64_t waiter;   /* client to be answered; 0: none, or gone */
+	bool keep;	   /* its files stay when it stops: another version goes on with them */
+	bool undo;	   /* it is being taken back; the answer is that below */
 	char error[512];
 	char advice[256];
 	uint64_t undelivered;
@@ -92,6 +93,11 @@ void workflow_stop(struct workflow *workflow, uint32_t drain_ms);
 
 /* Take back one that did not start. @p error is copied. */
 void workflow_undo(struct workflow *workflow, const char *error, const char *advice);
+
+/* Operation "import": @p piece is the piece in hexadecimal, borrowed. */
+void workflow_import(struct workflow *workflow, uint64_t client, const json_t *piece);
+/* For the supervisor: what became of it. */
+void workflow_imported(struct supervisor *supervisor, const char *reason);
 
 /* Without a workflow: wait for one, but not for ever. */
 void runtime_be_patient(struct runtime *runtime);

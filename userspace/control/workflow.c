@@ -314,6 +314,7 @@ struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_
 	workflow->supervisor.ready = on_ready;
 	workflow->supervisor.failed = on_failed;
 	workflow->supervisor.ended = on_ended;
+	workflow->supervisor.imported = workflow_imported;
 	workflow->courier.supervisor = &workflow->supervisor;
 	workflow->courier.added = on_added;
 	workflow->courier.removed = on_removed;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "import.h"
 #include "logger.h"
 #include "paths.h"
 #include "spawn.h"
@@ -93,6 +94,35 @@ static void on_too_slow(struct loop_timer *timer)
 	kill_process(supervisor);
 }
 
+/* The worker answers for a piece: "NUMBER", or "NUMBER REASON". */
+static void end_import(struct supervisor *supervisor, const char *answer, bool refused)
+{
+	char *rest;
+	uint64_t number = strtoull(answer, &rest, 10);
+
+	if (number != supervisor->import_number)
+		return;
+	supervisor->importing = false;
+	supervisor->imported(supervisor,
+			     refused ? (*rest == ' ' ? rest + 1 : "it says not why") : NULL);
+}
+
+int supervisor_import(struct supervisor *supervisor, void *piece, size_t bytes)
+{
+	struct import_head *head = piece;
+
+	if (supervisor->importing)
+		return -EBUSY;
+	if (supervisor->state != SUPERVISOR_RUNNING || supervisor->control.fd < 0)
+		return -EAGAIN;
+	head->number = ++supervisor->import_number;
+	if (send(supervisor->control.fd, piece, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+	    (ssize_t)bytes)
+		return -EAGAIN;
+	supervisor->importing = true;
+	return 0;
+}
+
 static void hear(struct supervisor *supervisor, const char *message)
 {
 	if (!strcmp(message, "ready") && supervisor->state == SUPERVISOR_STARTING) {
@@ -111,6 +141,10 @@ static void hear(struct supervisor *supervisor, const char *message)
 		supervisor->ready(supervisor);
 	} else if (!strncmp(message, "failed ", 7)) {
 		snprintf(supervisor->reason, sizeof(supervisor->reason), "%s", message + 7);
+	} else if (supervisor->importing && !strncmp(message, "imported ", 9)) {
+		end_import(supervisor, message + 9, false);
+	} else if (supervisor->importing && !strncmp(message, "refused ", 8)) {
+		end_import(supervisor, message + 8, true);
 	} else if (!strcmp(message, "stopped")) {
 		supervisor->reported = true;
 	}
@@ -234,6 +268,10 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 	loop_unset(supervisor->loop, &supervisor->timer);
 	supervisor->pid = 0;
 	supervisor->files.runtime_page->worker_pid = 0;
+	if (supervisor->importing) {
+		supervisor->importing = false;
+		supervisor->imported(supervisor, "its worker ended before it answered");
+	}
 	on_death(supervisor, &how);
 }
 

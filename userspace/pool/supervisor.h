@@ -58,6 +58,9 @@ struct supervisor {
 	char reason[256]; /* what it said it failed of */
 	uint64_t sequence_at_start;
 	struct policy policy;
+	bool importing; /* a piece is with the worker */
+	uint64_t import_number;
+	void (*imported)(struct supervisor *supervisor, const char *reason); /* NULL: it is in */
 	/* Called from the loop; none may destroy the supervisor in ready. */
 	void (*ready)(struct supervisor *supervisor);  /* each process, when it is */
 	void (*failed)(struct supervisor *supervisor); /* the first process: see reason */
@@ -85,6 +88,14 @@ int supervisor_kill_orphan(uint32_t pid, const char *program) __attribute__((war
  * try again. Otherwise it is replaced for as long as it takes.
  */
 void supervisor_start(struct supervisor *supervisor, bool first);
+
+/*
+ * Hand the worker a piece of states to put in (import.h); then `imported` is called,
+ * from the loop. 0; -EBUSY: another piece is on its way; -EAGAIN: there is no worker
+ * now, or it does not read what it is told.
+ */
+int supervisor_import(struct supervisor *supervisor, void *piece, size_t bytes)
+	__attribute__((warn_unused_result));
 
 /* Let it drain for @p bound_ms at most, 0: kill it; then ended is called, from
  * the loop or from here. */

@@ -21,6 +21,7 @@
 #include "pages.h"
 #include "userspace/log/log.h"
 #include "userspace/pool/timer_queue.h"
+#include "userspace/pool/worker_import.h"
 #include "userspace/pool/worker_wait.h"
 #include "userspace/pool/worker_waiter.h"
 #include "userspace/ring/ring.h"
@@ -151,7 +152,8 @@ struct worker {
 
 	uint64_t timer_event[FAAS_EVENT_BYTES(FAAS_KEY_BYTES_MAX, 0, 0) / 8];
 	uint64_t downstream[FAAS_EVENT_BYTES_MAX / 8]; /* event for the next function */
-	char error[WORKER_ERROR_BYTES];		       /* what a failed call says to a person */
+	struct worker_import import;
+	char error[WORKER_ERROR_BYTES]; /* what a failed call says to a person */
 };
 
 /* File descriptors that a worker maps; see worker_fds.h. */

@@ -53,7 +53,9 @@ enum worker_fd {
  * the worker is about to take its first event, or "failed REASON" before it
  * exits; "stopped" when it has drained and run faas_on_stop. To the worker:
  * "drain" (process what is in the ring, answer "drained", go on) and "stop"
- * (drain what is there, stop). End of file: the runtime is gone; stop taking
+ * (drain what is there, stop), or a piece of states to put in (import.h), which is
+ * answered by "imported NUMBER" when it is committed, or "refused NUMBER REASON";
+ * one at a time. End of file: the runtime is gone; stop taking
  * events and exit at once (what is not committed stays in the ring).
  */
 #define WORKER_MESSAGE_BYTES_MAX 1024

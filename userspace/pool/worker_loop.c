@@ -170,7 +170,7 @@ static void ask_drain(struct worker *worker, bool stop)
 /* Read what the runtime says. False: it is gone. */
 static bool read_control(struct worker *worker)
 {
-	char word[WORKER_MESSAGE_BYTES_MAX];
+	uint64_t word[IMPORT_BYTES_MAX / sizeof(uint64_t)];
 
 	for (;;) {
 		ssize_t bytes = recv(worker->control_fd, word, sizeof(word), MSG_DONTWAIT);
@@ -185,6 +185,8 @@ static bool read_control(struct worker *worker)
 			ask_drain(worker, false);
 		else if (bytes == 4 && !memcmp(word, "stop", 4))
 			ask_drain(worker, true);
+		else
+			(void)worker_import_take(worker, word, (uint32_t)bytes);
 	}
 }
 
@@ -239,6 +241,8 @@ int worker_run(struct worker *worker)
 
 		if (events)
 			worker_notify(worker);
+		if (!full)
+			full = worker_import(worker);
 		if (finish_drain(worker))
 			break;
 
