@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
+#include <string.h>
 
 FAAS_USER_FUNCTION("Finds values that lie far from the weighted mean of those before them");
 FAAS_PARAM_F64(alpha, 0.1, 0.000001, 1, "Weight of the newest value; smaller is smoother");
@@ -29,6 +31,11 @@ struct state {
 };
 FAAS_STATE(struct state, 1);
 
+/* Squares of differences of such values can be added up; those of larger ones cannot. */
+#define VALUE_MAX 1e150
+/* Squares of smaller differences are no numbers any more. */
+#define DIFFERENCE_MIN 1.5e-154
+
 /*
  * A signal that never moved has no deviation to count in. What the numbers can
  * resolve stands in for it, so that its first move is an anomaly, of a finite
@@ -36,29 +43,34 @@ FAAS_STATE(struct state, 1);
  */
 static double standard_deviation(const struct state *state)
 {
-	double floor = DBL_EPSILON * (1 + fabs(state->mean));
-	double deviation = sqrt(state->variance);
+	double floor = fmax(DBL_EPSILON * fabs(state->mean), DIFFERENCE_MIN);
 
-	return deviation > floor ? deviation : floor;
+	return fmax(sqrt(state->variance), floor);
 }
 
-/* Learn a value, unless the numbers overflow by it: then it is only judged. */
+/* A state that this function did not write, as a person may put one in. */
+static bool is_sound(const struct state *state)
+{
+	return fabs(state->mean) <= VALUE_MAX && state->variance >= 0 &&
+	       state->variance <= 4 * VALUE_MAX * VALUE_MAX;
+}
+
 static void learn(struct state *state, double value)
 {
 	double difference = value - state->mean;
-	double mean = state->mean + faas_param(alpha) * difference;
-	double variance = (1 - faas_param(alpha)) *
-			  (state->variance + faas_param(alpha) * difference * difference);
 
+	if (fabs(value) > VALUE_MAX)
+		return; /* it would stay in every mean to come */
 	if (!state->n) {
-		mean = value;
-		variance = 0;
+		state->mean = value;
+		state->variance = 0;
+	} else {
+		state->mean += faas_param(alpha) * difference;
+		state->variance = (1 - faas_param(alpha)) *
+				  (state->variance + faas_param(alpha) * difference * difference);
 	}
-	if (!isfinite(mean) || !isfinite(variance))
-		return;
-	state->mean = mean;
-	state->variance = variance;
-	state->n++;
+	if (state->n < UINT64_MAX)
+		state->n++;
 }
 
 int faas_on_event(struct faas_call *call, const struct faas_event *event, void *data)
@@ -73,7 +85,9 @@ int faas_on_event(struct faas_call *call, const struct faas_event *event, void *
 	if (err == -ENODATA || (!err && !isfinite(value)))
 		return 0; /* nothing to judge, nothing to learn */
 	if (err || !state)
-		return err ? err : -EINVAL;
+		return err ? err : -EINVAL; /* "state: none" leaves nothing to learn in */
+	if (!is_sound(state))
+		memset(state, 0, sizeof(*state));
 	if (state->n >= faas_param(warmup)) {
 		deviation = (value - state->mean) / standard_deviation(state);
 		if (!isfinite(deviation))

@@ -19,6 +19,33 @@ struct state {
 };
 FAAS_STATE(struct state, 1);
 
+/* Totals end at the largest number instead of beginning at 0 again. */
+static uint64_t add(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* Packets of one key may arrive on several CPUs: times need not rise. But if they
+ * fall by this much, the clock began anew with the machine: the span is kept, as if it
+ * had ended just now. Its beginning may then lie before 0, so differences count. */
+#define RESTART_NS 10000000000ll
+
+static void note_time(struct state *state, uint64_t time_ns)
+{
+	int64_t later_ns = (int64_t)(time_ns - state->last_ns);
+
+	if (!state->count) {
+		state->first_ns = state->last_ns = time_ns;
+	} else if (later_ns < -RESTART_NS) {
+		state->first_ns += (uint64_t)later_ns;
+		state->last_ns = time_ns;
+	} else if ((int64_t)(time_ns - state->first_ns) < 0) {
+		state->first_ns = time_ns;
+	} else if (later_ns > 0) {
+		state->last_ns = time_ns;
+	}
+}
+
 int faas_on_event(struct faas_call *call, const struct faas_event *event, void *data)
 {
 	struct state *state = data;
@@ -26,13 +53,9 @@ int faas_on_event(struct faas_call *call, const struct faas_event *event, void *
 
 	if (!state)
 		return -EINVAL; /* "state: none" leaves nothing to count in */
-	/* Packets of one key may arrive on several CPUs: times need not rise. */
-	if (!state->count || event->time_ns < state->first_ns)
-		state->first_ns = event->time_ns;
-	if (event->time_ns > state->last_ns)
-		state->last_ns = event->time_ns;
-	state->count++;
-	state->bytes += event->frame_bytes;
+	note_time(state, event->time_ns);
+	state->count = add(state->count, 1);
+	state->bytes = add(state->bytes, event->frame_bytes);
 	if (state->count % faas_param(every))
 		return 0;
 	fields[0].u64 = state->count;

@@ -128,6 +128,57 @@ reports_decoded() {
 		"$(jq -c 'select(.output == "undecoded") | .payload' "$CASE/records.jsonl")"
 }
 
+# Windows of 200 ms by the time of the packets. The last one is told by its timer, though
+# the worker that set it is dead by then.
+windows_by_time() {
+	local told
+	example_network
+	example window --set functions.minutes.params='{every: 200ms, silence: 2s}' \
+		--set functions.report.params.layout='[{name: value, offset: 4, type: u32be}]'
+	traffic --to 10.20.0.1:5010 --count 300 --rate 300 --payload 12
+	settle meter-minutes
+	kill -KILL "$(worker_pid)"
+	wait_for 20 all_told 300 || true
+	told=$(jq -sc 'map(.fields) | [(map(.count) | add), (map(.sum) | add), (map(.min) | min), (map(.max) | max)]' \
+		"$CASE/records.jsonl")
+	same "values, their sum, the smallest, the largest" "[300,44850,0,299]" "$told"
+	same "windows, at least" true "$(jq -s 'length >= 5' "$CASE/records.jsonl")"
+	same "windows that do not end 200 ms after they begin" 0 \
+		"$(jq -c '.fields | select(.end_ns - .begin_ns | . < 199000000 or . > 201000000)' "$CASE/records.jsonl" | wc -l)"
+	same "what else is told" 0 "$(jq -c 'select(.output != "window")' "$CASE/records.jsonl" | wc -l)"
+}
+all_told() { [ "$(jq -s 'map(.fields.count) | add' "$CASE/records.jsonl" 2>/dev/null)" = "$1" ]; }
+
+# Five of each side, then three that stay alone until their timer.
+sides_joined() {
+	example_network
+	example join --set functions.both.params.within=4s --set functions.temperature.params.offset=6
+	traffic --to 10.20.0.1:5011 --count 5
+	traffic --to 10.20.0.1:5012 --count 5
+	traffic --to 10.20.0.1:5011 --count 3
+	settle heat-exchangers
+	wait_for 15 lines_are "$CASE/records.jsonl" 8 || true
+	same "pairs" "[[0,0],[0.01,0.01],[0.02,0.02],[0.03,0.03],[0.04,0.04]]" \
+		"$(jq -sc 'map(select(.output == "pair") | [.fields.left, .fields.right])' "$CASE/records.jsonl")"
+	same "pairs of which the right one was first" 0 \
+		"$(jq -c 'select(.output == "pair" and .fields.gap_ns < 0)' "$CASE/records.jsonl" | wc -l)"
+	same "values that stay alone, and their side" "[[0,0],[0.01,0],[0.02,0]]" \
+		"$(jq -sc 'map(select(.output == "unmatched") | [.fields.value, .fields.side])' "$CASE/records.jsonl")"
+}
+
+# An answer in time, one without a question, a question without an answer.
+answers_awaited() {
+	example_network
+	example pattern --set functions.answered.params.within=1s
+	in_netns "$PLANT" bash -c 'for kind in 1 1 2 2 1; do printf "\x0$kind" >/dev/udp/10.20.0.1/5013; done'
+	settle stop-answers
+	wait_for 10 lines_are "$CASE/records.jsonl" 2 || true
+	cat "$CASE/records.jsonl"
+	same "what is told, with questions" '[["match",2],["timeout",1]]' \
+		"$(jq -sc 'map([.output, .fields.firsts])' "$CASE/records.jsonl")"
+	same "time given to the answer" 1000000000 "$(jq 'select(.output == "timeout") | .fields.waited_ns' "$CASE/records.jsonl")"
+}
+
 test_case "each example loads and is gone again" every_example
 test_case "cidr: exceptions and lists" addresses_listed
 test_case "rate_limit: exactly the burst, also a changed one" rate_limited
@@ -135,4 +186,7 @@ test_case "sample: changed while it runs" sampled
 test_case "deadband: one record of many like values" values_changed
 test_case "aggregate: windows tell of every value once" windows_told
 test_case "schema: the numbers of each datagram" reports_decoded
+test_case "window: every value in one window, also after a kill" windows_by_time
+test_case "join: pairs, and what stays alone" sides_joined
+test_case "pattern: an answer, and none" answers_awaited
 tests_done

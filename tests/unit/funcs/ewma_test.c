@@ -4,7 +4,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <float.h>
 #include <math.h>
 
@@ -180,6 +182,83 @@ static void test_hostile_numbers(void **test_state)
 	assert_int_equal(state.n, before.n + 1);
 }
 
+/* One wrong value is not what all others are measured by, whenever it comes. */
+static void test_too_large(void **test_state)
+{
+	static const double values[] = {DBL_MAX, -DBL_MAX, 1.1e150, -1e200};
+
+	(void)test_state;
+	configure(0.1, 4, 16);
+	for (unsigned int i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct state state = {0};
+
+		assert_false(see(&state, values[i], NULL));
+		assert_int_equal(state.n, 0);
+		for (int k = 0; k < 20; k++)
+			assert_false(see(&state, 20 + k % 2, NULL));
+		assert_int_equal(state.n, 20);
+		assert_true(see(&state, values[i], NULL));
+		assert_int_equal(state.n, 20);
+		assert_false(see(&state, 20.5, NULL));
+	}
+}
+
+/* The size of the unit says nothing: a signal in units of 1e-140 is judged like one in
+ * units of 1e140, and its mirror image as well. */
+static void test_any_unit(void **test_state)
+{
+	const char *given = getenv("SEED");
+	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+
+	(void)test_state;
+	print_message("SEED=%llu\n", (unsigned long long)seed);
+	srandom((unsigned int)seed);
+	configure(0.1, 2, 5);
+	for (int run = 0; run < 100; run++) {
+		/* A power of two: no digit is rounded otherwise. */
+		double unit = ldexp(run % 2 ? -1 : 1, (int)(random() % 920) - 460);
+		struct state state = {0}, other = {0};
+		double min = INFINITY, max = -INFINITY;
+
+		for (int i = 0; i < 200; i++) {
+			double value = (double)(random() % 2000) / 16 - (random() % 20 ? 50 : 5000);
+			struct faas_call call, other_call;
+
+			assert_int_equal(see(&state, value, &call),
+					 see(&other, value * unit, &other_call));
+			if (call.emitted)
+				assert_true(call.fields[2].f64 ==
+					    other_call.fields[2].f64 * (unit < 0 ? -1 : 1));
+			assert_true(state.mean * unit == other.mean);
+			/* No mean is outside of what it is the mean of. */
+			min = fmin(min, value);
+			max = fmax(max, value);
+			assert_true(state.mean >= min && state.mean <= max);
+			assert_true(state.variance <= (max - min) * (max - min));
+		}
+	}
+}
+
+/* What it cannot have written itself is forgotten. */
+static void test_unsound_state(void **test_state)
+{
+	static const struct state states[] = {
+		{NAN, 1, 100}, {INFINITY, 1, 100}, {1e151, 1, 100}, {1, NAN, 100},
+		{1, -1, 100},  {1, INFINITY, 100}, {1, 1e301, 100}};
+
+	(void)test_state;
+	configure(0.1, 4, 16);
+	for (unsigned int i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		struct state state = states[i];
+
+		assert_false(see(&state, 20, NULL));
+		assert_int_equal(state.n, 1);
+		assert_true(state.mean == 20 && state.variance == 0);
+	}
+	/* The largest count stays what it is. */
+	assert_false(see(&(struct state){20, 1, UINT64_MAX}, 20, NULL));
+}
+
 static void test_without_state(void **test_state)
 {
 	struct faas_call call = {.has_value = true, .value = 1};
@@ -193,7 +272,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_definition),	cmocka_unit_test(test_threshold),
 		cmocka_unit_test(test_constant_signal), cmocka_unit_test(test_hostile_numbers),
-		cmocka_unit_test(test_without_state),
+		cmocka_unit_test(test_too_large),	cmocka_unit_test(test_any_unit),
+		cmocka_unit_test(test_unsound_state),	cmocka_unit_test(test_without_state),
 	};
 
 	return cmocka_run_group_tests_name("ewma", tests, setup, teardown);

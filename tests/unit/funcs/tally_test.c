@@ -4,7 +4,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -90,6 +92,70 @@ static void test_times(void **test_state)
 	assert_int_equal(state.last_ns, 6000);
 }
 
+/* The machine was started anew, and its clock with it: the span goes on. */
+static void test_restart(void **test_state)
+{
+	const uint64_t second = 1000000000;
+	struct state state = {0};
+
+	(void)test_state;
+	*(uint64_t *)user_function_symbol(&function, "faas_param_every") = 1;
+	see(&state, 100 * second, 60);
+	assert_true(see(&state, 1000 * second, 60).fields[2].u64 == 900 * second);
+	assert_true(see(&state, 3 * second, 60).fields[2].u64 == 900 * second);
+	assert_true(see(&state, 13 * second, 60).fields[2].u64 == 910 * second);
+	assert_true(see(&state, 12 * second, 60).fields[2].u64 == 910 * second);
+	assert_true(see(&state, 950 * second, 60).fields[2].u64 == 1847 * second);
+	/* Between the first and the last time of before. */
+	assert_true(see(&state, 500 * second, 60).fields[2].u64 == 1847 * second);
+	assert_true(see(&state, 501 * second, 60).fields[2].u64 == 1848 * second);
+	assert_int_equal(state.count, 8);
+}
+
+/* Sums end at the largest number. */
+static void test_largest(void **test_state)
+{
+	struct state state = {.count = UINT64_MAX - 1, .bytes = UINT64_MAX - 100, 0, 0};
+
+	(void)test_state;
+	*(uint64_t *)user_function_symbol(&function, "faas_param_every") = 1;
+	for (int i = 0; i < 3; i++) {
+		struct faas_call call = see(&state, 1000, 60);
+
+		assert_true(call.fields[0].u64 == UINT64_MAX);
+		assert_true(call.fields[1].u64 == (i ? UINT64_MAX : UINT64_MAX - 40));
+	}
+}
+
+/* In whichever order a burst comes, its span is from the earliest to the latest. */
+static void test_any_order(void **test_state)
+{
+	const char *given = getenv("SEED");
+	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+
+	(void)test_state;
+	print_message("SEED=%llu\n", (unsigned long long)seed);
+	srandom((unsigned int)seed);
+	*(uint64_t *)user_function_symbol(&function, "faas_param_every") = 1;
+	for (int run = 0; run < 200; run++) {
+		uint64_t first = UINT64_MAX, last = 0, bytes = 0;
+		struct state state = {0};
+
+		for (unsigned int i = 1; i <= 100; i++) {
+			uint64_t time_ns = 20000000000 + (uint64_t)random() % 10000000000;
+			uint16_t frame_bytes = (uint16_t)random();
+			struct faas_call call = see(&state, time_ns, frame_bytes);
+
+			first = time_ns < first ? time_ns : first;
+			last = time_ns > last ? time_ns : last;
+			bytes += frame_bytes;
+			assert_true(call.fields[0].u64 == i);
+			assert_true(call.fields[1].u64 == bytes);
+			assert_true(call.fields[2].u64 == last - first);
+		}
+	}
+}
+
 static void test_without_state(void **test_state)
 {
 	struct faas_event event = {.frame_bytes = 60};
@@ -103,9 +169,9 @@ static void test_without_state(void **test_state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every),
-		cmocka_unit_test(test_times),
-		cmocka_unit_test(test_without_state),
+		cmocka_unit_test(test_every),	  cmocka_unit_test(test_times),
+		cmocka_unit_test(test_restart),	  cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_any_order), cmocka_unit_test(test_without_state),
 	};
 
 	return cmocka_run_group_tests_name("tally", tests, setup, teardown);
