@@ -132,6 +132,7 @@ struct daemon_page *daemon_start(enum daemon_way way, uint16_t port)
 		run(page, way, port);
 	}
 	tier_own_process(pid);
+	page->pid = pid;
 	for (uint64_t end = bench_now_ns() + 5000000000ull; !atomic_load(&page->ready);)
 		if (bench_now_ns() > end)
 			bench_die("the daemon did not start");

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "delays.h"
 
@@ -24,6 +25,7 @@ struct daemon_page {
 	_Atomic uint64_t received;
 	_Atomic uint64_t cpu_ns;
 	_Atomic int ready;
+	pid_t pid;
 	/* DAEMON_EPOLL: since the time stamp in the payload. Only to be touched
 	 * while nothing arrives. */
 	struct delays delays;
