@@ -77,7 +77,7 @@ BENCH_BPF := $(patsubst tools/benchmarks/%.c,$(BUILD)/bench/%.o,$(sort $(wildcar
 LIBTEST := $(BUILD)/libtest.a
 SIM_TESTS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(sort $(wildcard tests/sim/*_main.c)))
 
-.PHONY: all check demo cleanroom vm-check vm-check-short bench lint format fuzz asan unit sim tests install uninstall dist clean help bench-programs
+.PHONY: all check demo cleanroom vm-check vm-check-short bench lint format fuzz asan unit sim tests storm install uninstall dist clean help bench-programs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -217,6 +217,8 @@ bench-programs: all $(BENCH_PROGRAMS) $(BENCH_BPF) $(TEST_PROGRAMS)
 
 check: ## run every test
 	tools/check
+storm: tests ## kill worker, courier and runtime 200 times each, under load; takes minutes
+	KILLS=200 tests/crash/storm_test.sh
 demo: ## run the demonstration
 	tools/demo
 cleanroom: ## run the demonstration in a clean Debian; takes minutes

@@ -5,7 +5,8 @@
  * with n as u64 big endian. With --reply every datagram must come back to its
  * port, unchanged, before the next one of that port goes out.
  *
- * stdout gets {"sent":N,"bytes":N,"replied":N,"wrong":N}.
+ * stdout gets {"sent":N,"bytes":N,"replied":N,"wrong":N}, at the end of --count or
+ * at SIGTERM.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -14,6 +15,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +70,14 @@ static int await_reply(int fd, const uint8_t *payload, size_t bytes)
 	return got != (ssize_t)bytes || memcmp(reply, payload, bytes);
 }
 
+static volatile sig_atomic_t ended;
+
+static void end(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
+
 static int run(struct traffic *traffic)
 {
 	uint8_t payload[PAYLOAD_BYTES_MAX];
@@ -76,7 +86,7 @@ static int run(struct traffic *traffic)
 	for (size_t at = 0; at < sizeof(payload); at++)
 		payload[at] = (uint8_t)at;
 	pace_begin(&pace, traffic->rate);
-	for (uint64_t n = 0; n < traffic->count && traffic->wrong < WRONG_MAX; n++) {
+	for (uint64_t n = 0; n < traffic->count && traffic->wrong < WRONG_MAX && !ended; n++) {
 		uint64_t number = htobe64(n);
 		int fd = traffic->sockets[n % traffic->keys];
 
@@ -159,6 +169,7 @@ int main(int argc, char **argv)
 	int err;
 
 	read_options(argc, argv, &traffic);
+	(void)signal(SIGTERM, end);
 	for (uint64_t key = 0; key < traffic.keys; key++) {
 		traffic.sockets[key] = open_port(&traffic, (uint16_t)(traffic.first_port + key));
 		if (traffic.sockets[key] < 0) {

@@ -237,10 +237,11 @@ struct sim_model {
 	uint32_t keys[SIM_FUNCTIONS_MAX];
 	uint64_t processed, dead;
 	struct page_function_counters functions[SIM_FUNCTIONS_MAX];
-	struct sim_output outputs[SIM_SINKS][SIM_OUTPUTS_MAX];
 	uint32_t output_count[SIM_SINKS];
-	struct sim_letter letters[SIM_EVENTS_MAX];
 	uint32_t letter_count;
+	/* From here on what a run before left stays: nobody reads it. */
+	struct sim_letter letters[SIM_EVENTS_MAX];
+	struct sim_output outputs[SIM_SINKS][SIM_OUTPUTS_MAX];
 	/* The hash of each key at each count: what a timer that fired then must say. */
 	uint64_t hashes[SIM_KEYS_MAX][SIM_EVENTS_MAX + 1];
 };

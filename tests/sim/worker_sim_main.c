@@ -76,7 +76,7 @@ void plan_make(uint64_t seed)
 		.ring_pages = one_of(1, 2, 4),
 		.segment_bytes = 4096 * one_of(2, 3, 4),
 		.segment_count = between(2, 5),
-		.rotate_bytes = one_of(0, 0, 4096),
+		.rotate_bytes = one_of(0, 0, 16384),
 		.failing = one_of(0, 0, 50),
 		.poison = one_of(0, 0, 15),
 		.invalid = one_of(0, 10, 50),

@@ -23,7 +23,7 @@ enum { ORIGIN_OUT = 0, ORIGIN_TOTAL = 1, ORIGIN_SEEN = 2, ORIGIN_IDLE = 3 };
 enum { ENTRY_USER = 0, ENTRY_SINK = 1 };
 enum { FIELD_NUMBER, FIELD_KIND, FIELDS };
 
-#define SINK_KEEP 100 /* more than there are lines for */
+#define SINK_KEEP 60 /* more than there are lines for */
 
 struct sim_model sim_model;
 struct bundle *sim_bundle;
@@ -287,7 +287,11 @@ static void make_bundle(struct bundle *bundle)
 	struct bundle_function *source = &bundle->kernel[0];
 	struct bundle_output *output;
 
-	memset(bundle, 0, sizeof(*bundle));
+	/* What was written, not all of it: it is large. */
+	memset(bundle->user, 0, SIM_FUNCTIONS_MAX * sizeof(bundle->user[0]));
+	memset(source, 0, sizeof(*source));
+	memset(bundle->entries, 0, 2 * sizeof(bundle->entries[0]));
+	bundle->user_count = 0;
 	(void)snprintf(bundle->name, sizeof(bundle->name), "simulated");
 	(void)snprintf(bundle->version, sizeof(bundle->version), "1");
 	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
@@ -330,7 +334,7 @@ static void make_bundle(struct bundle *bundle)
 void workflow_reset(void)
 {
 	make_bundle(sim_bundle);
-	memset(&sim_model, 0, sizeof(sim_model));
+	memset(&sim_model, 0, offsetof(struct sim_model, letters));
 }
 
 /* ---- events ---- */

@@ -19,6 +19,7 @@
 
 /* A run that has not come to rest after so many turns never will. */
 #define TURNS_MAX 2000000
+#define STALLS_MAX 50 /* of one run */
 #define NS_PER_MS 1000000ull
 
 struct sim_totals sim_totals;
@@ -29,7 +30,7 @@ static struct policy policy;
 static uint64_t worker_start_ns;   /* when the next one is started, while there is none */
 static uint64_t worker_started_ns; /* the last */
 static uint64_t sequence_at_start;
-static uint32_t kills, renewals;
+static uint32_t kills, stalls, renewals;
 static bool renewing;	     /* the old worker is to empty its ring and stop */
 static bool stopping;	     /* the last one */
 static bool told;	     /* this worker, to stop */
@@ -281,7 +282,8 @@ void sim_site(void)
 {
 	if (!sim_plan.site_kills && !sim_plan.site_stalls)
 		return;
-	if (sim_chance(sim_plan.site_stalls)) {
+	if (stalls < STALLS_MAX && sim_chance(sim_plan.site_stalls)) {
+		stalls++;
 		sim_totals.stalls++;
 		sim_current->stalled = 1 + sim_below(400);
 		sim_pause();
@@ -325,11 +327,7 @@ static uint64_t budget(void)
 
 static bool run(struct sim_process *process)
 {
-	if (process->stalled) {
-		process->stalled--;
-		return false;
-	}
-	if (process->state == SIM_GONE || !wants_to_run(process))
+	if (process->state == SIM_GONE || process->stalled || !wants_to_run(process))
 		return false;
 	process_run(process, budget());
 	if (process->state != SIM_GONE)
@@ -425,6 +423,8 @@ static bool turn(void)
 	if (sim_chance(sim_plan.pauses))
 		pause_turns = sim_below(3000);
 	pause_turns -= pause_turns > 0;
+	worker_process.stalled -= worker_process.stalled > 0;
+	courier_process.stalled -= courier_process.stalled > 0;
 	if (!calm && what < sim_plan.producing)
 		(void)kernel_step(!renewing && !pause_turns);
 	else if (what < sim_plan.producing + sim_plan.courier_turns)
@@ -484,7 +484,7 @@ void world_run(uint64_t seed)
 	kernel_reset();
 	lay_out();
 	policy = (struct policy){0};
-	kills = renewals = pause_turns = 0;
+	kills = stalls = renewals = pause_turns = 0;
 	renewing = stopping = false;
 	worker_process.state = courier_process.state = SIM_GONE;
 	worker_start_ns = 0;

@@ -72,10 +72,13 @@ void log_set_tail(struct log_writer *writer, uint64_t tail)
 bool log_build_move(struct log_writer *writer, uint32_t bytes)
 {
 	uint8_t *next = log_next_segment(writer);
+	const uint32_t head = sizeof(struct log_record);
 
 	if (writer->used + bytes > writer->record_max || writer->record == next)
 		return false;
-	memcpy(next, writer->record, writer->used);
+	/* Not the header: where it will be may lie the padding of a writer that died
+	 * when it had got so far, and is valid. */
+	memcpy(next + head, writer->record + head, writer->used - head);
 	writer->record = next;
 	writer->room = writer->record_max;
 	return true;

@@ -12,6 +12,7 @@
 
 #include "crc32c.h"
 #include "userspace/log/log.h"
+#include "userspace/log/log_build.h"
 
 #define SEGMENT_BYTES 8192 /* records of up to 2048 */
 #define SEGMENTS 4
@@ -279,6 +280,33 @@ static void test_nothing_before_commit(void **state)
 	}
 }
 
+/* One writer dies behind the padding of a record that goes to the next segment, its
+ * successor while it builds the same record there: that place holds nothing yet. */
+static void test_two_deaths_at_the_end_of_a_segment(void **state)
+{
+	struct log_writer successor;
+	uint64_t next;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(log_begin(&fix.writer), 0);
+		assert_non_null(log_output(&fix.writer, 1, (i < 3 ? 2048 : 1960) - 80));
+		(void)log_commit(&fix.writer, LOG_EVENT, 0, 0, 0, 0, 0);
+	}
+	successor = fix.writer;
+	assert_int_equal(log_begin(&fix.writer), 0);
+	assert_non_null(log_output(&fix.writer, 1, 24));
+	log_build_pad(&fix.writer);
+	assert_int_equal(read_at(successor.head, 5, &next), 0);
+
+	assert_int_equal(log_begin(&successor), 0);
+	assert_non_null(log_output(&successor, 1, 24));
+	assert_int_equal(read_at(successor.head, 5, &next), 0);
+	(void)log_commit(&successor, LOG_EVENT, 0, 0, 55, 0, 0);
+	assert_true(read_at(SEGMENT_BYTES - 88, 5, &next) > 0);
+	assert_int_equal(((struct log_record *)(void *)fix.copy)->ring_position, 55);
+}
+
 /* Old records at the place of the new: not accepted, and not what is wanted. */
 static void test_recycled_segments(void **state)
 {
@@ -415,9 +443,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_wraps_around),	  TEST(test_full),
 		TEST(test_ends_of_segments),	  TEST(test_torn_records),
-		TEST(test_nothing_before_commit), TEST(test_recycled_segments),
-		TEST(test_hostile_lengths),	  TEST(test_record_limits),
-		TEST(test_header_is_checked),
+		TEST(test_nothing_before_commit), TEST(test_two_deaths_at_the_end_of_a_segment),
+		TEST(test_recycled_segments),	  TEST(test_hostile_lengths),
+		TEST(test_record_limits),	  TEST(test_header_is_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
