@@ -24,6 +24,12 @@ FAAS_FIELD(anomaly, value, f64, "", "The number");
 FAAS_FIELD(anomaly, mean, f64, "", "Weighted mean of the values before it");
 FAAS_FIELD(anomaly, deviation, f64, "", "How far off, in standard deviations; negative is below");
 
+FAAS_OUTPUT(level, "What is known of a key, when a trigger of time asks");
+FAAS_FIELD(level, mean, f64, "", "Weighted mean of its values");
+FAAS_FIELD(level, spread, f64, "", "Weighted standard deviation");
+FAAS_FIELD(level, values, u64, "", "How many were learnt");
+FAAS_TIMER();
+
 struct state {
 	double mean;
 	double variance;
@@ -103,4 +109,19 @@ int faas_on_event(struct faas_call *call, const struct faas_event *event, void *
 	}
 	learn(state, value);
 	return 0;
+}
+
+/* A trigger of time asks; it sets no timers of its own. */
+int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *data)
+{
+	const struct state *state = data;
+	struct faas_value fields[3];
+
+	(void)event;
+	if (!state || !state->n || !is_sound(state))
+		return 0;
+	fields[0].f64 = state->mean;
+	fields[1].f64 = sqrt(state->variance);
+	fields[2].u64 = state->n;
+	return faas_emit(call, faas_output(level), fields, 3);
 }

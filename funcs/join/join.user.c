@@ -172,9 +172,8 @@ int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *
 	struct state *state = data;
 	int err = 0;
 
-	(void)event;
-	if (!state || !state->count)
-		return 0;
+	if (!state || !state->count || event->trigger)
+		return 0; /* a trigger of time has nothing to ask for here */
 	oldest_ns = state->waiting[0].since_ns;
 	while (!err && state->count && state->waiting[0].since_ns <= oldest_ns)
 		err = give_up_oldest(call, state, within_ns);

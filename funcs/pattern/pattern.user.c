@@ -109,8 +109,7 @@ int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *
 {
 	struct state *state = data;
 
-	(void)event;
-	if (!state || !state->firsts)
-		return 0;
+	if (!state || !state->firsts || event->trigger)
+		return 0; /* a trigger of time has nothing to ask for here */
 	return end(call, state, false, (int64_t)faas_param(within));
 }

@@ -314,10 +314,23 @@ static int on_count(struct faas_call *call, struct state *state, double value, i
 		last->place = time_ns;
 	}
 	add_value(last, value);
+	if (time_ns > state->newest_ns || state->step_count == 1)
+		state->newest_ns = time_ns;
 	if (last->count < faas_param(events) || state->step_count < over)
 		return 0;
 	return emit_window(call, state->steps, state->step_count, state->steps[0].place + offset_ns,
 			   time_ns + offset_ns);
+}
+
+/* What there is, though it is not full. */
+static int cut_count(struct faas_call *call, struct state *state)
+{
+	int64_t offset_ns = state->clock == CLOCK_PACKET ? faas_wall_offset(call) : 0;
+	int err = emit_window(call, state->steps, state->step_count,
+			      state->steps[0].place + offset_ns, state->newest_ns + offset_ns);
+
+	drop_steps(state, state->step_count);
+	return err;
 }
 
 /* ---- callbacks ---- */
@@ -344,16 +357,22 @@ int faas_on_event(struct faas_call *call, const struct faas_event *event, void *
 			      : on_count(call, state, value, time_ns);
 }
 
-/* Windows that are over and were not told yet; or no value came for so long that the
- * next one must be over. */
+/* By count, a trigger of time ends the window. By time, the key's timer: windows are
+ * over and were not told yet, or no value came for so long that the next must be. */
 int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *data)
 {
 	struct state *state = data;
 	int64_t reached;
 	int err;
 
-	if (!state || !state->step_ns || !state->step_count)
+	if (!state || !state->step_count)
 		return 0;
+	/* What a trigger of time could ask for by time is told anyway; and a timer that
+	 * is left from by time says nothing by count. */
+	if (!state->step_ns != (event->trigger > 0))
+		return 0;
+	if (!state->step_ns)
+		return cut_count(call, state);
 	reached = state->newest_ns;
 	if (!tells(state)) {
 		reached = due_ns(state) + (int64_t)faas_param(silence);

@@ -179,6 +179,17 @@ answers_awaited() {
 	same "time given to the answer" 1000000000 "$(jq 'select(.output == "timeout") | .fields.waited_ns' "$CASE/records.jsonl")"
 }
 
+# Far fewer messages than `every` says: told because the time has come.
+totals_asked() {
+	example_network
+	example tally --set triggers.hourly.timer.every=300ms --set triggers.messages.packet.match.protocol=udp
+	traffic --to 10.20.0.1:1883 --count 7
+	wait_for 15 asked 7 || true
+	settle mqtt-traffic
+	asked 7 || fail "no record tells of 7 messages: $(cat "$CASE/records.jsonl")"
+}
+asked() { jq -e "select(.fields.count == $1)" "$CASE/records.jsonl" >/dev/null 2>&1; }
+
 test_case "each example loads and is gone again" every_example
 test_case "cidr: exceptions and lists" addresses_listed
 test_case "rate_limit: exactly the burst, also a changed one" rate_limited
@@ -189,4 +200,5 @@ test_case "schema: the numbers of each datagram" reports_decoded
 test_case "window: every value in one window, also after a kill" windows_by_time
 test_case "join: pairs, and what stays alone" sides_joined
 test_case "pattern: an answer, and none" answers_awaited
+test_case "tally: totals when a trigger of time asks" totals_asked
 tests_done

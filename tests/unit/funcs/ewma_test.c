@@ -35,6 +35,7 @@ static int setup(void **state)
 	assert_int_equal(function.state_bytes, sizeof(struct state));
 	*(unsigned int *)user_function_symbol(&function, "faas_input_value") = USER_FUNCTION_INPUT;
 	*(unsigned int *)user_function_symbol(&function, "faas_output_anomaly") = 3;
+	*(unsigned int *)user_function_symbol(&function, "faas_output_level") = 4;
 	return 0;
 }
 
@@ -259,6 +260,30 @@ static void test_unsound_state(void **test_state)
 	assert_false(see(&(struct state){20, 1, UINT64_MAX}, 20, NULL));
 }
 
+/* A trigger of time asks for what is known. */
+static void test_asked(void **test_state)
+{
+	static const struct {
+		struct state state;
+		bool told;
+	} rows[] = {{{0, 0, 0}, false}, {{21.5, 0.25, 7}, true}, {{NAN, 0.25, 7}, false}};
+
+	(void)test_state;
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct faas_call call = {.has_value = false};
+		struct state state = rows[i].state;
+
+		assert_int_equal(function.on_timer(&call, NULL, &state), 0);
+		assert_int_equal(call.emitted, rows[i].told);
+		if (!rows[i].told)
+			continue;
+		assert_int_equal(call.output, 4);
+		assert_true(call.fields[0].f64 == 21.5 && call.fields[1].f64 == 0.5);
+		assert_int_equal(call.fields[2].u64, 7);
+	}
+	assert_int_equal(function.on_timer(&(struct faas_call){.value = 0}, NULL, NULL), 0);
+}
+
 static void test_without_state(void **test_state)
 {
 	struct faas_call call = {.has_value = true, .value = 1};
@@ -272,8 +297,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_definition),	cmocka_unit_test(test_threshold),
 		cmocka_unit_test(test_constant_signal), cmocka_unit_test(test_hostile_numbers),
-		cmocka_unit_test(test_too_large),	cmocka_unit_test(test_any_unit),
-		cmocka_unit_test(test_unsound_state),	cmocka_unit_test(test_without_state),
+		cmocka_unit_test(test_too_large),	cmocka_unit_test(test_asked),
+		cmocka_unit_test(test_any_unit),	cmocka_unit_test(test_unsound_state),
+		cmocka_unit_test(test_without_state),
 	};
 
 	return cmocka_run_group_tests_name("ewma", tests, setup, teardown);

@@ -220,6 +220,13 @@ static void test_timer(void **state)
 	assert_int_equal(key.record_count, 0);
 	wait_until((100 + WITHIN_MS + SLACK_MS) * (uint64_t)MS);
 	assert_int_equal(key.record_count, 1);
+	/* A trigger of time is none of its own. */
+	see_at(1, true, 3000);
+	assert_int_equal(function.on_timer(&(struct faas_call){.now_ns = 1},
+					   &(struct faas_event){.trigger = 9}, key.state),
+			 0);
+	wait_until(4100 * (uint64_t)MS);
+	assert_int_equal(key.record_count, 2);
 	/* After the pair nothing is left to remind of. */
 	see_at(1, true, 5000);
 	see_at(2, false, 5001);

@@ -192,8 +192,12 @@ static void test_timer(void **state)
 	assert_int_equal(key.record_count, 0);
 	wait_until((100 + WITHIN_MS + SLACK_MS) * (uint64_t)MS);
 	assert_int_equal(key.record_count, 1);
-	/* The second event takes the timer along. */
+	/* The second event takes the timer along; a trigger of time is none of its own. */
 	assert_int_equal(see(FIRST_TRIGGER, NULL), 0);
+	assert_int_equal(function.on_timer(&(struct faas_call){.now_ns = 1},
+					   &(struct faas_event){.trigger = 9}, key.state),
+			 0);
+	assert_int_equal(key.state[1], 1);
 	assert_int_not_equal(key.deadline_ns, 0);
 	assert_int_equal(see(THEN_TRIGGER, NULL), 0);
 	assert_int_equal(key.deadline_ns, 0);

@@ -156,6 +156,29 @@ static void test_any_order(void **test_state)
 	}
 }
 
+/* A trigger of time has the totals told, between two of `every`, and of no key that is
+ * not there. */
+static void test_asked(void **test_state)
+{
+	struct faas_event event = {.trigger = 9};
+	struct faas_call call = {.has_value = false};
+	struct state state = {0};
+
+	(void)test_state;
+	*(uint64_t *)user_function_symbol(&function, "faas_param_every") = 100;
+	assert_int_equal(function.on_timer(&call, &event, NULL), 0);
+	assert_int_equal(function.on_timer(&call, &event, &state), 0);
+	assert_int_equal(call.emitted, 0);
+	see(&state, 1000, 60);
+	see(&state, 3000, 61);
+	assert_int_equal(function.on_timer(&call, &event, &state), 0);
+	assert_int_equal(call.emitted, 1);
+	assert_int_equal(call.output, 2);
+	assert_int_equal(call.fields[0].u64, 2);
+	assert_int_equal(call.fields[1].u64, 121);
+	assert_int_equal(call.fields[2].u64, 2000);
+}
+
 static void test_without_state(void **test_state)
 {
 	struct faas_event event = {.frame_bytes = 60};
@@ -169,9 +192,10 @@ static void test_without_state(void **test_state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every),	  cmocka_unit_test(test_times),
-		cmocka_unit_test(test_restart),	  cmocka_unit_test(test_largest),
-		cmocka_unit_test(test_any_order), cmocka_unit_test(test_without_state),
+		cmocka_unit_test(test_every),	      cmocka_unit_test(test_times),
+		cmocka_unit_test(test_asked),	      cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_largest),	      cmocka_unit_test(test_any_order),
+		cmocka_unit_test(test_without_state),
 	};
 
 	return cmocka_run_group_tests_name("tally", tests, setup, teardown);

@@ -140,6 +140,18 @@ static void see_at(double value, int64_t time_ns)
 	assert_int_equal(see(value, NULL), 0);
 }
 
+/* A trigger of time calls. How many records it leads to. */
+static unsigned int ask(uint16_t trigger)
+{
+	struct faas_event event = {.time_ns = key.now_ns, .trigger = trigger};
+	struct faas_call call = begin_call();
+	uint64_t copy[ROWS(key.state)];
+
+	memcpy(copy, key.state, sizeof(copy));
+	assert_int_equal(end_call(&call, function.on_timer(&call, &event, copy), copy), 0);
+	return call.emitted;
+}
+
 struct expected {
 	uint64_t count;
 	double sum, min, max;
@@ -295,6 +307,7 @@ static void test_negative(void **state)
 
 static void test_count(void **state)
 {
+	static const struct expected cut[] = {{5, 15, 1, 5, 1, 5}, {1, 6, 6, 6, 6, 6}};
 	static const struct expected tumbling[] = {{3, 6, 1, 3, 1, 3}, {3, 15, 4, 6, 4, 6}};
 	static const struct expected sliding[] = {
 		{4, 10, 1, 4, 1, 4}, {4, 18, 3, 6, 3, 6}, {4, 26, 5, 8, 5, 8}};
@@ -314,6 +327,19 @@ static void test_count(void **state)
 	for (int i = 1; i <= 5; i++)
 		see_at(i, i * SECOND);
 	assert_int_equal(key.record_count, 5);
+	/* A trigger of time ends what is not full; by time it changes nothing. */
+	assert_int_equal(configure(3, 2, 0), 0);
+	assert_int_equal(ask(9), 0);
+	for (int i = 1; i <= 5; i++)
+		see_at(i, i * SECOND);
+	assert_int_equal(ask(9), 1);
+	assert_int_equal(ask(9), 0);
+	see_at(6, 6 * SECOND);
+	assert_int_equal(ask(9), 1);
+	expect_windows(cut, 2);
+	assert_int_equal(configure(0, 1, 0), 0);
+	see_at(1, SECOND);
+	assert_int_equal(ask(9), 0);
 	/* Longer ones than there are values. */
 	assert_int_equal(configure(1000000000, 12, 0), 0);
 	for (int i = 1; i <= 100; i++)
