@@ -30,9 +30,11 @@
 /* Events between two releases of ring space, at most: what a crash makes
  * recovery redo. */
 #define WORKER_BATCH_EVENTS 256
+#define WORKER_BATCH_EVENTS_MIN 8 /* with slow functions */
 /* Records taken before the first of them is processed: one miss of the cache
- * each for their states, at the same time instead of one after the other. */
-#define WORKER_LOOKAHEAD 8
+ * each for their states, at the same time instead of one after the other. A
+ * power of two. */
+#define WORKER_LOOKAHEAD 16
 /* Calls that one event can cause: the first, and one for each target of each
  * record emitted. */
 #define WORKER_CALLS_MAX (1 + FAAS_EMITS_MAX * FAAS_OUTPUT_TARGETS_MAX)

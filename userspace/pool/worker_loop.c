@@ -46,21 +46,62 @@ void worker_publish(struct worker *worker)
 	ring_release(&worker->ring);
 }
 
-/* Take and check some records, at most @p most. Returns how many. */
-static uint32_t look_ahead(struct worker *worker, struct worker_pending *pending, uint32_t most)
-{
-	uint32_t count = 0;
+/* Records that are taken, and the next of them to process. */
+struct window {
+	struct worker_pending pending[WORKER_LOOKAHEAD];
+	uint32_t taken, done;
+};
 
-	while (count < most && ring_take(&worker->ring, &pending[count].record))
-		worker_prepare(worker, &pending[count++]);
-	return count;
+/* Take and check records as far as the window and @p most go. */
+static void look_ahead(struct worker *worker, struct window *window, uint32_t most)
+{
+	while (window->taken < most && window->taken - window->done < WORKER_LOOKAHEAD) {
+		struct worker_pending *next = &window->pending[window->taken % WORKER_LOOKAHEAD];
+
+		if (!ring_take(&worker->ring, &next->record))
+			return;
+		worker_prepare(worker, next);
+		window->taken++;
+	}
+}
+
+/* Process what is in the ring, at most @p most. The distance from taking a record
+ * to processing it is the same for all: the memory that its state is in has the
+ * time of that many events to come. */
+static int process(struct worker *worker, uint32_t most, uint32_t *ret_events)
+{
+	struct window window;
+	int err = 0;
+
+	window.taken = 0;
+	window.done = 0;
+	for (;;) {
+		/* Not for each event at the end of the ring: it is the producer's
+		 * cache line. */
+		if (window.taken == window.done ||
+		    window.taken - window.done == WORKER_LOOKAHEAD - 1)
+			look_ahead(worker, &window, most);
+		if (window.done == window.taken)
+			break;
+		err = worker_event(worker, &window.pending[window.done % WORKER_LOOKAHEAD]);
+		if (err) {
+			/* This one and those behind it are not taken after all. */
+			worker->ring.position =
+				window.pending[window.done % WORKER_LOOKAHEAD].record.begin;
+			break;
+		}
+		window.done++;
+		fault_point("batch.inside");
+	}
+	*ret_events = window.done;
+	return err;
 }
 
 /* Ring space, counters and the runtime wait for the end of a batch: with slow
  * functions it is made of fewer events. */
 static void fit_batch(struct worker *worker, uint64_t took_ns)
 {
-	if (took_ns > BATCH_NS_MAX && worker->batch_events > WORKER_LOOKAHEAD)
+	if (took_ns > BATCH_NS_MAX && worker->batch_events > WORKER_BATCH_EVENTS_MIN)
 		worker->batch_events /= 2;
 	else if (took_ns < BATCH_NS_MAX / 4 && worker->batch_events < WORKER_BATCH_EVENTS)
 		worker->batch_events *= 2;
@@ -68,29 +109,15 @@ static void fit_batch(struct worker *worker, uint64_t took_ns)
 
 int worker_batch(struct worker *worker, uint32_t *ret_events)
 {
-	struct worker_pending pending[WORKER_LOOKAHEAD];
 	uint64_t begin = worker->ring.position;
 	uint64_t begin_ns = worker->now_ns(), end_ns;
 	uint32_t events = 0, timers = 0, swept = 0;
-	uint32_t count;
-	int err = 0;
+	int err;
 
 	_Static_assert((WORKER_BATCH_EVENTS & (WORKER_BATCH_EVENTS - 1)) == 0 &&
-			       WORKER_BATCH_EVENTS % WORKER_LOOKAHEAD == 0,
-		       "halves and doubles of it, in whole looks ahead");
-	do {
-		count = look_ahead(worker, pending, WORKER_LOOKAHEAD);
-		for (uint32_t i = 0; i < count; i++) {
-			err = worker_event(worker, &pending[i]);
-			if (err) {
-				/* This one and those behind it are not taken after all. */
-				worker->ring.position = pending[i].record.begin;
-				break;
-			}
-			events++;
-			fault_point("batch.inside");
-		}
-	} while (!err && count == WORKER_LOOKAHEAD && events < worker->batch_events);
+			       WORKER_BATCH_EVENTS % WORKER_BATCH_EVENTS_MIN == 0,
+		       "halves and doubles of it");
+	err = process(worker, worker->batch_events, &events);
 	if (!err && worker_next_deadline(worker) <= begin_ns)
 		err = worker_timers(worker, begin_ns, worker->batch_events / EVENTS_PER_TIMER,
 				    &timers);

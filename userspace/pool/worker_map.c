@@ -191,7 +191,7 @@ int worker_map(struct worker *worker, const struct bundle *bundle, uint16_t inst
 
 	worker->bundle = bundle;
 	worker->instance = instance;
-	worker->batch_events = WORKER_LOOKAHEAD;
+	worker->batch_events = WORKER_BATCH_EVENTS_MIN;
 	worker->now_ns = clock_monotonic_ns;
 	worker->wall_offset_ns = clock_wall_offset_ns;
 	worker->notify_fd = -1;
