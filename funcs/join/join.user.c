@@ -52,6 +52,12 @@ struct state {
 };
 FAAS_STATE(struct state, 1);
 
+/* Not a state that this function did not write, as a person may put one in. */
+static bool is_sound(const struct state *state)
+{
+	return state->count <= WAITING_MAX && state->side < NEITHER;
+}
+
 /* Which side an event is of. -EINVAL: nothing says so. */
 static int find_side(struct faas_call *call, const struct faas_event *event, enum side *ret)
 {
@@ -142,6 +148,8 @@ int faas_on_event(struct faas_call *call, const struct faas_event *event, void *
 		return err;
 	if (side == NEITHER || faas_input_f64(call, faas_input(value), &value) || !isfinite(value))
 		return 0;
+	if (!is_sound(state))
+		memset(state, 0, sizeof(*state));
 	if (state->count && time_ns < state->waiting[state->count - 1].since_ns - RESTART_NS)
 		restart(state, time_ns);
 	while (!err && state->count) {
@@ -172,7 +180,7 @@ int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *
 	struct state *state = data;
 	int err = 0;
 
-	if (!state || !state->count || event->trigger)
+	if (!state || !is_sound(state) || !state->count || event->trigger)
 		return 0; /* a trigger of time has nothing to ask for here */
 	oldest_ns = state->waiting[0].since_ns;
 	while (!err && state->count && state->waiting[0].since_ns <= oldest_ns)

@@ -9,6 +9,7 @@
  */
 #include <ebpf_faas/user.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <float.h>
 #include <math.h>
@@ -189,8 +190,10 @@ static int tell_windows(struct faas_call *call, struct state *state)
 
 static int64_t step_of(const struct state *state, int64_t time_ns)
 {
-	int64_t step = time_ns / state->step_ns;
+	int64_t step;
 
+	assert(state->step_ns > 0); /* by time, and see is_sound() */
+	step = time_ns / state->step_ns;
 	return step - (time_ns % state->step_ns < 0);
 }
 
@@ -335,6 +338,14 @@ static int cut_count(struct faas_call *call, struct state *state)
 
 /* ---- callbacks ---- */
 
+/* Not a state that this function did not write, as a person may put one in. */
+static bool is_sound(const struct state *state)
+{
+	return state->step_count <= STEPS_MAX && state->clock <= CLOCK_SENSOR &&
+	       state->step_ns >= 0 && state->newest_ns <= TIME_MAX_NS &&
+	       state->newest_ns >= -TIME_MAX_NS;
+}
+
 int faas_on_event(struct faas_call *call, const struct faas_event *event, void *data)
 {
 	enum clock clock = CLOCK_SENSOR;
@@ -352,6 +363,8 @@ int faas_on_event(struct faas_call *call, const struct faas_event *event, void *
 	}
 	if (time_ns > TIME_MAX_NS || time_ns < -TIME_MAX_NS)
 		return -ERANGE;
+	if (!is_sound(state))
+		memset(state, 0, sizeof(*state));
 	settle_clock(state, clock, time_ns);
 	return state->step_ns ? on_time(call, state, value, time_ns)
 			      : on_count(call, state, value, time_ns);
@@ -365,7 +378,7 @@ int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *
 	int64_t reached;
 	int err;
 
-	if (!state || !state->step_count)
+	if (!state || !is_sound(state) || !state->step_count)
 		return 0;
 	/* What a trigger of time could ask for by time is told anyway; and a timer that
 	 * is left from by time says nothing by count. */

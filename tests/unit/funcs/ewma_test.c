@@ -160,10 +160,10 @@ static void test_hostile_numbers(void **test_state)
 
 	(void)test_state;
 	configure(0.1, 4, 1);
-	for (int round = 0; round < 50; round++)
-		for (unsigned int i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-			see(&state,
-			    values[(i * (round + 1)) % (sizeof(values) / sizeof(values[0]))], NULL);
+	for (size_t round = 0; round < 50; round++)
+		for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+			see(&state, values[i * (round + 1) % (sizeof(values) / sizeof(values[0]))],
+			    NULL);
 
 	/* What is no number changes nothing and is no anomaly; neither is an
 	 * event without the field. */

@@ -314,6 +314,26 @@ static void test_hostile(void **state)
 	assert_int_equal(call.emitted, 0);
 }
 
+/* More that wait than there is room for, as nobody but a person can put it. */
+static void test_unsound_state(void **state)
+{
+	static const uint32_t states[][2] = {{9, 0}, {UINT32_MAX, 1}, {1, 2}};
+	struct faas_event event = {.time_ns = 1};
+
+	for (unsigned int i = 0; i < ROWS(states); i++) {
+		struct faas_call call = {.now_ns = 1};
+
+		begin(state);
+		memcpy(key.state, states[i], sizeof(states[i]));
+		assert_int_equal(function.on_timer(&call, &event, key.state), 0);
+		assert_int_equal(call.emitted, 0);
+		see_at(1, true, 100);
+		see_at(2, false, 101);
+		assert_int_equal(key.record_count, 1);
+		assert_int_equal(key.records[0].output, PAIR);
+	}
+}
+
 static uint64_t draw(uint64_t *seed, uint64_t below)
 {
 	*seed ^= *seed << 13;
@@ -371,6 +391,7 @@ int main(void)
 		cmocka_unit_test_setup(test_sides, begin),
 		cmocka_unit_test_setup(test_times, begin),
 		cmocka_unit_test_setup(test_hostile, begin),
+		cmocka_unit_test_setup(test_unsound_state, begin),
 		cmocka_unit_test_setup(test_random, begin),
 	};
 

@@ -524,6 +524,31 @@ static void test_hostile_numbers(void **state)
 		function.on_event(&(struct faas_call){.has_value = false}, NULL, key.state), 0);
 }
 
+/* Steps that there is no room for, as nobody but a person can put them. */
+static void test_unsound_state(void **state)
+{
+	/* horizon, next, newest, length of a step; then clock and number of steps */
+	static const int64_t states[][5] = {
+		{0, 0, 0, 10 * SECOND, 1 | 17ll << 32},
+		{0, 0, 0, -1, 1 | 1ll << 32},
+		{0, 0, 0, 10 * SECOND, 3 | 1ll << 32},
+		{0, 0, INT64_MIN, 10 * SECOND, 1 | 1ll << 32},
+		{0, 0, INT64_MAX, 1, 1 | 1ll << 32},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ROWS(states); i++) {
+		assert_int_equal(configure(0, 1, 0), 0);
+		memcpy(key.state, states[i], sizeof(states[i]));
+		assert_int_equal(ask(0), 0);
+		see_at(1, 100 * SECOND);
+		wait_until(111 * SECOND);
+		assert_int_equal(key.record_count, 1);
+		assert_int_equal(key.records[0].fields[0].u64, 1);
+		assert_int_equal(key.records[0].fields[5].s64, 100 * SECOND);
+	}
+}
+
 /* What does not fit is refused when the workflow is loaded. */
 static void test_limits(void **state)
 {
@@ -604,7 +629,7 @@ static void run_random(uint64_t seed, bool sensor)
 	assert_int_equal(configure(0, over, lateness), 0);
 	key.now_ns = (uint64_t)SECOND * 100000 + draw(&seed, 1000000000);
 	for (unsigned int i = 0; i < ROWS(values); i++) {
-		unsigned int before = key.record_count;
+		unsigned int before;
 		struct seen one = {.value = (double)draw(&seed, 2000) / 8 - 100};
 		int64_t time_ns;
 
@@ -647,7 +672,7 @@ int main(void)
 		cmocka_unit_test(test_count),		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_wrong_time),	cmocka_unit_test(test_update),
 		cmocka_unit_test(test_hostile_numbers), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_unsound_state),	cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("window", tests, setup, teardown);
