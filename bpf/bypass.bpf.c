@@ -8,21 +8,13 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include <ebpf_faas/pins.h>
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FAAS_SLOTS_MAX);
-	__type(key, __u32);
-	__type(value, struct faas_slot_counters);
-} slot_counters SEC(".maps");
+#include "slot_counters.h"
 
 const volatile __u32 bypass_slot SEC(".rodata.bypass") = 0;
 
 static __always_inline void count(void)
 {
-	__u32 slot = bypass_slot;
-	struct faas_slot_counters *counters = bpf_map_lookup_elem(&slot_counters, &slot);
+	struct faas_slot_counters *counters = slot_counters_of(bypass_slot);
 
 	if (counters)
 		counters->bypassed++;

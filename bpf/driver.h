@@ -312,6 +312,29 @@ enum driver_copies { DRIVER_CHECKED, DRIVER_UNCHECKED, DRIVER_SAMPLED };
  * every function on the way would have to note where it is. @p number differs. */
 #define DRIVER_OWN(number) asm volatile("" : : "i"(number))
 
+/* End the program, here. Where it ends in one place only, every packet jumps there:
+ * to code that has to be brought into the caches for it alone, if workflows take
+ * turns. @p number and @p copy keep the compiler from joining ends again. */
+#define DRIVER_END(verdict, number, copy)                                                          \
+	do {                                                                                       \
+		asm volatile("w0 = %0\n\texit # %1 %2"                                             \
+			     :                                                                     \
+			     : "i"(verdict), "i"(number), "i"(copy)                                \
+			     : "memory");                                                          \
+		__builtin_unreachable();                                                           \
+	} while (0)
+
+#define DRIVER_DROP                                                                                \
+	do {                                                                                       \
+		meters_now->ledger.dropped++;                                                      \
+		DRIVER_END(VERDICT_DROP(hook), __COUNTER__, copy);                                 \
+	} while (0)
+#define DRIVER_PASS                                                                                \
+	do {                                                                                       \
+		meters_now->ledger.passed++;                                                       \
+		DRIVER_END(VERDICT_PASS(hook), __COUNTER__, copy);                                 \
+	} while (0)
+
 /* Time of one function, on a sampled packet. */
 #define DRIVER_TIME(function)                                                                      \
 	do {                                                                                       \

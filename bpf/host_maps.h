@@ -23,12 +23,7 @@
 		__type(value, __u32);                                                              \
 	} name SEC(".maps")
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FAAS_SLOTS_MAX);
-	__type(key, __u32);
-	__type(value, struct faas_slot_counters);
-} slot_counters SEC(".maps");
+#include "slot_counters.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

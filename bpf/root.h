@@ -136,7 +136,7 @@ static __always_inline __u32 root_take(struct faas_packet *found, struct faas_tr
 	__u32 slot = ref.slot;
 
 	/* A chain is greater than every slot: this one look tells it as well. */
-	count = bpf_map_lookup_elem(&slot_counters, &slot);
+	count = slot_counters_of(slot);
 	if (unlikely(!count))
 		return 0;
 	found->trigger = ref.trigger;
@@ -171,7 +171,7 @@ static __always_inline int root_enter(struct HOOK_CONTEXT *context, __u32 slot, 
 	else
 		bpf_tail_call(context, &HOOK_SLOTS, slot);
 	/* Looked up again: the pointer does not live across the call. */
-	count = bpf_map_lookup_elem(&slot_counters, &slot);
+	count = slot_counters_of(slot);
 	if (count)
 		count->no_program++;
 	return HOOK_PASS;

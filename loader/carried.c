@@ -12,6 +12,7 @@
 
 #include <ebpf_faas/pins.h>
 
+#include "counters.h"
 #include "generation.h"
 #include "paths.h"
 
@@ -88,33 +89,6 @@ static uint32_t map_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &bytes) ? 0 : info.id;
 }
 
-/* The ledger at the head of a generation's meters, over all CPUs. */
-static int sum_meters(int fd, struct faas_meters *ret)
-{
-	int cpus = libbpf_num_possible_cpus(), error = 0;
-	struct bpf_map_info info = {0};
-	uint32_t bytes = sizeof(info), zero = 0;
-	uint64_t *each, *sum = (uint64_t *)(void *)ret;
-
-	if (cpus < 0)
-		return cpus;
-	if (bpf_obj_get_info_by_fd(fd, &info, &bytes))
-		return -errno;
-	if (info.value_size < sizeof(*ret))
-		return -EINVAL;
-	each = calloc((size_t)cpus, info.value_size);
-	if (!each)
-		return -ENOMEM;
-	memset(ret, 0, sizeof(*ret));
-	if (bpf_map_lookup_elem(fd, &zero, each))
-		error = -errno;
-	for (int cpu = 0; !error && cpu < cpus; cpu++)
-		for (size_t i = 0; i < LEDGER_WORDS; i++)
-			sum[i] += each[(size_t)cpu * (info.value_size / sizeof(uint64_t)) + i];
-	free(each);
-	return error;
-}
-
 static void add(struct faas_meters *to, const struct faas_meters *what)
 {
 	const uint64_t *from = (const uint64_t *)(const void *)what;
@@ -177,7 +151,7 @@ int carried_add(const char *name, uint32_t from, uint32_t generation)
 	else if (map_id(old) == map_id(new))
 		goto cleanup; /* one map counts for both */
 	if (!error)
-		error = sum_meters(old, &counted);
+		error = counters_meters(old, &counted, sizeof(counted));
 	/* One that was given up before it ran has nothing to add. */
 	if (error || (from > generation && !any(&counted)))
 		goto cleanup;

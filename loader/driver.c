@@ -111,14 +111,24 @@ static bool write_events(FILE *out, const struct bundle_target *targets, uint32_
 	return emitted;
 }
 
+/* Dropping and passing take as little as a jump to where it is done: most packets
+ * end so, and they run straight on. */
 static void write_verdict(FILE *out, const struct bundle_target *target)
 {
-	static const char *const labels[] = {"drop", "pass", "reply"};
-
-	if (target->index == VERDICT_REDIRECT)
+	switch (target->index) {
+	case VERDICT_DROP:
+		fprintf(out, "\t\tif (observe)\n\t\t\tgoto verdict_drop;\n\t\tDRIVER_DROP;\n");
+		return;
+	case VERDICT_PASS:
+		fprintf(out, "\t\tDRIVER_PASS;\n");
+		return;
+	case VERDICT_REPLY:
+		fprintf(out, "\t\tgoto verdict_reply;\n");
+		return;
+	case VERDICT_REDIRECT:
 		fprintf(out, "\t\tgoto verdict_redirect_%u;\n", target->redirect);
-	else
-		fprintf(out, "\t\tgoto verdict_%s;\n", labels[target->index]);
+		return;
+	}
 }
 
 /* What follows once a target list is known: events first, then the one
@@ -245,9 +255,8 @@ static void write_verdicts(FILE *out, const struct bundle *bundle)
 		"verdict_drop: __attribute__((unused));\n"
 		"\tif (observe) {\n\t\tmeters_now->ledger.observed_dropped++;\n"
 		"\t\tgoto verdict_pass;\n\t}\n"
-		"\tmeters_now->ledger.dropped++;\n\treturn VERDICT_DROP(hook);\n"
-		"verdict_pass: __attribute__((unused));\n\tmeters_now->ledger.passed++;\n"
-		"\treturn VERDICT_PASS(hook);\n}\n");
+		"\tDRIVER_DROP;\n"
+		"verdict_pass: __attribute__((unused));\n\tDRIVER_PASS;\n}\n");
 }
 
 static bool has_separate(const struct bundle *bundle)
@@ -327,8 +336,8 @@ static void write_program(FILE *out, const char *section, const char *name, cons
 	fprintf(out,
 		"\nSEC(\"%s\")\nint %s(struct %s *context)\n{\n"
 		"\tstruct meters_value *meters_now;\n\tstruct faas_packet *from;\n"
-		"\t__u32 zero = 0, trigger;\n\n"
-		"\tmeters_now = bpf_map_lookup_elem(&meters, &zero);\n"
+		"\t__u32 zero = 0, cpu = bpf_get_smp_processor_id(), trigger;\n\n"
+		"\tmeters_now = bpf_map_lookup_elem(&meters, &cpu);\n"
 		"\tfrom = bpf_map_lookup_elem(&packet, &zero);\n"
 		"\tif (!meters_now || !from)\n\t\treturn %s; /* arrays: they have an entry 0 */\n"
 		"\ttrigger = from->trigger; /* once: what it is compared with is known then */\n",

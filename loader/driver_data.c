@@ -69,15 +69,13 @@ void driver_write_meters(FILE *out, const struct bundle *bundle)
 		const struct bundle_function *function = &bundle->kernel[i];
 
 		driver_identifier(function->instance, instance);
-		fprintf(out,
-			"\nstruct %s_meters {\n\t__u64 errors;\n\t__u64 time_ns;\n"
-			"\t__u64 time_samples;\n",
-			instance);
+		fprintf(out, "\nstruct %s_meters {\n", instance);
 		for (uint32_t k = 0; k < function->output_count; k++)
 			fprintf(out, "\t__u64 %s;\n", function->outputs[k].name);
 		for (uint32_t k = function->output_count; k < FAAS_OUTPUTS_MAX; k++)
 			fprintf(out, "\t__u64 _unused%u;\n", k);
 		fprintf(out,
+			"\t__u64 errors;\n\t__u64 time_ns;\n\t__u64 time_samples;\n"
 			"};\n_Static_assert(sizeof(struct %s_meters) == "
 			"sizeof(struct faas_function_meters), \"same layout\");\n",
 			instance);
@@ -87,7 +85,7 @@ void driver_write_meters(FILE *out, const struct bundle *bundle)
 		driver_identifier(bundle->kernel[i].instance, instance);
 		fprintf(out, "\tstruct %s_meters f_%s;\n", instance, instance);
 	}
-	fprintf(out, "};\n\nstruct {\n\t__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);\n"
+	fprintf(out, "};\n\nstruct {\n\t__uint(type, BPF_MAP_TYPE_ARRAY);\n"
 		     "\t__uint(max_entries, 1);\n\t__type(key, __u32);\n"
 		     "\t__type(value, struct meters_value);\n} meters SEC(\".maps\");\n");
 }

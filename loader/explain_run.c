@@ -13,6 +13,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "counters.h"
 #include "dispatch_maps.h"
 #include "kernel_object.h"
 #include "paths.h"
@@ -24,6 +25,7 @@
 /* Holds no program: a root program of which every packet comes here describes it. */
 #define DESCRIBING_SLOT (FAAS_SLOTS_MAX - 1)
 #define EXPLAIN_GENERATION 1
+#define ROOT_COUNTERS (sizeof(struct faas_root_counters) / sizeof(uint64_t))
 
 struct loaded {
 	struct bundle bundle;
@@ -71,18 +73,20 @@ bool explain_trigger_counts(const struct bundle_trigger *trigger, enum bundle_ho
 
 /* ---- counters ---------------------------------------------------------------- */
 
-/* The sum over all CPUs of a value that is made of 64-bit numbers. */
-static int read_sum(const struct explain *explain, int fd, uint32_t key, void *ret, size_t bytes)
+/* The sum over all CPUs of what a root program counted for packets it did not take. */
+static int read_root_counters(const struct explain *explain, int fd, struct faas_root_counters *ret)
 {
-	uint64_t *values = calloc((size_t)explain->cpus, bytes), *sum = ret;
-	int error = values ? 0 : -ENOMEM;
+	struct faas_root_counters *each = calloc((size_t)explain->cpus, sizeof(*each));
+	uint64_t *sum = (uint64_t *)(void *)ret;
+	uint32_t zero = 0;
+	int error = each ? 0 : -ENOMEM;
 
-	if (!error && bpf_map_lookup_elem(fd, &key, values))
+	if (!error && bpf_map_lookup_elem(fd, &zero, each))
 		error = -errno;
-	memset(ret, 0, bytes);
-	for (size_t i = 0; !error && i < (size_t)explain->cpus * (bytes / 8); i++)
-		sum[i % (bytes / 8)] += values[i];
-	free(values);
+	memset(ret, 0, sizeof(*ret));
+	for (size_t i = 0; !error && i < (size_t)explain->cpus * ROOT_COUNTERS; i++)
+		sum[i % ROOT_COUNTERS] += ((const uint64_t *)(const void *)each)[i];
+	free(each);
 	return error;
 }
 
@@ -91,13 +95,12 @@ static int map_fd(const struct bpf_object *object, const char *name)
 	return bpf_object__find_map_fd_by_name(object, name);
 }
 
-static int read_meters(const struct explain *explain, const struct loaded *loaded,
-		       struct explain_meters *ret)
+static int read_meters(const struct loaded *loaded, struct explain_meters *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	return read_sum(explain, loaded->meters_fd, 0, ret,
-			sizeof(ret->ledger) +
-				loaded->bundle.kernel_count * sizeof(ret->functions[0]));
+	return counters_sum(loaded->meters_fd, 1, 0, ret,
+			    sizeof(ret->ledger) +
+				    loaded->bundle.kernel_count * sizeof(ret->functions[0]));
 }
 
 static void subtract(void *from, const void *what, size_t bytes)
@@ -137,7 +140,9 @@ static int load_host(struct explain *explain, struct diags *diags)
 
 	if (open_object("host.bpf.o", &explain->host_object, diags))
 		return -1;
-	error = bpf_object__load(explain->host_object);
+	error = counters_size(explain->host_object);
+	if (!error)
+		error = bpf_object__load(explain->host_object);
 	if (error)
 		return refused("maps", error, diags);
 	explain->host.slots_fd = map_fd(explain->host_object, FAAS_PIN_SLOTS);
@@ -572,7 +577,7 @@ static int find_reason(struct explain *explain, const struct bpf_object *root,
 	static const char *const names[] = {"unmatched",      "fragments", "not_ip",
 					    "other_protocol", "malformed", "nonlinear"};
 	struct faas_root_counters now, delta;
-	int error = read_sum(explain, map_fd(root, FAAS_PIN_ROOT_COUNTERS), 0, &now, sizeof(now));
+	int error = read_root_counters(explain, map_fd(root, FAAS_PIN_ROOT_COUNTERS), &now);
 
 	_Static_assert(sizeof(now) == 8 * sizeof(names) / sizeof(names[0]), "a name for each");
 	if (error)
@@ -643,8 +648,7 @@ static int find_taker(struct explain *explain, struct loaded **ret, struct diags
 	for (uint32_t i = 0; i < explain->workflow_count && !*ret; i++) {
 		struct loaded *loaded = explain->workflows[i];
 		struct faas_slot_counters counters;
-		int error = read_sum(explain, explain->host.slot_counters_fd, loaded->slot,
-				     &counters, sizeof(counters));
+		int error = counters_slot(explain->host.slot_counters_fd, loaded->slot, &counters);
 
 		if (error)
 			return diag_fail(diags, DIAG_FAILED, NULL, "reading the counters: %s",
@@ -657,11 +661,10 @@ static int find_taker(struct explain *explain, struct loaded **ret, struct diags
 }
 
 /* What the workflow counted and emitted. */
-static int read_outcome(struct explain *explain, struct loaded *loaded, struct explain_outcome *ret,
-			struct diags *diags)
+static int read_outcome(struct loaded *loaded, struct explain_outcome *ret, struct diags *diags)
 {
 	struct explain_meters now;
-	int error = read_meters(explain, loaded, &now);
+	int error = read_meters(loaded, &now);
 
 	if (error)
 		return diag_fail(diags, DIAG_FAILED, NULL, "reading the counters of %s: %s",
@@ -739,5 +742,5 @@ int explain_run(struct explain *explain, const uint8_t *frame, uint32_t bytes,
 	ret->passed_over_count =
 		count - 1 < EXPLAIN_PASSED_OVER_MAX ? count - 1 : EXPLAIN_PASSED_OVER_MAX;
 	memcpy(ret->passed_over, matches + 1, ret->passed_over_count * sizeof(matches[0]));
-	return read_outcome(explain, taker, ret, diags);
+	return read_outcome(taker, ret, diags);
 }

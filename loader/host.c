@@ -20,6 +20,7 @@
 
 #include "attach.h"
 #include "control_client.h"
+#include "counters.h"
 #include "fault.h"
 #include "generation.h"
 #include "history.h"
@@ -179,6 +180,21 @@ static int map_registry(struct host *host)
 	return 0;
 }
 
+/* -ESTALE: another version of this program made the counters. */
+static int check_counters(const struct host *host)
+{
+	struct bpf_map_info info = {0};
+	uint32_t bytes = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(host->slot_counters_fd, &info, &bytes))
+		return -errno;
+	if (info.type != BPF_MAP_TYPE_ARRAY ||
+	    info.value_size != sizeof(struct faas_slot_counters) ||
+	    info.max_entries % FAAS_SLOTS_MAX)
+		return -ESTALE;
+	return 0;
+}
+
 /* Open the pinned maps, the registry first. -ENOENT if one is missing. */
 static int open_maps(struct host *host)
 {
@@ -195,7 +211,7 @@ static int open_maps(struct host *host)
 		else if (!host->registry)
 			error = map_registry(host);
 	}
-	return error;
+	return error ? error : check_counters(host);
 }
 
 static void close_maps(struct host *host)
@@ -232,10 +248,12 @@ static int create_maps(struct host *host, struct diags *diags)
 	if (!object)
 		return diag_fail(diags, DIAG_FAILED, "is the installation complete?", "%s: %s",
 				 path, strerror(errno));
-	if (bpf_object__load(object)) {
-		error = errno;
+	error = counters_size(object);
+	if (!error)
+		error = bpf_object__load(object);
+	if (error) {
 		diag_fail(diags, DIAG_PLATFORM, "run as root on Linux 6.1 or newer",
-			  "the kernel refused the host's maps: %s", strerror(error));
+			  "the kernel refused the host's maps: %s", strerror(-error));
 		bpf_object__close(object);
 		return -1;
 	}
@@ -434,40 +452,7 @@ int host_barrier(const struct host *host)
 
 int host_slot_counters(const struct host *host, uint32_t slot, struct faas_slot_counters *ret)
 {
-	int cpus = libbpf_num_possible_cpus();
-	struct faas_slot_counters *each, sum = {0};
-	int error = 0;
-
-	if (cpus < 0)
-		return cpus;
-	each = calloc((size_t)cpus, sizeof(*each));
-	if (!each)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(host->slot_counters_fd, &slot, each))
-		error = -errno;
-	for (int i = 0; !error && i < cpus; i++) {
-		sum.matched += each[i].matched;
-		sum.matched_bytes += each[i].matched_bytes;
-		sum.no_program += each[i].no_program;
-		sum.bypassed += each[i].bypassed;
-	}
-	free(each);
-	if (!error)
-		*ret = sum;
-	return error;
-}
-
-static void clear_slot_counters(const struct host *host, uint32_t slot)
-{
-	int cpus = libbpf_num_possible_cpus();
-	struct faas_slot_counters *zeros;
-
-	if (cpus < 0)
-		return;
-	zeros = calloc((size_t)cpus, sizeof(*zeros));
-	if (zeros)
-		bpf_map_update_elem(host->slot_counters_fd, &slot, zeros, BPF_ANY);
-	free(zeros);
+	return counters_slot(host->slot_counters_fd, slot, ret);
 }
 
 int host_remove_workflow(struct host *host, uint32_t slot, const char *name)
@@ -502,7 +487,9 @@ int host_remove_workflow(struct host *host, uint32_t slot, const char *name)
 	/* Stays if there are dead letters in it. */
 	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
 	rmdir(path);
-	clear_slot_counters(host, slot);
+	error = counters_slot_clear(host->slot_counters_fd, slot);
+	if (error)
+		return error;
 	fault_point("unload.counters_out");
 	/* The state first: what is left of an entry that is free says nothing. */
 	__atomic_store_n(&host->registry[slot].state, FAAS_REGISTRY_FREE, __ATOMIC_RELEASE);

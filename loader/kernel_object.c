@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "contents.h"
+#include "counters.h"
 #include "driver.h"
 #include "generation.h"
 #include "paths.h"
@@ -57,6 +58,15 @@ static int set_map_sizes(struct bpf_object *object, const struct bundle *bundle,
 						 bundle->kernel[i].instance, spec->entries);
 		}
 	return 0;
+}
+
+static int size_meters(struct bpf_object *object, struct diags *diags)
+{
+	int error = counters_size(object);
+
+	return error ? diag_fail(diags, DIAG_FAILED, NULL, "making room for the meters: %s",
+				 strerror(-error))
+		     : 0;
 }
 
 /* The driver's constants, alone in their section: see bpf/driver.h. */
@@ -134,7 +144,8 @@ static int check_object(struct bpf_object *object, const struct bundle *bundle, 
 	struct bpf_map *meters = bpf_object__find_map_by_name(object, FAAS_PIN_METERS);
 	char name[FAAS_OBJECT_NAME_BYTES];
 
-	if (!meters || bpf_map__value_size(meters) != bytes)
+	if (!meters || bpf_map__type(meters) != BPF_MAP_TYPE_ARRAY ||
+	    bpf_map__value_size(meters) != bytes)
 		return diag_fail(diags, DIAG_INVALID, "build the bundle again",
 				 "the bundle's kernel object does not have the %u functions of "
 				 "its manifest",
@@ -164,7 +175,8 @@ int kernel_object_open(const struct bundle *bundle, const char *directory, struc
 	if (!object)
 		return diag_fail(diags, DIAG_INVALID, "build the bundle again",
 				 "%s is not a BPF object: %s", path, strerror(errno));
-	if (check_object(object, bundle, diags) || set_map_sizes(object, bundle, diags)) {
+	if (check_object(object, bundle, diags) || set_map_sizes(object, bundle, diags) ||
+	    size_meters(object, diags)) {
 		bpf_object__close(object);
 		return -1;
 	}

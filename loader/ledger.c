@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 
 #include "carried.h"
+#include "counters.h"
 #include "generation.h"
 #include "ringview.h"
 
@@ -38,41 +39,22 @@ static int open_workflow_pin(const struct bundle *bundle, uint32_t generation, c
 static int read_meters(const struct bundle *bundle, uint32_t generation, struct faas_meters *ret,
 		       struct faas_function_meters *ret_functions)
 {
-	size_t words = (sizeof(struct faas_meters) +
-			bundle->kernel_count * sizeof(struct faas_function_meters)) /
-		       8;
-	int cpus = libbpf_num_possible_cpus(), fd, error = 0;
-	struct bpf_map_info info = {0};
-	uint32_t zero = 0, bytes = sizeof(info);
-	uint64_t *each, *sum;
+	size_t functions_bytes = bundle->kernel_count * sizeof(*ret_functions);
+	uint8_t *sum = malloc(sizeof(*ret) + functions_bytes);
+	int fd = open_workflow_pin(bundle, generation, FAAS_PIN_METERS);
+	int error = sum ? 0 : -ENOMEM;
 
-	if (cpus < 0)
-		return cpus;
-	fd = open_workflow_pin(bundle, generation, FAAS_PIN_METERS);
 	if (fd < 0)
-		return fd;
-	if (bpf_obj_get_info_by_fd(fd, &info, &bytes) || info.value_size != words * 8) {
-		close(fd);
-		return -ESTALE; /* the bundle is of another version */
-	}
-	each = calloc((size_t)cpus + 1, words * 8);
-	if (!each) {
-		close(fd);
-		return -ENOMEM;
-	}
-	sum = each + (size_t)cpus * words;
-	if (bpf_map_lookup_elem(fd, &zero, each))
-		error = -errno;
-	for (int cpu = 0; !error && cpu < cpus; cpu++)
-		for (size_t i = 0; i < words; i++)
-			sum[i] += each[(size_t)cpu * words + i];
+		error = fd;
+	if (!error) /* -ESTALE: the bundle is of another version */
+		error = counters_sum(fd, 1, 0, sum, sizeof(*ret) + functions_bytes);
 	if (!error) {
 		memcpy(ret, sum, sizeof(*ret));
-		memcpy(ret_functions, (const uint8_t *)sum + sizeof(*ret),
-		       bundle->kernel_count * sizeof(*ret_functions));
+		memcpy(ret_functions, sum + sizeof(*ret), functions_bytes);
 	}
-	free(each);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
+	free(sum);
 	return error;
 }
 

@@ -7,7 +7,7 @@
  *   /sys/fs/bpf/ebpf-faas/
  *     slots                    prog array: slot -> fused workflow program (XDP)
  *     tc_slots                 prog array: slot -> fused workflow program (TC)
- *     slot_counters            per-CPU array: slot -> struct faas_slot_counters
+ *     slot_counters            array: CPU * FAAS_SLOTS_MAX + slot -> struct faas_slot_counters
  *     registry                 array, mmapable: slot -> struct faas_registry_entry
  *     packet                   per-CPU array: the packet, from root program to workflow program
  *     barrier                  array of maps, one entry: updating it waits for running programs
@@ -26,7 +26,7 @@
  *       program                fused program of the generation, for XDP
  *       tc_program             the same for the TC hooks
  *       params                 array, mmapable: parameters that `ebpf-faas set` changes
- *       meters                 per-CPU array, one entry: struct faas_meters, then one
+ *       meters                 array: CPU -> struct faas_meters, then one
  *                              struct faas_function_meters for each kernel function
  *       carried                array, one entry: struct faas_carried; only where versions
  *                              before counted in meters of another layout
@@ -196,7 +196,7 @@ struct faas_root_counters {
 	__u64 nonlinear;      /* headers beyond the linear part of a multi-buffer packet */
 };
 
-/* Value of slot_counters[slot]. Outlives versions of the workflow. */
+/* Value of slot_counters[CPU * FAAS_SLOTS_MAX + slot]. Outlives versions of the workflow. */
 struct faas_slot_counters {
 	__u64 matched;
 	__u64 matched_bytes;
@@ -229,23 +229,26 @@ struct faas_registry_entry {
 	__u64 reserved[7];
 };
 
-/* Head of meters[0]: the ledger of the kernel tier. Exactly one of the four
- * verdicts is counted for each packet, as the last thing the program does. */
+/* Head of meters[cpu]: the ledger of the kernel tier. Exactly one of the four
+ * verdicts is counted for each packet, as the last thing the program does. What is
+ * seldom counted stands first: it keeps what CPUs count all the time apart from each
+ * other. What a packet counts mostly, its verdict and the outputs of the first
+ * function, lies side by side, in one line of the cache. */
 struct faas_meters {
-	__u64 dropped;
-	__u64 passed;
-	__u64 replied;
-	__u64 redirected;
-	__u64 emitted; /* events handed to a ring */
 	__u64 lost_ring_full;
 	__u64 lost_no_route;
 	__u64 lost_error;	  /* payload not readable when it was copied */
 	__u64 lost_stale_trigger; /* packets: a trigger id that this program does not know */
-	__u64 fence; /* always 0: target of the full barrier before the wake flag is read */
 	/* Packets that passed, where `mode: observe` kept the workflow from
 	 * dropping them, or from replying or redirecting. */
 	__u64 observed_dropped;
 	__u64 observed_turned;
+	__u64 fence;   /* always 0: target of the full barrier before the wake flag is read */
+	__u64 emitted; /* events handed to a ring */
+	__u64 redirected;
+	__u64 replied;
+	__u64 passed;
+	__u64 dropped;
 };
 
 /* Value of carried[0]: what versions before counted, to be added to meters. */
@@ -257,10 +260,10 @@ struct faas_carried {
 
 /* One for each kernel function, in the order of the manifest. */
 struct faas_function_meters {
-	__u64 errors;  /* the function named an output it does not have */
-	__u64 time_ns; /* of the sampled calls, together */
-	__u64 time_samples;
 	__u64 outputs[FAAS_OUTPUTS_MAX]; /* calls that ended in output n */
+	__u64 errors;			 /* the function named an output it does not have */
+	__u64 time_ns;			 /* of the sampled calls, together */
+	__u64 time_samples;
 };
 
 /* Packets of a workflow, on one CPU; a power of two. Reading the clock around each of 8 functions

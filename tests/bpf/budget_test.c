@@ -19,6 +19,7 @@
 #include "bundle_harness.h"
 #include "function_harness.h"
 #include "loader/budget.h"
+#include "counters.h"
 #include "loader/host.h"
 
 static const char *const parities[] = {"even", "odd", NULL};
@@ -82,6 +83,7 @@ static void check_runs(struct bundle_rig *rig)
 
 	rig->object = bpf_object__open_file(output, NULL);
 	assert_non_null(rig->object);
+	assert_int_equal(counters_size(rig->object), 0);
 	assert_int_equal(bpf_object__load(rig->object), 0);
 	frame_build(&spec, &frame);
 	packet = harness_describe(&spec, &frame, 0);

@@ -16,6 +16,7 @@
 
 #include "loader/fuse.h"
 #include "loader/host.h"
+#include "counters.h"
 #include "loader/kernel_object.h"
 
 struct bundle_rig *bundle_rig_new(const char *name)
@@ -114,6 +115,7 @@ int bundle_rig_try(struct bundle_rig *rig, const uint32_t *redirects, struct dia
 	rig->object = bpf_object__open_file(path, NULL);
 	assert_non_null(rig->object);
 	set_redirects(rig, redirects);
+	assert_int_equal(counters_size(rig->object), 0);
 	assert_int_equal(bpf_object__load(rig->object), 0);
 	return 0;
 }
@@ -173,29 +175,16 @@ uint32_t bundle_run(struct bundle_rig *rig, enum bundle_hook hook, const struct 
 	return options.retval;
 }
 
-static void add_words(uint64_t *to, const uint64_t *from, size_t bytes)
-{
-	for (size_t i = 0; i < bytes / sizeof(*to); i++)
-		to[i] += from[i];
-}
-
 void bundle_meters(struct bundle_rig *rig, struct faas_meters *ret_ledger,
 		   struct faas_function_meters *ret_functions)
 {
-	uint32_t count = rig->bundle->kernel_count, zero = 0;
-	size_t bytes = sizeof(*ret_ledger) + count * sizeof(*ret_functions);
-	uint8_t *values = calloc((size_t)rig->cpus, bytes);
+	size_t bytes = rig->bundle->kernel_count * sizeof(*ret_functions);
+	uint8_t *sum = malloc(sizeof(*ret_ledger) + bytes);
 
-	assert_non_null(values);
-	assert_int_equal(bpf_map_lookup_elem(map_of(rig, FAAS_PIN_METERS), &zero, values), 0);
-	memset(ret_ledger, 0, sizeof(*ret_ledger));
-	memset(ret_functions, 0, count * sizeof(*ret_functions));
-	for (int i = 0; i < rig->cpus; i++) {
-		const void *ledger = values + (size_t)i * bytes;
-		const void *functions = values + (size_t)i * bytes + sizeof(*ret_ledger);
-
-		add_words((uint64_t *)ret_ledger, ledger, sizeof(*ret_ledger));
-		add_words((uint64_t *)ret_functions, functions, count * sizeof(*ret_functions));
-	}
-	free(values);
+	assert_non_null(sum);
+	assert_int_equal(
+		counters_meters(map_of(rig, FAAS_PIN_METERS), sum, sizeof(*ret_ledger) + bytes), 0);
+	memcpy(ret_ledger, sum, sizeof(*ret_ledger));
+	memcpy(ret_functions, sum + sizeof(*ret_ledger), bytes);
+	free(sum);
 }

@@ -27,6 +27,7 @@
 #include "event_hash.h"
 #include "frame.h"
 #include "function_harness.h"
+#include "counters.h"
 #include "userspace/ring/ring.h"
 
 #define GENERATION 7
@@ -114,7 +115,8 @@ static int open_rig(void **state)
 			return -1;
 	}
 	map = bpf_object__find_map_by_name(rig.object, FAAS_PIN_RING0);
-	if (!map || bpf_map__set_max_entries(map, RING_BYTES) || bpf_object__load(rig.object))
+	if (!map || bpf_map__set_max_entries(map, RING_BYTES) || counters_size(rig.object) ||
+	    bpf_object__load(rig.object))
 		return -1;
 	rig.cpus = libbpf_num_possible_cpus();
 	rig.program = bpf_program__fd(bpf_object__next_program(rig.object, NULL));
@@ -292,38 +294,22 @@ static void unreadable_payload_is_counted(void **state)
 {
 	static const uint8_t payload[200] = {1};
 	static const uint16_t announced[] = {64, 201, 300, 2000, 4000};
-	struct faas_meters before = {0}, after = {0};
+	struct faas_meters before, after;
 	struct frame frame;
-	uint32_t zero = 0;
-	uint64_t *each = calloc((size_t)rig.cpus, 4096);
 
 	(void)state;
-	assert_non_null(each);
 	frame_build(&(struct frame_spec){.payload = payload, .payload_bytes = 60}, &frame);
 	for (size_t i = 0; i < sizeof(announced) / sizeof(announced[0]); i++) {
 		struct faas_packet packet =
 			harness_describe(&(struct frame_spec){.source_port = 0}, &frame, 0);
-		size_t words =
-			(sizeof(struct faas_meters) + sizeof(struct faas_function_meters)) / 8;
 
 		packet.trigger = bundle_trigger_id("in");
 		packet.payload_bytes = announced[i];
-		memset(&before, 0, sizeof(before));
-		memset(&after, 0, sizeof(after));
-		assert_int_equal(bpf_map_lookup_elem(rig.meters, &zero, each), 0);
-		for (int cpu = 0; cpu < rig.cpus; cpu++)
-			before.lost_error +=
-				((struct faas_meters *)(void *)(each + (size_t)cpu * words))
-					->lost_error;
+		assert_int_equal(counters_meters(rig.meters, &before, sizeof(before)), 0);
 		assert_null(run(&frame, &packet));
-		assert_int_equal(bpf_map_lookup_elem(rig.meters, &zero, each), 0);
-		for (int cpu = 0; cpu < rig.cpus; cpu++)
-			after.lost_error +=
-				((struct faas_meters *)(void *)(each + (size_t)cpu * words))
-					->lost_error;
+		assert_int_equal(counters_meters(rig.meters, &after, sizeof(after)), 0);
 		assert_int_equal(after.lost_error, before.lost_error + 1);
 	}
-	free(each);
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The root program alone: see root_harness.h. */
+#include "counters.h"
 #include "root_harness.h"
 
 #include <errno.h>
@@ -55,6 +56,7 @@ void root_open(struct root *ret, enum root_hook hook)
 		xdp ? TEST_BUILD "/libexec/root.bpf.o" : TEST_BUILD "/libexec/root_tc.bpf.o", NULL);
 	if (!ret->object)
 		fail_msg("root program: %s", strerror(errno));
+	assert_int_equal(counters_size(ret->object), 0);
 	assert_int_equal(bpf_object__load(ret->object), 0);
 	ret->program_fd = bpf_program__fd(
 		bpf_object__find_program_by_name(ret->object, xdp ? "root" : "root_tc"));
@@ -190,15 +192,9 @@ uint32_t root_run(struct root *root, const void *frame, uint32_t bytes)
 
 struct faas_slot_counters root_slot_counters(struct root *root, uint32_t slot)
 {
-	static struct faas_slot_counters values[CPUS_MAX];
-	struct faas_slot_counters sum = {0};
+	struct faas_slot_counters sum;
 
-	assert_int_equal(bpf_map_lookup_elem(root->slot_counters_fd, &slot, values), 0);
-	for (unsigned int i = 0; i < root->cpus; i++) {
-		sum.matched += values[i].matched;
-		sum.matched_bytes += values[i].matched_bytes;
-		sum.no_program += values[i].no_program;
-	}
+	assert_int_equal(counters_slot(root->slot_counters_fd, slot, &sum), 0);
 	return sum;
 }
 

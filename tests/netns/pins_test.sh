@@ -43,6 +43,7 @@ too_few_files() {
 		fails 1 with_files "$files" confirm gate
 		says 'Too many open files'
 		same_pins "$CASE/before"
+		[ "$files" -lt 9 ] || continue # enough for looking
 		fails 1 with_files "$files" list
 		says 'Too many open files'
 	done

@@ -22,6 +22,7 @@
 
 #include "bench.h"
 #include "bundle.h"
+#include "counters.h"
 #include "frame.h"
 
 #define REPEAT 200000
@@ -152,7 +153,7 @@ static void load_workflow(const struct chain *chain, struct bpf_object *object)
 {
 	if (bpf_map__reuse_fd(bpf_object__find_map_by_name(object, FAAS_PIN_PACKET),
 			      map_fd(chain->root, FAAS_PIN_PACKET)) ||
-	    bpf_object__load(object))
+	    counters_size(object) || bpf_object__load(object))
 		bench_die("loading a workflow: %s", strerror(errno));
 }
 
@@ -165,7 +166,8 @@ static void load(struct chain *chain)
 
 	chain->peers = open_object(TEST_BUILD "/bench/chain.bpf.o");
 	chain->root = open_object(TEST_BUILD "/libexec/root.bpf.o");
-	if (bpf_object__load(chain->peers) || bpf_object__load(chain->root))
+	if (bpf_object__load(chain->peers) || counters_size(chain->root) ||
+	    bpf_object__load(chain->root))
 		bench_die("loading the peers: %s", strerror(errno));
 	for (unsigned int i = 0; i < SIZES; i++) {
 		load_workflow(chain, chain->fused[i]);

@@ -21,6 +21,7 @@
 
 #include "bench.h"
 #include "bundle.h"
+#include "counters.h"
 #include "frame.h"
 
 #define REPEAT 1000000
@@ -102,7 +103,7 @@ static void load_sharing(struct dispatch *dispatch, struct bpf_object *object)
 	struct bpf_map *map = bpf_object__find_map_by_name(object, FAAS_PIN_PACKET);
 
 	if (!map || bpf_map__reuse_fd(map, map_fd(dispatch->host, FAAS_PIN_PACKET)) ||
-	    bpf_object__load(object))
+	    counters_size(object) || bpf_object__load(object))
 		bench_die("loading: %s", strerror(errno));
 }
 

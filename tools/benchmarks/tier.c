@@ -20,6 +20,7 @@
 #include <linux/bpf.h>
 
 #include "bench.h"
+#include "counters.h"
 
 #define NETNS_SENDER "ef_bsend"
 #define NETNS_GATEWAY "ef_bgate"
@@ -248,38 +249,21 @@ void tier_set_pace(const struct tier_network *network, const struct tier_pace *p
 
 uint64_t tier_matched(const struct tier_network *network, const struct tier_workflow *workflow)
 {
-	int cpus = libbpf_num_possible_cpus();
-	struct faas_slot_counters *each = calloc((size_t)cpus, sizeof(*each));
-	uint64_t sum = 0;
+	struct faas_slot_counters counters;
+	int error = counters_slot(network->slot_counters, workflow->slot, &counters);
 
-	if (!each || bpf_map_lookup_elem(network->slot_counters, &workflow->slot, each))
-		bench_die("reading slot counters: %s", strerror(errno));
-	for (int cpu = 0; cpu < cpus; cpu++)
-		sum += each[cpu].matched;
-	free(each);
-	return sum;
+	if (error)
+		bench_die("reading slot counters: %s", strerror(-error));
+	return counters.matched;
 }
 
 struct faas_meters tier_meters(const struct tier_workflow *workflow)
 {
-	struct bpf_map_info info = {0};
-	uint32_t info_bytes = sizeof(info), zero = 0;
-	int cpus = libbpf_num_possible_cpus();
-	struct faas_meters sum = {0};
-	size_t stride;
-	uint8_t *each;
+	struct faas_meters sum;
+	int error = counters_meters(workflow->meters, &sum, sizeof(sum));
 
-	if (bpf_obj_get_info_by_fd(workflow->meters, &info, &info_bytes))
-		bench_die("meters: %s", strerror(errno));
-	stride = (info.value_size + 7) & ~7u;
-	each = calloc((size_t)cpus, stride);
-	if (!each || bpf_map_lookup_elem(workflow->meters, &zero, each))
-		bench_die("reading meters: %s", strerror(errno));
-	for (int cpu = 0; cpu < cpus; cpu++)
-		for (size_t i = 0; i < sizeof(sum) / 8; i++)
-			((uint64_t *)&sum)[i] +=
-				((const uint64_t *)(void *)(each + (size_t)cpu * stride))[i];
-	free(each);
+	if (error)
+		bench_die("reading meters: %s", strerror(-error));
 	return sum;
 }
 

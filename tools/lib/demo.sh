@@ -199,11 +199,11 @@ check_bpftool() {
 	local name=$1 slot slots meters
 	say "the same from the maps themselves, by bpftool:"
 	say "  \$ bpftool map dump pinned $PIN_ROOT/workflows/$name/meters"
-	meters=$(bpf_map "$PIN_ROOT/workflows/$name/meters" | jq -c '.[0].value.ledger')
+	meters=$(bpf_map "$PIN_ROOT/workflows/$name/meters" | jq -c 'map({value: .value.ledger})' | values_added)
 	say "    (all CPUs together) $(jq -c '{dropped, passed, replied, redirected, emitted}' <<<"$meters")"
 	slot=$(bpf_map "$PIN_ROOT/registry" | jq --arg name "$name" '.[] | select(.value.name == $name).key')
-	say "  \$ bpftool map dump pinned $PIN_ROOT/slot_counters    (slot $slot)"
-	slots=$(bpf_map "$PIN_ROOT/slot_counters" | jq -c --argjson slot "$slot" '.[] | select(.key == $slot) | .value')
+	say "  \$ bpftool map dump pinned $PIN_ROOT/slot_counters    (slot $slot: entry $slot, and every 16384 on)"
+	slots=$(bpf_map "$PIN_ROOT/slot_counters" | jq -c --argjson slot "$slot" 'map(select(.key % 16384 == $slot))' | values_added)
 	say "    (all CPUs together) $slots"
 	same "bpftool: matched, as status says" "$(ledger_get "$LEDGER" matched)" "$(jq .matched <<<"$slots")"
 	same "bpftool: passed, as status says" "$(ledger_get "$LEDGER" passed)" "$(jq .passed <<<"$meters")"

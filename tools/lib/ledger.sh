@@ -34,6 +34,11 @@ ledger_balance() {
 lines_are() { [ "$(lines_of "$1")" -ge "$2" ]; }
 lines_of() { if [ -e "$1" ]; then wc -l <"$1"; else echo 0; fi; }
 
+# values_added: the values of such entries, an object of numbers each, added up.
+values_added() {
+	jq -c 'map(.value | to_entries[]) | group_by(.key) | map({key: .[0].key, value: (map(.value) | add)}) | from_entries'
+}
+
 # bpf_map PATH: the entries of a pinned map as bpftool prints them with --json,
 # by field: [{"key":..,"value":..}], a per-CPU map with its CPUs added up.
 bpf_map() {
