@@ -122,7 +122,7 @@ $(BUILD)/libexec/ebpf-faas-courier: $(BUILD)/obj/userspace/sink/courier_main.o $
 # Exports what user functions call, and nothing else: any other symbol would take
 # the place of one of the same name in a function's shared object.
 WORKER_EXPORTS := $(foreach name,faas_emit faas_input_f64 faas_input_s64 faas_log faas_now faas_state \
-	faas_timer faas_wall_offset,-Wl,--export-dynamic-symbol=$(name))
+	faas_timer faas_verdict faas_wall_offset,-u $(name) -Wl,--export-dynamic-symbol=$(name))
 $(BUILD)/libexec/ebpf-faas-worker: $(BUILD)/obj/userspace/pool/worker_main.o $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link,$(WORKER_EXPORTS))

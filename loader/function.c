@@ -426,6 +426,44 @@ static void on_state(struct reader *reader, char *const columns[])
 		reader->function->state_version = (uint32_t)version.integer;
 }
 
+/* verdict  NAME  DOC */
+static void on_verdict(struct reader *reader, char *const columns[])
+{
+	struct function *function = reader->function;
+	struct function_verdict *verdict;
+
+	if (function->verdict_count == FAAS_VERDICTS_MAX) {
+		complain(reader, "more than %d verdicts", FAAS_VERDICTS_MAX);
+		return;
+	}
+	verdict = &function->verdicts[function->verdict_count++];
+	take_identifier(reader, "verdict", strip(columns[1]), verdict->name);
+	take(reader, "the documentation of a verdict", columns[2], verdict->doc,
+	     sizeof(verdict->doc));
+	for (uint32_t i = 0; i + 1 < function->verdict_count; i++)
+		if (!strcmp(function->verdicts[i].name, verdict->name))
+			complain(reader, "two verdicts %s", verdict->name);
+}
+
+/* verdicts  NAME  PARAM */
+static void on_verdicts(struct reader *reader, char *const columns[])
+{
+	struct function_map *map = take_map(reader, columns[1]);
+	int param = find_param(reader->function, strip(columns[2]), PARAM_SET);
+
+	if (!map)
+		return;
+	for (uint32_t i = 0; i < reader->function->map_count; i++)
+		if (reader->function->maps[i].takes_verdicts)
+			complain(reader, "more than one map for verdicts");
+	if (param < 0)
+		complain(reader, "the keys of map %s, \"%.40s\", are no set declared before it",
+			 map->name, columns[2]);
+	else
+		map->key_param = (uint32_t)param;
+	map->takes_verdicts = true;
+}
+
 /* timer */
 static void on_timer(struct reader *reader, char *const columns[])
 {
@@ -464,6 +502,8 @@ static const struct {
 	{"optional", 2, false, true, on_optional},
 	{"state", 2, false, true, on_state},
 	{"timer", 1, false, true, on_timer},
+	{"verdict", 3, false, true, on_verdict},
+	{"verdicts", 3, true, false, on_verdicts},
 };
 
 /* One text. Cuts it up in a copy. */

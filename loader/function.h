@@ -43,8 +43,15 @@ struct function_output {
 struct function_map {
 	char name[FAAS_IDENTIFIER_BYTES];
 	bool is_sized, is_filled;
+	bool takes_verdicts;
+	uint32_t key_param;  /* with takes_verdicts: the set that its keys are made of */
 	uint32_t size_param; /* whose value is its size */
 	uint32_t file_param; /* that names the file it is filled from */
+};
+
+struct function_verdict {
+	char name[FAAS_IDENTIFIER_BYTES];
+	char doc[FAAS_DOC_BYTES];
 };
 
 struct function_input {
@@ -73,6 +80,8 @@ struct function {
 	uint32_t state_bytes;
 	uint32_t state_version;
 	bool has_timer; /* it has faas_on_timer */
+	struct function_verdict verdicts[FAAS_VERDICTS_MAX];
+	uint32_t verdict_count;
 	/* Its members, from the debug information; none without. */
 	struct bundle_state_field state_fields[FAAS_STATE_FIELDS_MAX];
 	uint32_t state_field_count;

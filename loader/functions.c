@@ -69,6 +69,9 @@ static void print_function(const struct function *function)
 	if (function->has_timer)
 		printf("  timer\n    %s\n",
 		       function->has_state ? "one for each key" : "by triggers only");
+	for (uint32_t i = 0; i < function->verdict_count; i++)
+		printf("%s    %s\n        %s\n", i ? "" : "  verdicts\n",
+		       function->verdicts[i].name, function->verdicts[i].doc);
 	for (uint32_t i = 0; i < function->map_count; i++) {
 		const struct function_map *map = &function->maps[i];
 
@@ -78,6 +81,9 @@ static void print_function(const struct function *function)
 			       function->params[map->size_param].name);
 		if (map->is_filled)
 			printf(", filled from the file %s", function->params[map->file_param].name);
+		if (map->takes_verdicts)
+			printf(", takes verdicts about keys of %s",
+			       function->params[map->key_param].name);
 		putchar('\n');
 	}
 }

@@ -33,7 +33,7 @@ json_t *status_ledger_json(const struct ledger *ledger)
 
 	return json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{}, s:I, "
-		"s:{s:I, s:I}, s:{s:I, s:I}}",
+		"s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
 		"matched", INTEGER(ledger->matched), "dropped", INTEGER(ledger->dropped), "passed",
 		INTEGER(ledger->passed), "replied", INTEGER(ledger->replied), "redirected",
 		INTEGER(ledger->redirected), "in_kernel", INTEGER(ledger->in_kernel), "emitted",
@@ -42,7 +42,9 @@ json_t *status_ledger_json(const struct ledger *ledger)
 		lost, "shed", "bypassed", INTEGER(ledger->bypassed), "observed", "dropped",
 		INTEGER(ledger->observed_dropped), "turned", INTEGER(ledger->observed_turned),
 		"timers", "processed", INTEGER(ledger->user.timers), "dead_lettered",
-		INTEGER(ledger->user.timers_dead));
+		INTEGER(ledger->user.timers_dead), "verdicts", "written",
+		INTEGER(ledger->courier.verdicts), "refused",
+		INTEGER(ledger->courier.verdicts_refused));
 }
 
 void status_print_ledger(const struct ledger *ledger, FILE *stream)
@@ -365,6 +367,10 @@ static void print_workflow(json_t *status)
 	if (number(item, "processed") || number(item, "dead_lettered"))
 		printf("  timers: processed %llu, dead_lettered %llu\n", number(item, "processed"),
 		       number(item, "dead_lettered"));
+	item = json_object_get(ledger, "verdicts");
+	if (number(item, "written") || number(item, "refused"))
+		printf("  verdicts: written %llu, refused %llu\n", number(item, "written"),
+		       number(item, "refused"));
 	print_numbers("  lost: ", json_object_get(ledger, "lost"));
 	if (number(ledger, "bypassed"))
 		printf("  of those that passed, %llu were bypassed\n", number(ledger, "bypassed"));

@@ -229,6 +229,8 @@ void model_check_events(struct model *model)
 		} else if (function->tier == TIER_USER) {
 			settle_timers(&events, index);
 			settle_key(&events, index);
+			if (events.incoming[index].key.known)
+				model_check_verdicts(model, function);
 			check_inputs(&events, index);
 		}
 		for (uint32_t k = 0; k < FAAS_OUTPUTS_MAX; k++)

@@ -10,19 +10,13 @@
 #include "suggest.h"
 
 static const struct key_rule function_rules[] = {
-	{"kernel", KEY_OPTIONAL, NULL},
-	{"user", KEY_OPTIONAL, NULL},
-	{"params", KEY_OPTIONAL, NULL},
-	{"outputs", KEY_OPTIONAL, NULL},
-	{"key", KEY_OPTIONAL, NULL},
-	{"state", KEY_OPTIONAL, NULL},
-	{"keys", KEY_OPTIONAL, NULL},
-	{"mode", KEY_OPTIONAL, NULL},
-	{"exec", KEY_LATER, "write the function as `user: NAME`"},
-	{"timeout", KEY_LATER, NULL},
-	{"retry", KEY_LATER, NULL},
-	{"health", KEY_LATER, NULL},
-	{"memory", KEY_LATER, NULL},
+	{"kernel", KEY_OPTIONAL, NULL},	  {"user", KEY_OPTIONAL, NULL},
+	{"params", KEY_OPTIONAL, NULL},	  {"outputs", KEY_OPTIONAL, NULL},
+	{"key", KEY_OPTIONAL, NULL},	  {"state", KEY_OPTIONAL, NULL},
+	{"keys", KEY_OPTIONAL, NULL},	  {"mode", KEY_OPTIONAL, NULL},
+	{"verdicts", KEY_OPTIONAL, NULL}, {"exec", KEY_LATER, "write the function as `user: NAME`"},
+	{"timeout", KEY_LATER, NULL},	  {"retry", KEY_LATER, NULL},
+	{"health", KEY_LATER, NULL},	  {"memory", KEY_LATER, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
 };
 
@@ -332,7 +326,14 @@ static void read_mode(struct model *model, struct model_function *function)
 static void refuse_user_keys(struct model *model, const struct model_function *function)
 {
 	static const char *const keys[] = {"key", "state", "keys"};
+	const struct yaml_node *verdicts = yaml_key(function->body, "verdicts");
 
+	if (verdicts)
+		model_complain(model, verdicts,
+			       "a kernel function decides by its outputs; lead verdicts of user "
+			       "functions to it",
+			       "`verdicts` is for user functions, %s is a kernel function",
+			       function->key->text);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const struct yaml_node *key = yaml_key(function->body, keys[i]);
 
@@ -369,5 +370,6 @@ void model_read_functions(struct model *model)
 				       function->key->text);
 		read_key(model, function);
 		read_state(model, function);
+		model_read_verdicts(model, function);
 	}
 }

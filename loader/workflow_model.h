@@ -67,7 +67,8 @@ struct model_function {
 	/* As declared; in the order of the file when nothing is known. */
 	struct model_output outputs[FAAS_OUTPUTS_MAX];
 	uint32_t output_count;
-	const struct yaml_node *key_node; /* of `key`, NULL without one */
+	const struct yaml_node *verdict_nodes[FAAS_VERDICTS_MAX]; /* as declared; NULL: not led */
+	const struct yaml_node *key_node;			  /* of `key`, NULL without one */
 	enum bundle_key_part event_key[FAAS_KEY_PARTS_MAX];
 	uint32_t event_key_count;
 	bool key_broken;
@@ -174,6 +175,12 @@ bool model_apply_sets(struct model *model, struct yaml_node *root);
 void model_declare_functions(struct model *model, const struct yaml_node *key,
 			     const struct yaml_node *node);
 void model_read_functions(struct model *model);
+
+/* workflow_verdicts.c: where the verdicts of a user function lead; and, when its key
+ * is known, whether they are about what the kernel function looks up. */
+void model_read_verdicts(struct model *model, struct model_function *function);
+void model_check_verdicts(struct model *model, const struct model_function *function);
+struct model_function *model_find_function(struct model *model, const char *name);
 
 /* workflow_params.c */
 void model_read_params(struct model *model, struct model_function *function);

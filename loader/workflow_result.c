@@ -154,6 +154,7 @@ static void add_kernel(struct result *result, const struct model_function *funct
 	ret->map_count = declared->map_count;
 	for (uint32_t i = 0; i < declared->map_count; i++) {
 		snprintf(ret->maps[i].map, sizeof(ret->maps[i].map), "%s", declared->maps[i].name);
+		ret->maps[i].takes_verdicts = declared->maps[i].takes_verdicts;
 		if (declared->maps[i].is_sized)
 			ret->maps[i].entries =
 				(uint32_t)function->params[declared->maps[i].size_param].integer;
@@ -165,7 +166,8 @@ static void add_kernel(struct result *result, const struct model_function *funct
 	add_kernel_fields(result, function);
 }
 
-static void add_user(const struct model_function *function, struct bundle_function *ret)
+static void add_user(struct model *model, const struct model_function *function,
+		     struct bundle_function *ret)
 {
 	const struct function *declared = function->declared;
 
@@ -179,6 +181,15 @@ static void add_user(const struct model_function *function, struct bundle_functi
 		ret->state_field_count = declared->state_field_count;
 	}
 	ret->has_timer = declared->has_timer;
+	ret->verdict_count = declared->verdict_count;
+	for (uint32_t i = 0; i < declared->verdict_count; i++) {
+		const struct yaml_node *to = function->verdict_nodes[i];
+
+		snprintf(ret->verdicts[i].name, sizeof(ret->verdicts[i].name), "%s",
+			 declared->verdicts[i].name);
+		ret->verdicts[i].kernel = to ? model_find_function(model, to->text)->result_index
+					     : BUNDLE_NO_FUNCTION;
+	}
 	ret->input_count = declared->input_count;
 	for (uint32_t i = 0; i < declared->input_count; i++)
 		snprintf(ret->inputs[i], sizeof(ret->inputs[i]), "%s", declared->inputs[i].name);
@@ -206,7 +217,7 @@ static void add_function(struct result *result, struct model_function *function,
 	if (kernel)
 		add_kernel(result, function, ret);
 	else
-		add_user(function, ret);
+		add_user(result->model, function, ret);
 }
 
 void model_result(struct model *model, struct workflow *ret)

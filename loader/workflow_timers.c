@@ -43,21 +43,12 @@ static void read_every(struct model *model, const struct yaml_node *key, struct 
 	}
 }
 
-/* The function of this name, or NULL. */
-static const struct model_function *find_function(const struct model *model, const char *name)
-{
-	for (uint32_t i = 0; i < model->function_count; i++)
-		if (!strcmp(model->functions[i].key->text, name))
-			return &model->functions[i];
-	return NULL;
-}
-
 static void read_to(struct model *model, const struct yaml_node *node, struct model_timer *timer)
 {
 	static const char advice[] = "name one user function that has faas_on_timer; "
 				     "`ebpf-faas functions` shows which have";
 	const char *text = model_text(model, node, "`to` of a timer");
-	const struct model_function *function = text ? find_function(model, text) : NULL;
+	const struct model_function *function = text ? model_find_function(model, text) : NULL;
 
 	if (!function) {
 		if (text)

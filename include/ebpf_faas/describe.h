@@ -17,6 +17,8 @@
  *   input     NAME  DOC
  *   optional  NAME            (of an input declared before it)
  *   state     VERSION         (its size is the symbol faas_state_bytes)
+ *   verdict   NAME  DOC       (that a user function writes)
+ *   verdicts  NAME  PARAM     (the map that takes them, and what its keys are made of)
  *   timer                     (it has faas_on_timer)
  *
  * An empty DEFAULT means that the workflow must give the parameter. Columns

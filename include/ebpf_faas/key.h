@@ -14,6 +14,7 @@
 #define EBPF_FAAS_KEY_H
 
 #include <ebpf_faas/kernel.h>
+#include <ebpf_faas/keyed.h>
 
 /* Declare the parameter: a set of the parts below. */
 #define FAAS_PARAM_KEY(name, default, doc)                                                         \
@@ -29,18 +30,6 @@ enum faas_key_part {
 	FAAS_KEY_BYTE = 0x10,
 	FAAS_KEY_PROTOCOL = 0x20,
 	FAAS_KEY_VLAN = 0x40,
-};
-
-/* What is not chosen stays zero, and so does what the packet does not have:
- * addresses without IP, ports but for UDP and TCP and in later fragments. */
-struct faas_key {
-	__u8 source_address[16]; /* IPv4 as ::ffff:a.b.c.d */
-	__u8 destination_address[16];
-	__u16 source_port; /* host byte order */
-	__u16 destination_port;
-	__u16 vlan; /* id of the outermost tag */
-	__u8 protocol;
-	__u8 byte; /* of the payload */
 };
 
 /*

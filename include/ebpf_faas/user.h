@@ -118,6 +118,13 @@ extern "C" {
 	FAAS_META("optional\t" #name);                                                             \
 	unsigned int faas_input_##name
 
+/* A verdict about a key that the function may give, see faas_verdict. The workflow
+ * says which kernel function takes it. */
+#define FAAS_VERDICT(name, doc)                                                                    \
+	FAAS_META("verdict\t" #name "\t" doc);                                                     \
+	unsigned int faas_verdict_id_##name
+#define faas_verdict_id(name) (faas_verdict_id_##name)
+
 /* State of one key: its type, and a version of its layout, from 1. New keys
  * begin with zeros. At most FAAS_STATE_BYTES_MAX. Holds no pointers. */
 #define FAAS_STATE(type, version)                                                                  \
@@ -204,6 +211,26 @@ int faas_emit(struct faas_call *call, unsigned int output, const struct faas_val
  * @return 0, or -EINVAL: the function has no FAAS_TIMER(), or no state here.
  */
 int faas_timer(struct faas_call *call, uint64_t after_ns);
+
+/**
+ * @brief Decide about this event's key in the kernel tier.
+ *
+ * @param call    Invocation handle.
+ * @param verdict faas_verdict_id(NAME).
+ * @param value   What the kernel function makes of it is its business; `gate`: not 0
+ *                is shut.
+ * @param ttl_ns  How long it counts, from now on; 0: it does not count any more.
+ *
+ * An entry in the map of the kernel function that the workflow leads NAME to, read
+ * by it for the next packet. It takes effect with the state change when the callback
+ * returns 0, a moment later (the courier writes it), once it did in the order of the
+ * events, and before older ones never again. When the map is full of verdicts that
+ * count, it is counted as refused. With NAME led nowhere, nothing happens.
+ *
+ * @return 0, or with nothing written: -EINVAL (no such verdict, or the event has no
+ * key), -ENOBUFS (FAAS_VERDICTS_EVENT_MAX spent).
+ */
+int faas_verdict(struct faas_call *call, unsigned int verdict, uint64_t value, uint64_t ttl_ns);
 
 /* The state of this event's key, as the callback got it; NULL without. */
 void *faas_state(struct faas_call *call);

@@ -56,6 +56,15 @@ int faas_timer(struct faas_call *call, uint64_t after_ns)
 	return 0;
 }
 
+int faas_verdict(struct faas_call *call, unsigned int verdict, uint64_t value, uint64_t ttl_ns)
+{
+	call->verdicts++;
+	call->verdict = verdict;
+	call->verdict_value = value;
+	call->verdict_ttl_ns = ttl_ns;
+	return 0;
+}
+
 uint64_t faas_now(const struct faas_call *call)
 {
 	return call->now_ns;

@@ -47,6 +47,9 @@ struct faas_call {
 	void *state;						      /* what faas_state returns */
 	unsigned int lines;					      /* of log */
 	struct user_function_record records[USER_FUNCTION_EMITS_MAX]; /* of each */
+	unsigned int verdicts;
+	unsigned int verdict; /* the last of them, as are value and time */
+	uint64_t verdict_value, verdict_ttl_ns;
 };
 
 struct user_function {
@@ -70,6 +73,7 @@ int faas_emit(struct faas_call *call, unsigned int output, const struct faas_val
 int faas_input_f64(struct faas_call *call, unsigned int input, double *ret);
 int faas_timer(struct faas_call *call, uint64_t after_ns);
 uint64_t faas_now(const struct faas_call *call);
+int faas_verdict(struct faas_call *call, unsigned int verdict, uint64_t value, uint64_t ttl_ns);
 int64_t faas_wall_offset(const struct faas_call *call);
 void *faas_state(struct faas_call *call);
 void faas_log(struct faas_call *call, const char *format, ...)

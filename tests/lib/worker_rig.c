@@ -434,6 +434,12 @@ int rig_read(struct rig *rig)
 		while ((entry = log_walk_next(&walk, &body))) {
 			if (entry->kind == LOG_ENTRY_OUTPUT)
 				read_output(rig, body);
+			if (entry->kind == LOG_ENTRY_VERDICT &&
+			    entry->bytes == sizeof(read->verdict)) {
+				read->verdicts++;
+				memcpy(&read->verdict, body, sizeof(read->verdict));
+				read->verdict_of = (uint64_t)entry->function << 8 | entry->reason;
+			}
 			if (entry->kind == LOG_ENTRY_DEAD)
 				read->dead[entry->reason % 8]++;
 		}

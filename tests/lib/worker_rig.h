@@ -31,9 +31,9 @@ struct rig_options {
 	bool no_state;
 	bool alarm; /* alarm instead of counter: a function with timers */
 	bool cxx;   /* it, compiled as C++ */
-	uint64_t after_ns, again, fail_key, crash_key, disarm, lines; /* its parameters */
+	uint64_t after_ns, again, fail_key, crash_key, disarm, lines, verdicts; /* its parameters */
 	uint64_t every_ns; /* of a trigger of time that leads to it; 0: none */
-	int log; /* what the worker's standard error goes to; 0: nowhere */
+	int log;	   /* what the worker's standard error goes to; 0: nowhere */
 	enum bundle_worker_class worker_class;
 	uint64_t every, copies, fail_every, crash_at, spin; /* parameters of counter */
 	const char *fault; /* EBPF_FAAS_FAULT of the workers that are started */
@@ -47,6 +47,9 @@ struct rig_log {
 	uint64_t timers;  /* records LOG_TIMER */
 	uint64_t dead[8]; /* records LOG_DEAD by reason */
 	uint64_t outputs;
+	uint64_t verdicts;
+	struct log_verdict verdict;    /* the last of them */
+	uint64_t verdict_of;	       /* its function << 8 | its number */
 	uint64_t last_number;	       /* + 1; of the event of the last output */
 	uint64_t repeated;	       /* events or outputs out of order: never */
 	uint64_t wrong;		       /* outputs whose count is not what it must be */

@@ -70,6 +70,14 @@ static void add_alarm(struct bundle *bundle, const struct rig_options *options)
 	add_param(alarm, "crash_key", options->crash_key);
 	add_param(alarm, "disarm", options->disarm);
 	add_param(alarm, "lines", options->lines);
+	add_param(alarm, "verdicts", options->verdicts);
+	bundle->kernel[0].map_count = 1;
+	(void)snprintf(bundle->kernel[0].maps[0].map, FAAS_IDENTIFIER_BYTES, "shut");
+	bundle->kernel[0].maps[0].takes_verdicts = true;
+	alarm->verdict_count = 2;
+	(void)snprintf(alarm->verdicts[0].name, FAAS_IDENTIFIER_BYTES, "first");
+	(void)snprintf(alarm->verdicts[1].name, FAAS_IDENTIFIER_BYTES, "second");
+	alarm->verdicts[1].kernel = BUNDLE_NO_FUNCTION;
 	output = add_output(alarm, "fired", 4);
 	add_field(output, "fires", FAAS_FIELD_U64);
 	add_target(output, TARGET_SINK, 0);

@@ -90,6 +90,7 @@ static int courier_body(void)
 
 	for (int i = 0; i < FAAS_SINKS_MAX; i++)
 		files.udp[i] = -1;
+	memset(files.verdict_maps, -1, sizeof(files.verdict_maps));
 	system_sink_path(SIM_SINKS, dead_letters, sizeof(dead_letters));
 	feed = feed_open(sim_bundle, &files, dead_letters, false, &diags);
 	if (!feed)

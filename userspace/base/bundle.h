@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 7
+#define BUNDLE_FORMAT 8
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -123,6 +123,17 @@ struct bundle_map {
 	/* What the map holds from the start, below the bundle's directory: lines
 	 * "KEY" or "KEY VALUE"; "" without. */
 	char contents[BUNDLE_DATA_PATH_BYTES];
+	/* Its keys are struct faas_key and its values struct faas_verdict_entry, and
+	 * verdicts of user functions are written there. One map of a function at most. */
+	bool takes_verdicts;
+};
+
+#define BUNDLE_NO_FUNCTION UINT32_MAX
+
+/* A verdict that a user function gives. */
+struct bundle_verdict_to {
+	char name[FAAS_IDENTIFIER_BYTES];
+	uint32_t kernel; /* kernel function with a map that takes it; BUNDLE_NO_FUNCTION: nobody */
 };
 
 /* What a member of a state's type is. */
@@ -176,6 +187,8 @@ struct bundle_function {
 	uint32_t state_version;
 	uint32_t state_keys; /* most keys that the state may hold */
 	bool has_timer;	     /* it has faas_on_timer */
+	struct bundle_verdict_to verdicts[FAAS_VERDICTS_MAX];
+	uint32_t verdict_count;
 	/* Without debug information, none: the state is bytes. In order of their place. */
 	struct bundle_state_field state_fields[FAAS_STATE_FIELDS_MAX];
 	uint32_t state_field_count;
@@ -342,6 +355,18 @@ static inline bool bundle_needs_runtime(const struct bundle *bundle)
 {
 	return bundle->entry_count > 0;
 }
+
+/* The map of a kernel function that takes verdicts, NULL: it has none. */
+static inline const struct bundle_map *bundle_verdict_map(const struct bundle_function *kernel)
+{
+	for (uint32_t i = 0; i < kernel->map_count; i++)
+		if (kernel->maps[i].takes_verdicts)
+			return &kernel->maps[i];
+	return NULL;
+}
+
+/* Whether verdicts of user functions lead to kernel function @p kernel. */
+bool bundle_gets_verdicts(const struct bundle *bundle, uint32_t kernel);
 
 /* Whether there are files below data/. */
 bool bundle_has_data(const struct bundle *bundle);

@@ -252,6 +252,25 @@ static void check_layout(struct check *check, const struct bundle_function *func
 	}
 }
 
+static void check_verdicts(struct check *check, const struct bundle_function *function)
+{
+	for (uint32_t i = 0; i < function->verdict_count; i++) {
+		const struct bundle_verdict_to *verdict = &function->verdicts[i];
+
+		require(check, bundle_identifier_valid(verdict->name),
+			"%s: bad verdict name \"%s\"", function->instance, verdict->name);
+		if (verdict->kernel == BUNDLE_NO_FUNCTION)
+			continue;
+		require(check,
+			verdict->kernel < check->bundle->kernel_count &&
+				bundle_verdict_map(&check->bundle->kernel[verdict->kernel]),
+			"%s: verdict %s leads to no function that takes verdicts",
+			function->instance, verdict->name);
+		require(check, function->key_count, "%s: a verdict without a key",
+			function->instance);
+	}
+}
+
 static void check_function(struct check *check, const struct bundle_function *function, bool kernel,
 			   uint32_t index)
 {
@@ -298,6 +317,7 @@ static void check_function(struct check *check, const struct bundle_function *fu
 		  key_bytes(function->key, function->key_count));
 	require(check, !function->has_state || function->key_count, "%s: state without a key",
 		name);
+	check_verdicts(check, function);
 	for (uint32_t i = 0; i < function->state_field_count; i++)
 		require(check,
 			bundle_state_field_valid(&function->state_fields[i], function->state_bytes),

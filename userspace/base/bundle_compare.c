@@ -54,6 +54,22 @@ static bool same_outputs(const struct bundle_function *a, const struct bundle_fu
 	return true;
 }
 
+static bool same_verdicts(const struct bundle_function *a, const struct bundle_function *b,
+			  char *ret, size_t bytes)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "number of verdicts of %s", b->instance);
+	if (differ_count(what, a->verdict_count, b->verdict_count, ret, bytes))
+		return false;
+	for (uint32_t i = 0; i < a->verdict_count; i++) {
+		snprintf(what, sizeof(what), "verdict %u of %s", i + 1, b->instance);
+		if (differ_name(what, a->verdicts[i].name, b->verdicts[i].name, ret, bytes))
+			return false;
+	}
+	return true;
+}
+
 bool bundle_same_user_tier(const struct bundle *a, const struct bundle *b, char *ret, size_t bytes)
 {
 	if (differ_count("number of user functions", a->user_count, b->user_count, ret, bytes) ||
@@ -62,7 +78,8 @@ bool bundle_same_user_tier(const struct bundle *a, const struct bundle *b, char 
 	for (uint32_t i = 0; i < a->user_count; i++)
 		if (differ_name("user function", a->user[i].instance, b->user[i].instance, ret,
 				bytes) ||
-		    !same_outputs(&a->user[i], &b->user[i], ret, bytes))
+		    !same_outputs(&a->user[i], &b->user[i], ret, bytes) ||
+		    !same_verdicts(&a->user[i], &b->user[i], ret, bytes))
 			return false;
 	for (uint32_t i = 0; i < a->sink_count; i++) {
 		if (differ_name("sink", a->sinks[i].name, b->sinks[i].name, ret, bytes))

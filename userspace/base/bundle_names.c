@@ -239,3 +239,12 @@ uint16_t bundle_trigger_id(const char *name)
 	hash = (hash ^ hash >> 15) & BUNDLE_TRIGGER_ID_MAX;
 	return hash ? (uint16_t)hash : 1;
 }
+
+bool bundle_gets_verdicts(const struct bundle *bundle, uint32_t kernel)
+{
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		for (uint32_t k = 0; k < bundle->user[i].verdict_count; k++)
+			if (bundle->user[i].verdicts[k].kernel == kernel)
+				return true;
+	return false;
+}

@@ -113,10 +113,11 @@ static json_t *print_kernel(const struct bundle_function *function)
 	int err = 0;
 
 	for (uint32_t i = 0; i < function->map_count; i++)
-		err |= append(maps, json_pack("{s:s, s:s, s:I, s:s}", "map", function->maps[i].map,
-					      "name", function->maps[i].name, "entries",
-					      (json_int_t)function->maps[i].entries, "contents",
-					      function->maps[i].contents));
+		err |= append(maps, json_pack("{s:s, s:s, s:I, s:s, s:b}", "map",
+					      function->maps[i].map, "name", function->maps[i].name,
+					      "entries", (json_int_t)function->maps[i].entries,
+					      "contents", function->maps[i].contents, "verdicts",
+					      function->maps[i].takes_verdicts));
 	err |= json_object_set_new(object, "observe", json_boolean(function->observe));
 	err |= json_object_set_new(object, "separate", json_boolean(function->separate));
 	err |= json_object_set_new(object, "maps", maps);
@@ -153,8 +154,17 @@ static json_t *print_layout(const struct faas_layout *layout)
 static json_t *print_user(const struct bundle_function *function)
 {
 	json_t *object = print_function(function), *inputs = json_array(), *state;
+	json_t *verdicts = json_array();
 	int err = 0;
 
+	for (uint32_t i = 0; i < function->verdict_count; i++) {
+		const struct bundle_verdict_to *verdict = &function->verdicts[i];
+
+		err |= append(verdicts, json_pack("{s:s, s:o}", "name", verdict->name, "kernel",
+						  verdict->kernel == BUNDLE_NO_FUNCTION
+							  ? json_null()
+							  : json_integer(verdict->kernel)));
+	}
 	for (uint32_t i = 0; i < function->input_count; i++)
 		err |= append(inputs, json_string(function->inputs[i]));
 	state = function->has_state ? json_pack("{s:I, s:I, s:I, s:o}", "bytes",
@@ -166,6 +176,7 @@ static json_t *print_user(const struct bundle_function *function)
 	err |= json_object_set_new(object, "file", json_string(function->file));
 	err |= json_object_set_new(object, "state", state);
 	err |= json_object_set_new(object, "timer", json_boolean(function->has_timer));
+	err |= json_object_set_new(object, "verdicts", verdicts);
 	err |= json_object_set_new(object, "inputs", inputs);
 	err |= json_object_set_new(object, "layout", print_layout(&function->layout));
 	err |= json_object_set_new(object, "key", print_key(function->key, function->key_count));

@@ -131,7 +131,8 @@ static void read_kernel(struct manifest_at at, struct bundle_function *ret)
 	for (uint32_t i = 0; i < ret->map_count; i++) {
 		struct manifest_at map = manifest_element(&list, i);
 
-		MANIFEST_OBJECT(&map, "map", "name", "entries", "contents");
+		MANIFEST_OBJECT(&map, "map", "name", "entries", "contents", "verdicts");
+		ret->maps[i].takes_verdicts = manifest_bool(&map, "verdicts");
 		manifest_text(&map, "map", ret->maps[i].map, sizeof(ret->maps[i].map));
 		manifest_text(&map, "name", ret->maps[i].name, sizeof(ret->maps[i].name));
 		manifest_text(&map, "contents", ret->maps[i].contents,
@@ -151,12 +152,25 @@ static void read_layout_field(struct manifest_at at, struct faas_layout_field *r
 	ret->scale = manifest_integer(&at, "scale", -FAAS_LAYOUT_SCALE_MAX, FAAS_LAYOUT_SCALE_MAX);
 }
 
+static void read_verdict(struct manifest_at at, struct bundle_verdict_to *ret)
+{
+	struct manifest_at kernel;
+
+	MANIFEST_OBJECT(&at, "name", "kernel");
+	manifest_text(&at, "name", ret->name, sizeof(ret->name));
+	ret->kernel = BUNDLE_NO_FUNCTION;
+	kernel = manifest_member(&at, "kernel");
+	if (kernel.value && !json_is_null(kernel.value))
+		ret->kernel =
+			(uint32_t)manifest_read_integer(&kernel, 0, FAAS_KERNEL_FUNCTIONS_MAX - 1);
+}
+
 static void read_user(struct manifest_at at, struct bundle_function *ret)
 {
 	struct manifest_at list, state;
 
 	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "file", "state", "timer",
-			"inputs", "layout", "key");
+			"verdicts", "inputs", "layout", "key");
 	read_function(&at, ret);
 	manifest_text(&at, "file", ret->file, sizeof(ret->file));
 	state = manifest_member(&at, "state");
@@ -169,6 +183,9 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 		bundle_state_read(&state, ret);
 	}
 	ret->has_timer = manifest_bool(&at, "timer");
+	list = manifest_array(&at, "verdicts", FAAS_VERDICTS_MAX, &ret->verdict_count);
+	for (uint32_t i = 0; i < ret->verdict_count; i++)
+		read_verdict(manifest_element(&list, i), &ret->verdicts[i]);
 	list = manifest_array(&at, "inputs", FAAS_INPUTS_MAX, &ret->input_count);
 	for (uint32_t i = 0; i < ret->input_count; i++) {
 		struct manifest_at input = manifest_element(&list, i);

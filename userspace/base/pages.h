@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 3
+#define PAGES_VERSION 4
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -134,7 +134,10 @@ struct courier_cursor {
 	uint32_t reserved;
 	uint64_t corrupt; /* records skipped because they did not check out */
 	struct courier_sink_counters sinks[FAAS_SINKS_MAX];
-	uint64_t dead_letters; /* written to the dead-letter file */
+	uint64_t dead_letters;	    /* written to the dead-letter file */
+	uint64_t verdicts;	    /* written into maps of the kernel tier */
+	uint64_t verdicts_refused;  /* for which a map had no room, or that an error kept out */
+	uint64_t verdicts_sequence; /* of the last record that held one */
 	struct courier_sink_counters dead_letter_file;
 };
 

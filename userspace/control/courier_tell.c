@@ -40,7 +40,8 @@ static int pass(struct passed *passed, int fd, bool owned)
 	return 0;
 }
 
-static int collect(const struct courier_client *client, struct passed *passed, json_t *udp)
+static int collect(const struct courier_client *client, struct passed *passed, json_t *udp,
+		   json_t *verdicts)
 {
 	const struct supervisor *supervisor = client->supervisor;
 	int err;
@@ -65,6 +66,13 @@ static int collect(const struct courier_client *client, struct passed *passed, j
 		if (!err)
 			err = pass(passed, fd, true);
 		if (!err && json_array_append_new(udp, json_integer(i)))
+			err = -ENOMEM;
+	}
+	for (int i = 0; !err && i < FAAS_KERNEL_FUNCTIONS_MAX; i++) {
+		if (supervisor->verdict_maps[i] < 0)
+			continue;
+		err = pass(passed, supervisor->verdict_maps[i], false);
+		if (!err && json_array_append_new(verdicts, json_integer(i)))
 			err = -ENOMEM;
 	}
 	return err;
@@ -93,14 +101,15 @@ static int send_with(int control, const char *text, const struct passed *passed)
 int courier_tell_add(int control, const struct courier_client *client)
 {
 	struct passed passed = {.count = 0};
-	json_t *udp = json_array();
+	json_t *udp = json_array(), *verdicts = json_array();
 	char *text = NULL;
 	json_t *message;
 	int err;
 
-	err = collect(client, &passed, udp);
-	message = json_pack("{s:s, s:s, s:b, s:o}", "op", "add", "workflow",
-			    client->supervisor->name, "strict", client->strict, "udp", udp);
+	err = collect(client, &passed, udp, verdicts);
+	message = json_pack("{s:s, s:s, s:b, s:o, s:o}", "op", "add", "workflow",
+			    client->supervisor->name, "strict", client->strict, "udp", udp,
+			    "verdicts", verdicts);
 	if (!err) {
 		text = message ? json_dumps(message, JSON_COMPACT) : NULL;
 		err = text ? send_with(control, text, &passed) : -ENOMEM;

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ebpf_faas/keyed.h>
 #include <ebpf_faas/limits.h>
 
 #define LOG_MAGIC 0x676f6c2d73616166ull
@@ -96,8 +97,10 @@ enum log_entry_kind {
 	/* The struct faas_event that was put aside; with LOG_DEAD_INVALID, bytes
 	 * that may not be one. */
 	LOG_ENTRY_DEAD = 3,
-	LOG_ENTRY_VERDICT = 4, /* for a map of a kernel function */
-	LOG_ENTRY_GROUP = 5,   /* a struct log_group, and zeros */
+	/* A struct log_verdict, for the map of a kernel function that verdict `reason`
+	 * of function `function` leads to. */
+	LOG_ENTRY_VERDICT = 4,
+	LOG_ENTRY_GROUP = 5, /* a struct log_group, and zeros */
 	/* In LOG_TIMER, of a trigger of time: a struct page_sweep, how far it is with
 	 * this record. */
 	LOG_ENTRY_SWEEP = 6,
@@ -114,6 +117,12 @@ struct log_group {
 };
 
 #define LOG_BLOCK_BYTES 4096
+
+struct log_verdict {
+	uint64_t boot_hash; /* of the boot that its time counts in */
+	struct faas_key key;
+	struct faas_verdict_entry entry; /* its version is 0: it is the record's sequence */
+};
 
 enum log_dead_reason {
 	LOG_DEAD_ERROR = 1,   /* a callback returned not 0 */

@@ -32,6 +32,8 @@ void supervisor_init(struct supervisor *supervisor, struct loop *loop)
 	supervisor->notify = supervisor->space = -1;
 	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
 		supervisor->objects[i] = -1;
+	for (uint32_t i = 0; i < FAAS_KERNEL_FUNCTIONS_MAX; i++)
+		supervisor->verdict_maps[i] = -1;
 	supervisor->exit.fd = supervisor->control.fd = -1;
 }
 
@@ -454,4 +456,6 @@ void supervisor_destroy(struct supervisor *supervisor)
 	close_fd(&supervisor->space);
 	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
 		close_fd(&supervisor->objects[i]);
+	for (uint32_t i = 0; i < FAAS_KERNEL_FUNCTIONS_MAX; i++)
+		close_fd(&supervisor->verdict_maps[i]);
 }

@@ -45,7 +45,8 @@ struct supervisor {
 	int wake;
 	int notify;
 	int space;
-	int objects[FAAS_USER_FUNCTIONS_MAX]; /* sealed */
+	int objects[FAAS_USER_FUNCTIONS_MAX];	     /* sealed */
+	int verdict_maps[FAAS_KERNEL_FUNCTIONS_MAX]; /* for the courier; -1: gets no verdicts */
 	/* The process. */
 	pid_t pid;		 /* 0: none */
 	struct loop_source exit; /* pidfd */
@@ -72,8 +73,8 @@ void supervisor_init(struct supervisor *supervisor, struct loop *loop);
 
 /*
  * Open what does not belong to the run-time files: manifest and shared objects,
- * copied from @p bundle_directory into sealed memory, ring and wake map from
- * @p pins, and the eventfds. The caller fills files. 0 or -1 with a diagnostic.
+ * copied from @p bundle_directory into sealed memory, ring, wake map and maps for
+ * verdicts from @p pins, and the eventfds. The caller fills files. 0 or -1 with a diagnostic.
  */
 int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundle, uint32_t slot,
 		       uint32_t generation, const char *bundle_directory, const char *pins,

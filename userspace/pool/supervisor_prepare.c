@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <ebpf_faas/keyed.h>
 #include <ebpf_faas/pins.h>
 
 #include "userspace/pool/supervisor.h"
@@ -83,6 +84,31 @@ static int open_pin(const char *pins, const char *name, struct diags *diags)
 	return fd;
 }
 
+/* The maps of kernel functions that verdicts lead to. */
+static int open_verdict_maps(struct supervisor *supervisor, const struct bundle *bundle,
+			     const char *pins, struct diags *diags)
+{
+	for (uint32_t i = 0; i < bundle->kernel_count; i++) {
+		const struct bundle_map *map = bundle_verdict_map(&bundle->kernel[i]);
+		struct bpf_map_info info = {0};
+		uint32_t bytes = sizeof(info);
+		int fd;
+
+		if (!map || !bundle_gets_verdicts(bundle, i))
+			continue;
+		fd = supervisor->verdict_maps[i] = open_pin(pins, map->name, diags);
+		if (fd < 0)
+			return -1;
+		if (bpf_obj_get_info_by_fd(fd, &info, &bytes) || info.type != BPF_MAP_TYPE_HASH ||
+		    info.key_size != sizeof(struct faas_key) ||
+		    info.value_size != sizeof(struct faas_verdict_entry))
+			return diag_fail(diags, DIAG_INVALID, "declare it with FAAS_VERDICT_MAP",
+					 "map %s of %s is no map for verdicts", map->map,
+					 bundle->kernel[i].instance);
+	}
+	return 0;
+}
+
 int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundle, uint32_t slot,
 		       uint32_t generation, const char *bundle_directory, const char *pins,
 		       struct diags *diags)
@@ -110,6 +136,8 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 		return -1;
 	supervisor->wake = open_pin(pins, FAAS_PIN_WAKE, diags);
 	if (supervisor->wake < 0)
+		return -1;
+	if (open_verdict_maps(supervisor, bundle, pins, diags))
 		return -1;
 	supervisor->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	supervisor->space = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

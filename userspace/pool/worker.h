@@ -98,11 +98,19 @@ struct worker_emission {
 	struct faas_value values[FAAS_FIELDS_MAX];
 };
 
+/* A verdict that a function gave, and the workflow leads somewhere. */
+struct worker_verdict {
+	uint8_t function;
+	uint8_t verdict;
+	struct log_verdict log;
+};
+
 /* One event on its way through the functions. */
 struct worker_run {
 	const struct faas_event *event;
 	uint32_t touched; /* bit n: function n has a working copy of the key's state */
 	uint32_t emission_count;
+	uint32_t verdict_count;
 	uint32_t trace_bytes;
 	uint8_t failed; /* function that made it a dead letter */
 	uint64_t hash;	/* of the key in the table of `hashed`, if that is not NULL */
@@ -110,6 +118,7 @@ struct worker_run {
 	const struct worker_firing *firing; /* of a timer only */
 	struct worker_emission emissions[FAAS_EMITS_MAX];
 	uint8_t trace[WORKER_TRACE_BYTES_MAX];
+	struct worker_verdict verdicts[FAAS_VERDICTS_EVENT_MAX];
 };
 
 struct faas_call {

@@ -248,6 +248,23 @@ static __attribute__((noinline)) int log_outputs(struct worker *worker, bool *re
 	return 0;
 }
 
+static __attribute__((noinline)) int log_verdicts(struct worker *worker, bool *ret_any)
+{
+	const struct worker_run *run = &worker->run;
+
+	for (uint32_t i = 0; i < run->verdict_count; i++) {
+		const struct worker_verdict *verdict = &run->verdicts[i];
+		void *body = log_build_entry(&worker->log, LOG_ENTRY_VERDICT, verdict->function, 0,
+					     sizeof(verdict->log), 0, verdict->verdict);
+
+		if (!body)
+			return LOG_DEAD_LIMIT;
+		memcpy(body, &verdict->log, sizeof(verdict->log));
+	}
+	*ret_any = true;
+	return 0;
+}
+
 static void commit(struct worker *worker, enum log_kind kind, uint16_t shard, uint64_t end,
 		   bool for_courier)
 {
@@ -284,6 +301,8 @@ static inline int commit_event(struct worker *worker, enum log_kind kind, uint64
 		reason = log_sweep(worker);
 	if (!reason && run->emission_count)
 		reason = log_outputs(worker, &for_courier);
+	if (!reason && run->verdict_count)
+		reason = log_verdicts(worker, &for_courier);
 	if (reason)
 		return reason;
 	commit(worker, kind, event->shard, end, for_courier);
@@ -424,6 +443,7 @@ static inline void begin_run(struct worker_run *run, const struct faas_event *ev
 	run->event = event;
 	run->touched = 0;
 	run->emission_count = 0;
+	run->verdict_count = 0;
 	run->trace_bytes = 0;
 	run->failed = 0;
 	run->hash = hash;

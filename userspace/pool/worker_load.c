@@ -75,6 +75,15 @@ static int set_variables(struct worker *worker, const struct worker_function *fu
 					   instance, description->outputs[i].name);
 		*number = i;
 	}
+	for (uint32_t i = 0; i < description->verdict_count; i++) {
+		unsigned int *number =
+			find_symbol(function, "faas_verdict_id_", description->verdicts[i].name);
+
+		if (!number)
+			return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no verdict %s",
+					   instance, description->verdicts[i].name);
+		*number = i;
+	}
 	for (uint32_t i = 0; i < description->input_count; i++) {
 		unsigned int *number = find_symbol(function, "faas_input_", description->inputs[i]);
 

@@ -164,27 +164,41 @@ static char *read_manifest(int fd, size_t *ret_bytes)
 	return text;
 }
 
-/* The sockets came in the order of the sink numbers in "udp". */
-static int sort_sockets(const json_t *message, const int *fds, unsigned int count,
-			struct feed_files *files)
+/* Descriptors came in the order of the numbers in a list: put each at its own. */
+static int sort(const json_t *numbers, const int *fds, int *ret, json_int_t most)
 {
-	const json_t *udp = json_object_get(message, "udp");
 	const json_t *number;
 	size_t i;
 
-	for (i = 0; i < FAAS_SINKS_MAX; i++)
-		files->udp[i] = -1;
-	if (count < COURIER_PASS_UDP || json_array_size(udp) != count - COURIER_PASS_UDP)
-		return -EINVAL;
-	json_array_foreach (udp, i, number) {
-		json_int_t sink = json_integer_value(number);
+	for (i = 0; i < (size_t)most; i++)
+		ret[i] = -1;
+	json_array_foreach (numbers, i, number) {
+		json_int_t place = json_integer_value(number);
 
-		if (!json_is_integer(number) || sink < 0 || sink >= FAAS_SINKS_MAX ||
-		    files->udp[sink] >= 0)
+		if (!json_is_integer(number) || place < 0 || place >= most || ret[place] >= 0)
 			return -EINVAL;
-		files->udp[sink] = fds[COURIER_PASS_UDP + i];
+		ret[place] = fds[i];
 	}
 	return 0;
+}
+
+/* The sockets of the sinks in "udp", then the maps of the functions in "verdicts". */
+static int sort_all(const json_t *message, const int *fds, unsigned int count,
+		    struct feed_files *files)
+{
+	const json_t *udp = json_object_get(message, "udp");
+	const json_t *verdicts = json_object_get(message, "verdicts");
+	size_t sockets = json_array_size(udp);
+	int err;
+
+	if (count < COURIER_PASS_UDP ||
+	    sockets + json_array_size(verdicts) != count - COURIER_PASS_UDP)
+		return -EINVAL;
+	err = sort(udp, fds + COURIER_PASS_UDP, files->udp, FAAS_SINKS_MAX);
+	if (!err)
+		err = sort(verdicts, fds + COURIER_PASS_UDP + sockets, files->verdict_maps,
+			   FAAS_KERNEL_FUNCTIONS_MAX);
+	return err;
 }
 
 /* Takes notify, space and the sockets among @p fds on success. */
@@ -203,7 +217,7 @@ static int add(struct courier *courier, const json_t *message, const char *name,
 		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 		goto cleanup;
 	}
-	if (sort_sockets(message, fds, count, &files) || find(courier, name)) {
+	if (sort_all(message, fds, count, &files) || find(courier, name)) {
 		diag_fail(diags, DIAG_FAILED, NULL, "the courier does not understand the runtime");
 		goto cleanup;
 	}

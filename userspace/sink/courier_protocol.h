@@ -6,10 +6,11 @@
  * it has delivered stands in the courier pages.
  *
  * To the courier:
- *   {"op":"add","workflow":NAME,"strict":BOOL,"udp":[N,...]}
+ *   {"op":"add","workflow":NAME,"strict":BOOL,"udp":[N,...],"verdicts":[N,...]}
  *	with file descriptors, in this order: manifest.json, log (read only),
  *	worker.page (read only), courier.page, notify, space, and a UDP socket for
- *	each sink number in "udp". strict: a file sink that cannot be opened is an
+ *	each sink number in "udp", and a map for verdicts for each number of a
+ *	kernel function in "verdicts". strict: a file sink that cannot be opened is an
  *	error, else it is tried again and again.
  *   {"op":"remove","workflow":NAME,"drain_ms":N}
  *	deliver what is in the log, for so long at most, then forget it.
@@ -36,9 +37,9 @@ enum courier_message_fd {
 	COURIER_PASS_COURIER_PAGE,
 	COURIER_PASS_NOTIFY,
 	COURIER_PASS_SPACE,
-	COURIER_PASS_UDP, /* the first of them */
+	COURIER_PASS_UDP, /* the first of them, and behind them the maps for verdicts */
 };
 
-#define COURIER_PASS_MAX (COURIER_PASS_UDP + FAAS_SINKS_MAX)
+#define COURIER_PASS_MAX (COURIER_PASS_UDP + FAAS_SINKS_MAX + FAAS_KERNEL_FUNCTIONS_MAX)
 
 #endif

@@ -120,6 +120,7 @@ static bool read_batch(struct feed_turn *turn)
 			resync(turn);
 			return !feed->stuck_until_ns;
 		}
+		feed_apply_verdicts(turn);
 		feed_deliver_record(turn);
 		if (turn->full)
 			return true;

@@ -76,6 +76,9 @@ struct feed {
 	bool held;		 /* the cursor waits for a sink */
 	uint64_t stuck_until_ns; /* the log is damaged: look again then */
 	uint32_t sink_count;
+	int verdict_maps[FAAS_KERNEL_FUNCTIONS_MAX]; /* owned; -1: none */
+	/* Of each verdict of each user function: the kernel function. */
+	uint32_t verdicts_to[FAAS_USER_FUNCTIONS_MAX][FAAS_VERDICTS_MAX];
 	struct feed_sink sinks[FAAS_SINKS_MAX + 1]; /* the last: dead letters */
 };
 
@@ -91,6 +94,8 @@ struct feed_files {
 	int courier_page;	 /* read, write */
 	int space;		 /* eventfd; taken on success */
 	int udp[FAAS_SINKS_MAX]; /* socket of sink n; taken on success; -1: none */
+	/* Map for verdicts of kernel function n; taken on success; -1: none. */
+	int verdict_maps[FAAS_KERNEL_FUNCTIONS_MAX];
 };
 
 /**

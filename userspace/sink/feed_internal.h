@@ -27,6 +27,9 @@ struct feed_turn {
  * are sent, lines gathered. Sets turn->full when a sink has enough. */
 void feed_deliver_record(struct feed_turn *turn);
 
+/* Write the verdicts of the record, but for what newer ones have replaced. */
+void feed_apply_verdicts(struct feed_turn *turn);
+
 /* Write the lines that were gathered. */
 void feed_write_files(struct feed_turn *turn);
 

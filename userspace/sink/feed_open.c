@@ -128,6 +128,8 @@ struct feed *feed_open(const struct bundle *bundle, const struct feed_files *fil
 
 	if (feed) {
 		feed->space_fd = -1;
+		memset(feed->verdict_maps, -1, sizeof(feed->verdict_maps));
+		memset(feed->verdicts_to, -1, sizeof(feed->verdicts_to));
 		for (uint32_t i = 0; i <= FAAS_SINKS_MAX; i++) {
 			feed->sinks[i].file.fd = -1;
 			feed->sinks[i].udp.fd = -1;
@@ -153,6 +155,12 @@ struct feed *feed_open(const struct bundle *bundle, const struct feed_files *fil
 	init_file(&feed->sinks[FAAS_SINKS_MAX], dead_letters, FEED_DEAD_LETTER_BYTES, 1,
 		  &feed->cursor.dead_letter_file);
 	feed->space_fd = files->space;
+	memcpy(feed->verdict_maps, files->verdict_maps, sizeof(feed->verdict_maps));
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		for (uint32_t k = 0; k < FAAS_VERDICTS_MAX; k++)
+			feed->verdicts_to[i][k] = k < bundle->user[i].verdict_count
+							  ? bundle->user[i].verdicts[k].kernel
+							  : BUNDLE_NO_FUNCTION;
 	return feed;
 cleanup:
 	/* Sockets stay with the caller. */
@@ -178,6 +186,9 @@ void feed_close(struct feed *feed)
 		munmap(feed->courier_page, COURIER_PAGE_BYTES);
 	if (feed->space_fd >= 0)
 		close(feed->space_fd);
+	for (uint32_t i = 0; i < FAAS_KERNEL_FUNCTIONS_MAX; i++)
+		if (feed->verdict_maps[i] >= 0)
+			close(feed->verdict_maps[i]);
 	encoder_free(feed->encoder);
 	free(feed);
 }

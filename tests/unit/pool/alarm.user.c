@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Plain enough for a C++ compiler: see alarm_cxx.user.cc. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include <ebpf_faas/user.h>
@@ -11,6 +12,9 @@ FAAS_PARAM_U64(fail_key, 0, 0, 65536, "Fail at the timer of this key; 0: never")
 FAAS_PARAM_U64(crash_key, 0, 0, 65536, "Crash at the timer of this key; 0: never");
 FAAS_PARAM_U64(disarm, 0, 0, 1000000, "Disarm at each so many events of a key; 0: never");
 FAAS_PARAM_U64(lines, 0, 0, 1000, "Lines of log for each event");
+FAAS_PARAM_U64(verdicts, 0, 0, 100, "Verdicts for each event, for an hour, as many as that many");
+FAAS_VERDICT(first, "Led somewhere");
+FAAS_VERDICT(second, "Led nowhere");
 FAAS_OUTPUT(fired, "A timer was due");
 FAAS_FIELD(fired, fires, u64, "", "So far, of this key");
 
@@ -38,6 +42,13 @@ int faas_on_event(struct faas_call *call, const struct faas_event *event, void *
 	(void)event;
 	if (faas_state(call) != data)
 		return -1;
+	for (uint64_t i = 0; i < faas_param(verdicts); i++)
+		if (faas_verdict(call, faas_verdict_id(first), i, i ? 3600000000000 : 0) !=
+		    (i < FAAS_VERDICTS_EVENT_MAX ? 0 : -ENOBUFS))
+			return -10;
+	if (faas_verdict(call, faas_verdict_id(second), 1, 1) ||
+	    faas_verdict(call, 2, 1, 1) != -EINVAL)
+		return -11;
 	for (uint64_t i = 0; i < faas_param(lines); i++)
 		faas_log(call, "line %llu\n%0200d", (unsigned long long)i, 0);
 	if (!state) /* "state: none": there is no timer to arm */

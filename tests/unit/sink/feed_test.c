@@ -154,6 +154,7 @@ static void open_feed(bool strict)
 
 	for (int i = 0; i < FAAS_SINKS_MAX; i++)
 		files.udp[i] = -1;
+	memset(files.verdict_maps, -1, sizeof(files.verdict_maps));
 	files.space = fix.space = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	files.udp[SINK_U] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	fix.feed = feed_open(fix.bundle, &files, fix.dead, strict, diags);
