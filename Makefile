@@ -121,7 +121,8 @@ $(BUILD)/libexec/ebpf-faas-courier: $(BUILD)/obj/userspace/sink/courier_main.o $
 	$(call link)
 # Exports what user functions call, and nothing else: any other symbol would take
 # the place of one of the same name in a function's shared object.
-WORKER_EXPORTS := $(foreach name,faas_emit faas_input_f64 faas_input_s64 faas_log faas_now faas_state \
+WORKER_EXPORTS := $(foreach name,faas_emit faas_emit_for faas_fail faas_input_f64 \
+	faas_input_f64_for faas_input_s64 faas_input_s64_for faas_log faas_now faas_state \
 	faas_timer faas_verdict faas_wall_offset,-u $(name) -Wl,--export-dynamic-symbol=$(name))
 $(BUILD)/libexec/ebpf-faas-worker: $(BUILD)/obj/userspace/pool/worker_main.o $(LIBUSER)
 	$(call say,LINK,$@)

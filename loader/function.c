@@ -464,6 +464,13 @@ static void on_verdicts(struct reader *reader, char *const columns[])
 	map->takes_verdicts = true;
 }
 
+/* batch */
+static void on_batch(struct reader *reader, char *const columns[])
+{
+	(void)columns;
+	reader->function->has_batch = true;
+}
+
 /* timer */
 static void on_timer(struct reader *reader, char *const columns[])
 {
@@ -502,6 +509,7 @@ static const struct {
 	{"optional", 2, false, true, on_optional},
 	{"state", 2, false, true, on_state},
 	{"timer", 1, false, true, on_timer},
+	{"batch", 1, false, true, on_batch},
 	{"verdict", 3, false, true, on_verdict},
 	{"verdicts", 3, true, false, on_verdicts},
 };
@@ -593,6 +601,16 @@ static void check_names(struct reader *reader)
 		for (uint32_t k = 0; k < i; k++)
 			if (!strcmp(function->outputs[i].name, function->outputs[k].name))
 				complain(reader, "two outputs %s", function->outputs[i].name);
+}
+
+static void check_batch(struct reader *reader)
+{
+	const struct function *function = reader->function;
+
+	if (!function->has_batch)
+		return;
+	if (function->has_state || function->has_timer)
+		complain(reader, "a function with FAAS_BATCH has no state and no timers");
 }
 
 static void check_fields(struct reader *reader)
@@ -698,6 +716,7 @@ int function_describe(const char *text, size_t bytes, enum function_tier tier, c
 		check_names(&reader);
 		check_sources(&reader);
 		check_fields(&reader);
+		check_batch(&reader);
 	}
 	if (!reader.failed) {
 		memcpy(function->name, ret->name, sizeof(function->name));

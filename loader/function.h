@@ -80,6 +80,7 @@ struct function {
 	uint32_t state_bytes;
 	uint32_t state_version;
 	bool has_timer; /* it has faas_on_timer */
+	bool has_batch; /* it has faas_on_batch in the place of faas_on_event */
 	struct function_verdict verdicts[FAAS_VERDICTS_MAX];
 	uint32_t verdict_count;
 	/* Its members, from the debug information; none without. */

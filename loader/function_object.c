@@ -194,8 +194,13 @@ static int check_user(const struct object *object, struct function *function)
 	char path[FAAS_STATE_PATH_BYTES];
 	GElf_Sym symbol;
 
-	if (!find_symbol(object, SHT_DYNSYM, "faas_on_event", &symbol))
+	if (!function->has_batch && !find_symbol(object, SHT_DYNSYM, "faas_on_event", &symbol))
 		return complain(object, "it has no faas_on_event");
+	if (find_symbol(object, SHT_DYNSYM, "faas_on_batch", &symbol) != function->has_batch)
+		return complain(object, function->has_batch
+						? "it declares FAAS_BATCH and has no faas_on_batch"
+						: "it has faas_on_batch and does not declare "
+						  "FAAS_BATCH");
 	if (find_symbol(object, SHT_DYNSYM, "faas_on_timer", &symbol) != function->has_timer)
 		return complain(object, function->has_timer
 						? "it declares FAAS_TIMER and has no faas_on_timer"

@@ -81,6 +81,11 @@ static void check_user_link(struct model *model, const struct link *link)
 			       "decide in a kernel function, before the user tier",
 			       "a user function cannot %s the packet: it is gone by then",
 			       bundle_verdict_words[link->index]);
+	else if (link->kind == LINK_FUNCTION && model->functions[link->index].declared &&
+		 model->functions[link->index].declared->has_batch)
+		model_complain(model, link->node, "lead an output of a kernel function to it",
+			       "%s (%s) takes events in batches, from the kernel tier only",
+			       link->node->text, model->functions[link->index].declared->name);
 	else if (link->kind == LINK_FUNCTION && model->functions[link->index].tier_known &&
 		 model->functions[link->index].tier == TIER_KERNEL)
 		model_complain(model, link->node, "put kernel functions before user functions",

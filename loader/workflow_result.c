@@ -181,6 +181,7 @@ static void add_user(struct model *model, const struct model_function *function,
 		ret->state_field_count = declared->state_field_count;
 	}
 	ret->has_timer = declared->has_timer;
+	ret->has_batch = declared->has_batch;
 	ret->verdict_count = declared->verdict_count;
 	for (uint32_t i = 0; i < declared->verdict_count; i++) {
 		const struct yaml_node *to = function->verdict_nodes[i];

@@ -19,6 +19,7 @@
  *   state     VERSION         (its size is the symbol faas_state_bytes)
  *   verdict   NAME  DOC       (that a user function writes)
  *   verdicts  NAME  PARAM     (the map that takes them, and what its keys are made of)
+ *   batch                     (it has faas_on_batch in the place of faas_on_event)
  *   timer                     (it has faas_on_timer)
  *
  * An empty DEFAULT means that the workflow must give the parameter. Columns

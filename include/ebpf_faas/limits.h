@@ -82,6 +82,7 @@
 #define FAAS_STATE_DIMENSIONS_MAX 3
 #define FAAS_VERDICTS_MAX 4	  /* that a function declares */
 #define FAAS_VERDICTS_EVENT_MAX 8 /* that one event may give, over all functions it passes */
+#define FAAS_BATCH_MAX 32	  /* events of one call of faas_on_batch */
 #define FAAS_EMITS_MAX 16 /* records that one event may emit, over all functions it passes */
 
 /* The log of one worker: segments of one preallocated file. */

@@ -138,6 +138,11 @@ extern "C" {
 /* The function has faas_on_timer: each key of its state has a timer. */
 #define FAAS_TIMER() FAAS_META("timer")
 
+/* The function has faas_on_batch in the place of faas_on_event: for decoders and
+ * models, which are faster with many events at once. It keeps no state, has no
+ * timers, and is entered from the kernel tier, not behind another function. */
+#define FAAS_BATCH() FAAS_META("batch")
+
 /* One value of a record. Which member counts is the field's declared type. */
 struct faas_value {
 	union {
@@ -151,8 +156,9 @@ struct faas_value {
 struct faas_call;
 
 /*
- * The function's callbacks. faas_on_event must exist, faas_on_timer if and only
- * if FAAS_TIMER() is declared, the others may.
+ * The function's callbacks. faas_on_event must exist, or faas_on_batch if and only
+ * if FAAS_BATCH() is declared; faas_on_timer if and only if FAAS_TIMER() is; the
+ * others may.
  *
  * faas_on_init: once in each worker, before the first event. Not 0: the
  * worker does not start and the load fails.
@@ -170,11 +176,19 @@ struct faas_call;
  * if it does not return 0, the call is put aside as a dead letter, and the timer
  * stays disarmed.
  *
+ * faas_on_batch: some events, 1 to FAAS_BATCH_MAX, in their order; not more than
+ * there are at the moment. Each still takes effect by itself. faas_fail puts one
+ * aside. If it does not return 0, nothing of it counts, and it is called again with
+ * each event alone; one that fails alone is put aside as a dead letter. Events may
+ * come again in another batch, as if this one had not been.
+ *
  * faas_on_stop: once, when the worker ends in an orderly way. A killed worker
  * does not get there.
  */
 int faas_on_init(void);
 int faas_on_event(struct faas_call *call, const struct faas_event *event, void *state);
+int faas_on_batch(struct faas_call *call, const struct faas_event *const *events,
+		  unsigned int count);
 int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *state);
 void faas_on_stop(void);
 
@@ -196,6 +210,22 @@ void faas_on_stop(void);
  */
 int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
 	      unsigned int count);
+
+/*
+ * As faas_emit, for event @p index of the batch; only in faas_on_batch. There,
+ * faas_emit and faas_input_* are about event 0, and faas_verdict is -EINVAL.
+ * -EINVAL also if there is no such event.
+ */
+int faas_emit_for(struct faas_call *call, unsigned int index, unsigned int output,
+		  const struct faas_value *values, unsigned int count);
+
+/* Put event @p index of the batch aside as a dead letter; only in faas_on_batch. */
+void faas_fail(struct faas_call *call, unsigned int index);
+
+/* As faas_input_f64 and faas_input_s64, of event @p index of the batch. */
+int faas_input_f64_for(struct faas_call *call, unsigned int index, unsigned int input, double *ret);
+int faas_input_s64_for(struct faas_call *call, unsigned int index, unsigned int input,
+		       int64_t *ret);
 
 /**
  * @brief Arm the timer of this event's key in this function, or disarm it.

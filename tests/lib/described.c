@@ -74,6 +74,17 @@ static const struct {
 		 TEXT("1\toutput\ttotal\tSo far")
 		 TEXT("2\tfield\ttotal\tcount\tu64\tevents\t")
 		 TEXT("3\tstate\t2") TEXT("4\ttimer")),
+	FUNCTION("burst", TIER_USER,
+		 TEXT("0\tfunction\tuser\tMany at once") TEXT("1\toutput\tdecoded\t")
+		 TEXT("2\tbatch")),
+	FUNCTION("jail", TIER_USER,
+		 TEXT("0\tfunction\tuser\tDecides") TEXT("1\tverdict\tshut\tAway with it")
+		 TEXT("2\tverdict\tslow\tNot so fast")),
+	FUNCTION("door", TIER_KERNEL,
+		 TEXT("0\tfunction\tkernel\tOpen or shut")
+		 TEXT("1\tparam\tset\tby\tsource_address\t\t\tWho\tsource_address, vlan, byte")
+		 TEXT("2\toutput\topen\t") TEXT("3\toutput\tshut\t")
+		 TEXT("4\tverdicts\tlist\tby")),
 	FUNCTION("pulse", TIER_USER,
 		 TEXT("0\tfunction\tuser\tShows that it lives")
 		 TEXT("1\toutput\tbeat\tAlive") TEXT("2\ttimer")),

@@ -378,6 +378,12 @@ static void read_output(struct rig *rig, const uint8_t *body)
 	uint64_t key = record->key[1] % RIG_KEYS_MAX;
 
 	read->outputs++;
+	if (record->event.origin == RIG_ORIGIN_DECODER) {
+		if (fields[1] > read->together)
+			read->together = fields[1];
+		read->disorder += fields[0] < read->next_decoded;
+		read->next_decoded = fields[0] + 1;
+	}
 	if (record->event.origin != 1)
 		return;
 	if (fields[1] + 1 < read->last_number)

@@ -19,6 +19,7 @@
 struct bpf_object;
 
 #define RIG_KEYS_MAX 65536
+#define RIG_ORIGIN_DECODER 5
 #define RIG_ENTRY_SINK 1 /* bundle entry that leads to the sink; 0: to the first function */
 
 /* What was asked for; zero is a sensible default for each. */
@@ -29,8 +30,10 @@ struct rig_options {
 	uint32_t user_count;   /* 1: counter (default); 2: counter -> relay -> sink */
 	bool no_sinks;	       /* outputs lead nowhere */
 	bool no_state;
-	bool alarm; /* alarm instead of counter: a function with timers */
-	bool cxx;   /* it, compiled as C++ */
+	bool alarm;	       /* alarm instead of counter: a function with timers */
+	bool cxx;	       /* it, compiled as C++ */
+	bool decoder;	       /* decoder instead of counter: a function that takes batches */
+	uint64_t refuse_every; /* parameter of decoder, as are fail_every and crash_at */
 	uint64_t after_ns, again, fail_key, crash_key, disarm, lines, verdicts; /* its parameters */
 	uint64_t every_ns; /* of a trigger of time that leads to it; 0: none */
 	int log;	   /* what the worker's standard error goes to; 0: nowhere */
@@ -47,6 +50,9 @@ struct rig_log {
 	uint64_t timers;  /* records LOG_TIMER */
 	uint64_t dead[8]; /* records LOG_DEAD by reason */
 	uint64_t outputs;
+	uint64_t together;     /* most of what decoder told of the events of a batch, */
+	uint64_t next_decoded; /* the number behind that of the last one, */
+	uint64_t disorder;     /* and how often they did not go up: never */
 	uint64_t verdicts;
 	struct log_verdict verdict;    /* the last of them */
 	uint64_t verdict_of;	       /* its function << 8 | its number */

@@ -83,6 +83,24 @@ static void add_alarm(struct bundle *bundle, const struct rig_options *options)
 	add_target(output, TARGET_SINK, 0);
 }
 
+/* In the place of counter. */
+static void add_decoder(struct bundle *bundle, const struct rig_options *options)
+{
+	struct bundle_function *decoder = add_user(bundle, "decoder", options);
+	struct bundle_output *output;
+
+	decoder->has_batch = true;
+	decoder->has_state = false;
+	add_param(decoder, "fail_every", options->fail_every);
+	add_param(decoder, "refuse_every", options->refuse_every);
+	add_param(decoder, "crash_at", options->crash_at);
+	(void)snprintf(decoder->inputs[decoder->input_count++], FAAS_IDENTIFIER_BYTES, "number");
+	output = add_output(decoder, "decoded", RIG_ORIGIN_DECODER);
+	add_field(output, "number", FAAS_FIELD_U64);
+	add_field(output, "together", FAAS_FIELD_U64);
+	add_target(output, TARGET_SINK, 0);
+}
+
 static void add_timer(struct bundle *bundle, uint64_t every_ns)
 {
 	struct bundle_timer *timer = &bundle->timers[bundle->timer_count++];
@@ -154,6 +172,11 @@ void rig_make_bundle(struct bundle *bundle, const struct rig_options *options)
 		entry->payload_bytes_max = FAAS_EVENT_PAYLOAD_MAX;
 	}
 
+	if (options->decoder) {
+		add_decoder(bundle, options);
+		add_sinks(bundle);
+		return;
+	}
 	if (options->alarm) {
 		add_alarm(bundle, options);
 		if (options->every_ns)

@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 8
+#define BUNDLE_FORMAT 9
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -187,6 +187,7 @@ struct bundle_function {
 	uint32_t state_version;
 	uint32_t state_keys; /* most keys that the state may hold */
 	bool has_timer;	     /* it has faas_on_timer */
+	bool has_batch;	     /* it has faas_on_batch in the place of faas_on_event */
 	struct bundle_verdict_to verdicts[FAAS_VERDICTS_MAX];
 	uint32_t verdict_count;
 	/* Without debug information, none: the state is bytes. In order of their place. */

@@ -317,6 +317,8 @@ static void check_function(struct check *check, const struct bundle_function *fu
 		  key_bytes(function->key, function->key_count));
 	require(check, !function->has_state || function->key_count, "%s: state without a key",
 		name);
+	require(check, !function->has_batch || (!function->has_state && !function->has_timer),
+		"%s: batches with state or timers", name);
 	check_verdicts(check, function);
 	for (uint32_t i = 0; i < function->state_field_count; i++)
 		require(check,

@@ -170,7 +170,7 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 	struct manifest_at list, state;
 
 	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "file", "state", "timer",
-			"verdicts", "inputs", "layout", "key");
+			"batch", "verdicts", "inputs", "layout", "key");
 	read_function(&at, ret);
 	manifest_text(&at, "file", ret->file, sizeof(ret->file));
 	state = manifest_member(&at, "state");
@@ -183,6 +183,7 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 		bundle_state_read(&state, ret);
 	}
 	ret->has_timer = manifest_bool(&at, "timer");
+	ret->has_batch = manifest_bool(&at, "batch");
 	list = manifest_array(&at, "verdicts", FAAS_VERDICTS_MAX, &ret->verdict_count);
 	for (uint32_t i = 0; i < ret->verdict_count; i++)
 		read_verdict(manifest_element(&list, i), &ret->verdicts[i]);

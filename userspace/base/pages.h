@@ -70,6 +70,7 @@ struct page_counters {
  * one: what killed its workers before says nothing of it. No position in a ring has
  * the highest bit. */
 #define PAGE_SLOT_NONE UINT64_MAX
+#define PAGE_BATCH_ATTEMPT (1ull << 62)
 static inline uint64_t page_timer_attempt(uint32_t function, uint64_t slot, uint64_t when_ns)
 {
 	uint64_t mixed = when_ns * 0x9e3779b97f4a7c15ull >> 40;
@@ -97,14 +98,18 @@ struct worker_page {
 	uint64_t waiting;	/* 1: wake me by the space eventfd when the cursor moves */
 	/* The event whose callbacks run now, for the runtime to see who killed
 	 * the worker: where its record begins in the ring, + 1; 0 outside
-	 * callbacks. For a timer page_timer_attempt(). */
+	 * callbacks. For a timer page_timer_attempt(); for a batch with the bit
+	 * PAGE_BATCH_ATTEMPT, for which of its events it was is not known. */
 	uint64_t attempt_position;
 	uint64_t wakeups;
 	uint64_t batches; /* flips of `current`: what readers check, see worker_page_read */
 	/* Bytes of the ring that were released without a record in the log:
 	 * only a function that overwrote its own process makes them. */
 	uint64_t skipped_bytes;
-	uint64_t reserved[7];
+	/* End of the last batch of events that one call was for, until it returned:
+	 * up to this position of the ring, a successor calls with each event alone. */
+	uint64_t batch_end;
+	uint64_t reserved[6];
 	uint32_t current; /* 0, 1: which of the counters below is whole */
 	uint32_t reserved2;
 	struct page_counters counters[2];

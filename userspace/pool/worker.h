@@ -66,6 +66,8 @@ struct worker_lines {
 	uint64_t dropped;
 };
 
+typedef int worker_batch_callback(struct faas_call *call, const struct faas_event *const *events,
+				  unsigned int count);
 typedef int worker_callback(struct faas_call *call, const struct faas_event *event, void *state);
 
 struct worker_function {
@@ -83,6 +85,9 @@ struct worker_function {
 	struct worker_output outputs[FAAS_OUTPUTS_MAX];
 	struct worker_input inputs[FAAS_INPUTS_MAX];
 	worker_callback *on_timer;
+	/* NULL: not in batches. Else on_event hands out what came of a batch, see
+	 * worker_gather.c. */
+	worker_batch_callback *on_batch;
 	uint32_t first_timer; /* in worker.timers: that of its slot 0 */
 	uint16_t timer_entry; /* faas_event.entry of a timer's event */
 	struct worker_lines lines;
@@ -125,6 +130,8 @@ struct faas_call {
 	struct worker *worker;
 	const struct worker_function *function;
 	int16_t emission; /* see worker_emission.parent */
+	/* faas_on_batch: what its calls are noted in; else NULL. */
+	struct worker_gathered *gathered;
 };
 
 struct worker {
@@ -156,6 +163,7 @@ struct worker {
 	bool draining;
 	uint64_t drain_position; /* of the ring, when asked to drain or stop */
 
+	struct worker_gathered *gathered; /* NULL: no function takes batches */
 	struct timer_queue timers;
 	uint64_t next_sweep_ns;	  /* when there is something to do for triggers of time */
 	uint64_t (*now_ns)(void); /* the clock of everything that it does */
@@ -241,6 +249,18 @@ void worker_prepare(const struct worker *worker, struct worker_pending *pending)
  * log is full and nothing happened. */
 int worker_event(struct worker *worker, const struct worker_pending *pending)
 	__attribute__((warn_unused_result));
+
+/* worker_gather.c: for functions that take events in batches. worker_gather_open:
+ * 0, or an exit status with worker->error set. worker_gather: call the function of
+ * the first of these events with as many of them as are for it; then worker_event
+ * of each commits what came of it. */
+int worker_gather_open(struct worker *worker) __attribute__((warn_unused_result));
+void worker_gather(struct worker *worker, const struct worker_pending *pending, uint32_t count);
+worker_callback worker_on_gathered;
+
+const struct faas_event *worker_gathered_event(const struct faas_call *call, unsigned int index);
+int worker_gathered_emit(struct worker_gathered *gathered, unsigned int index, unsigned int output,
+			 const struct faas_value *values, unsigned int count);
 
 /* What makes a timer run. */
 struct worker_firing {

@@ -30,6 +30,8 @@ int faas_emit(struct faas_call *call, unsigned int output, const struct faas_val
 	struct worker_run *run = &call->worker->run;
 	struct worker_emission *emission;
 
+	if (__builtin_expect(call->gathered != NULL, 0))
+		return worker_gathered_emit(call->gathered, 0, output, values, count);
 	if (output >= function->output_count || count != function->outputs[output].field_count)
 		return -EINVAL;
 	if (run->emission_count == FAAS_EMITS_MAX)
@@ -91,7 +93,7 @@ static inline int call_function(struct worker *worker, uint8_t number, worker_ca
 		state = function->copy;
 	}
 
-	if (counters->events++ % TIME_SAMPLE_EVERY) {
+	if (counters->events++ % TIME_SAMPLE_EVERY || function->on_batch) {
 		failed = callback(&call, event, state);
 	} else {
 		uint64_t begin_ns = worker->now_ns();

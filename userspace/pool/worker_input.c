@@ -36,11 +36,10 @@ void worker_set_inputs(const struct worker *worker, struct worker_function *func
 
 /* Find an input: the emissions that led here, nearest first, then the kernel's
  * fields. */
-static int find_input(const struct faas_call *call, unsigned int number, struct faas_value *ret,
-		      enum faas_field_type *ret_type)
+static int find_input(const struct faas_call *call, const struct faas_event *event,
+		      unsigned int number, struct faas_value *ret, enum faas_field_type *ret_type)
 {
 	const struct worker *worker = call->worker;
-	const struct faas_event *event = worker->run.event;
 	const struct worker_input *input;
 
 	if (number >= call->function->input_count)
@@ -70,13 +69,14 @@ static int find_input(const struct faas_call *call, unsigned int number, struct 
 	return -ENODATA;
 }
 
-int faas_input_f64(struct faas_call *call, unsigned int input, double *ret)
+static int input_f64(struct faas_call *call, const struct faas_event *event, unsigned int input,
+		     double *ret)
 {
 	enum faas_field_type type;
 	struct faas_value value;
 	int err;
 
-	err = find_input(call, input, &value, &type);
+	err = find_input(call, event, input, &value, &type);
 	if (err)
 		return err;
 	switch (type) {
@@ -110,13 +110,14 @@ static int truncate_f64(double value, int64_t *ret)
 	return 0;
 }
 
-int faas_input_s64(struct faas_call *call, unsigned int input, int64_t *ret)
+static int input_s64(struct faas_call *call, const struct faas_event *event, unsigned int input,
+		     int64_t *ret)
 {
 	enum faas_field_type type;
 	struct faas_value value;
 	int err;
 
-	err = find_input(call, input, &value, &type);
+	err = find_input(call, event, input, &value, &type);
 	if (err)
 		return err;
 	switch (type) {
@@ -133,4 +134,28 @@ int faas_input_s64(struct faas_call *call, unsigned int input, int64_t *ret)
 		return 0;
 	}
 	return -ENODATA;
+}
+
+int faas_input_f64(struct faas_call *call, unsigned int input, double *ret)
+{
+	return input_f64(call, call->worker->run.event, input, ret);
+}
+
+int faas_input_s64(struct faas_call *call, unsigned int input, int64_t *ret)
+{
+	return input_s64(call, call->worker->run.event, input, ret);
+}
+
+int faas_input_f64_for(struct faas_call *call, unsigned int index, unsigned int input, double *ret)
+{
+	const struct faas_event *event = worker_gathered_event(call, index);
+
+	return event ? input_f64(call, event, input, ret) : -EINVAL;
+}
+
+int faas_input_s64_for(struct faas_call *call, unsigned int index, unsigned int input, int64_t *ret)
+{
+	const struct faas_event *event = worker_gathered_event(call, index);
+
+	return event ? input_s64(call, event, input, ret) : -EINVAL;
 }

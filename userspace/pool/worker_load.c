@@ -165,9 +165,14 @@ static int load_object(struct worker *worker, struct worker_function *function,
 	*(void **)&function->on_event = dlsym(function->object, "faas_on_event");
 	*(void **)&function->on_stop = dlsym(function->object, "faas_on_stop");
 	*(void **)&function->on_timer = dlsym(function->object, "faas_on_timer");
+	if (description->has_batch) {
+		*(void **)&function->on_batch = dlsym(function->object, "faas_on_batch");
+		function->on_event = function->on_batch ? worker_on_gathered : NULL;
+	}
 	if (!function->on_event)
-		return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no faas_on_event",
-				   description->instance);
+		return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no faas_on_%s",
+				   description->instance,
+				   description->has_batch ? "batch" : "event");
 	if (description->has_timer && !function->on_timer)
 		return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no faas_on_timer",
 				   description->instance);
@@ -193,6 +198,8 @@ int worker_load(struct worker *worker, const struct worker_files *files)
 		if (err)
 			return err;
 	}
+	if (worker_gather_open(worker))
+		return WORKER_EXIT_SETUP;
 	/* After all are loaded: an init may not find half a workflow. */
 	for (uint32_t i = 0; i < bundle->user_count; i++) {
 		int (*on_init)(void);

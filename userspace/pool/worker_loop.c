@@ -97,6 +97,34 @@ static int process(struct worker *worker, uint32_t most, uint32_t *ret_events)
 	return err;
 }
 
+/* The same for workflows with functions that take events in batches: as many as one
+ * call takes are taken together. May process a few more than @p most. */
+static int process_together(struct worker *worker, uint32_t most, uint32_t *ret_events)
+{
+	struct worker_pending pending[FAAS_BATCH_MAX];
+	uint32_t events = 0, count;
+	int err = 0;
+
+	do {
+		for (count = 0; count < FAAS_BATCH_MAX; count++) {
+			if (!ring_take(&worker->ring, &pending[count].record))
+				break;
+			worker_prepare(worker, &pending[count]);
+		}
+		for (uint32_t i = 0; !err && i < count; i++) {
+			worker_gather(worker, pending + i, count - i);
+			err = worker_event(worker, &pending[i]);
+			if (err)
+				worker->ring.position = pending[i].record.begin;
+			else
+				events++;
+			fault_point("batch.inside");
+		}
+	} while (!err && count == FAAS_BATCH_MAX && events < most);
+	*ret_events = events;
+	return err;
+}
+
 /* Ring space, counters and the runtime wait for the end of a batch: with slow
  * functions it is made of fewer events. */
 static void fit_batch(struct worker *worker, uint64_t took_ns)
@@ -117,7 +145,10 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 	_Static_assert((WORKER_BATCH_EVENTS & (WORKER_BATCH_EVENTS - 1)) == 0 &&
 			       WORKER_BATCH_EVENTS % WORKER_BATCH_EVENTS_MIN == 0,
 		       "halves and doubles of it");
-	err = process(worker, worker->batch_events, &events);
+	if (worker->gathered)
+		err = process_together(worker, worker->batch_events, &events);
+	else
+		err = process(worker, worker->batch_events, &events);
 	if (!err && worker_next_deadline(worker) <= begin_ns)
 		err = worker_timers(worker, begin_ns, worker->batch_events / EVENTS_PER_TIMER,
 				    &timers);

@@ -48,7 +48,7 @@ int faas_verdict(struct faas_call *call, unsigned int verdict, uint64_t value, u
 	struct worker_verdict *place;
 	uint64_t now_ns;
 
-	if (verdict >= function->verdict_count || !event->key_bytes)
+	if (verdict >= function->verdict_count || !event->key_bytes || call->gathered)
 		return -EINVAL;
 	if (function->verdicts[verdict].kernel == BUNDLE_NO_FUNCTION)
 		return 0;

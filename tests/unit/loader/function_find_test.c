@@ -288,6 +288,12 @@ static void test_incomplete(void **state)
 		"int faas_on_timer(struct faas_call *c, const struct faas_event *e, void *s)\n"
 		"{ return !c + !e + !s; }\n",
 		"has faas_on_timer and does not declare FAAS_TIMER");
+	assert_refused(
+		fixture, TIER_USER,
+		"#include <ebpf_faas/user.h>\nFAAS_USER_FUNCTION(\"x\");\nFAAS_BATCH();\n"
+		"int faas_on_event(struct faas_call *c, const struct faas_event *e, void *s)\n"
+		"{ return !c + !e + !s; }\n",
+		"declares FAAS_BATCH and has no faas_on_batch");
 	/* A symbol that points behind its section. */
 	assert_refused(
 		fixture, TIER_USER,

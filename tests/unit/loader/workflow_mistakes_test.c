@@ -248,6 +248,42 @@ static void test_timers(void **state)
 	CHECK(timers);
 }
 
+/* A gate after `repeats`, and a function that decides for it behind `trend`. */
+#define PASSED "repeat: pass}\n  trend:\n"
+#define JAIL(verdicts, by)                                                                         \
+	"repeat: gate}\n"                                                                          \
+	"  gate: {kernel: door, params: {by: " by "}, outputs: {open: jail}}\n"                    \
+	"  jail: {user: jail, key: source_address, verdicts: " verdicts "}\n"                      \
+	"  trend:\n"
+
+static const struct change verdicts[] = {
+	{PASSED, JAIL("{shut: gate}", "[vlan]"), 21, 60,
+	 "jail decides about the key source_address, and `by` of gate is another: vlan",
+	 "same parts"},
+	{PASSED, JAIL("{shut: gate}", "[source_address, vlan]"), 21, 60, "`by` of gate is another",
+	 "same parts"},
+	{PASSED, JAIL("{shut: repeats}", "source_address"), 21, 60,
+	 "repeats (dedup) takes no verdicts", "`gate`"},
+	{PASSED, JAIL("{shut: jail}", "source_address"), 21, 60, "jail (jail) takes no verdicts",
+	 "`gate`"},
+	{PASSED, JAIL("{shut: nobody}", "source_address"), 21, 60, "no function is named `nobody`",
+	 "`gate`"},
+	{PASSED, JAIL("{shout: gate}", "source_address"), 21, 54, "jail has no verdict `shout`",
+	 "did you mean `shut`"},
+	{PASSED, JAIL("gate", "source_address"), 21, 53, "must be a mapping", "VERDICT: FUNCTION"},
+	{"kernel: dedup", "kernel: dedup\n    verdicts: {shut: gate}", 18, 5,
+	 "is for user functions", "by its outputs"},
+	{"    outputs: {total: archive}\n",
+	 "    outputs: {total: [archive, d]}\n  d: {user: burst}\n", 28, 32,
+	 "d (burst) takes events in batches", "kernel function"},
+};
+
+static void test_verdicts(void **state)
+{
+	(void)state;
+	CHECK(verdicts);
+}
+
 static void test_triggers(void **state)
 {
 	(void)state;
@@ -389,10 +425,10 @@ static void test_sinks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),	  cmocka_unit_test(test_top),
-		cmocka_unit_test(test_triggers),  cmocka_unit_test(test_timers),
-		cmocka_unit_test(test_functions), cmocka_unit_test(test_graph),
-		cmocka_unit_test(test_sinks),
+		cmocka_unit_test(test_sound),	 cmocka_unit_test(test_top),
+		cmocka_unit_test(test_triggers), cmocka_unit_test(test_timers),
+		cmocka_unit_test(test_verdicts), cmocka_unit_test(test_functions),
+		cmocka_unit_test(test_graph),	 cmocka_unit_test(test_sinks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,6 +247,27 @@ static void test_timers(void **state)
 	assert_int_equal(bundle->user[bundle->timers[0].function].key_count, 0);
 }
 
+static void test_verdicts(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct bundle *bundle = &fixture->workflow.bundle;
+
+	parse(fixture,
+	      HEAD "a}}\nfunctions:\n"
+		   "  a: {kernel: dedup, outputs: {first: gate}}\n"
+		   "  gate: {kernel: door, params: {by: [vlan, source_address]},\n"
+		   "         outputs: {open: [jail], shut: drop}}\n"
+		   "  jail: {user: jail, key: [source_address, vlan], verdicts: {slow: gate}}\n");
+	assert_true(bundle->kernel[1].maps[0].takes_verdicts);
+	assert_string_equal(bundle->kernel[1].maps[0].map, "list");
+	assert_int_equal(bundle->user[0].verdict_count, 2);
+	assert_string_equal(bundle->user[0].verdicts[0].name, "shut");
+	assert_int_equal(bundle->user[0].verdicts[0].kernel, BUNDLE_NO_FUNCTION);
+	assert_int_equal(bundle->user[0].verdicts[1].kernel, 1);
+	assert_true(bundle_gets_verdicts(bundle, 1));
+	assert_false(bundle_gets_verdicts(bundle, 0));
+}
+
 static void test_trigger_to_sink(void **state)
 {
 	struct fixture *fixture = *state;
@@ -533,6 +554,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_field_goes_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_trigger_to_user, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_timers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_verdicts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_trigger_to_sink, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_both_tiers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sets, set_up, tear_down),
