@@ -244,6 +244,7 @@ struct worker_pending {
 };
 
 void worker_prepare(const struct worker *worker, struct worker_pending *pending);
+void worker_prefetch(const struct worker_pending *pending);
 
 /* One event: run its functions and commit what came of it. 0, or -EAGAIN: the
  * log is full and nothing happened. */

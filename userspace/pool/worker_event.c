@@ -436,7 +436,12 @@ void worker_prepare(const struct worker *worker, struct worker_pending *pending)
 		return;
 	pending->hashed = function;
 	pending->hash = state_hash(&function->table, faas_event_key(event), event->key_bytes);
-	state_prefetch(&function->table, pending->hash);
+}
+
+void worker_prefetch(const struct worker_pending *pending)
+{
+	if (pending->hashed)
+		state_prefetch(&pending->hashed->table, pending->hash);
 }
 
 static inline void begin_run(struct worker_run *run, const struct faas_event *event,

@@ -52,22 +52,28 @@ struct window {
 	uint32_t taken, done;
 };
 
-/* Take and check records as far as the window and @p most go. */
+/* Take and check records as far as the window and @p most go, then have all of
+ * their states fetched: what a table needs most time for is to find where its pages
+ * are, and the processor does that for some of them at once only if they are asked
+ * for in a row. */
 static void look_ahead(struct worker *worker, struct window *window, uint32_t most)
 {
+	uint32_t first = window->taken;
+
 	while (window->taken < most && window->taken - window->done < WORKER_LOOKAHEAD) {
 		struct worker_pending *next = &window->pending[window->taken % WORKER_LOOKAHEAD];
 
 		if (!ring_take(&worker->ring, &next->record))
-			return;
+			break;
 		worker_prepare(worker, next);
 		window->taken++;
 	}
+	for (; first < window->taken; first++)
+		worker_prefetch(&window->pending[first % WORKER_LOOKAHEAD]);
 }
 
-/* Process what is in the ring, at most @p most. The distance from taking a record
- * to processing it is the same for all: the memory that its state is in has the
- * time of that many events to come. */
+/* Process what is in the ring, at most @p most. The window is filled when half of it
+ * is done: the memory that a state is in has the time of that many events to come. */
 static int process(struct worker *worker, uint32_t most, uint32_t *ret_events)
 {
 	struct window window;
@@ -76,10 +82,8 @@ static int process(struct worker *worker, uint32_t most, uint32_t *ret_events)
 	window.taken = 0;
 	window.done = 0;
 	for (;;) {
-		/* Not for each event at the end of the ring: it is the producer's
-		 * cache line. */
 		if (window.taken == window.done ||
-		    window.taken - window.done == WORKER_LOOKAHEAD - 1)
+		    window.taken - window.done == WORKER_LOOKAHEAD / 2)
 			look_ahead(worker, &window, most);
 		if (window.done == window.taken)
 			break;
