@@ -161,7 +161,7 @@ struct faas_call;
  * others may.
  *
  * faas_on_init: once in each worker, before the first event. Not 0: the
- * worker does not start and the load fails.
+ * worker does not start and the load fails; an -errno is told in words.
  *
  * faas_on_event: one event. @p state is the state of the event's key, NULL if
  * the function declares none or the workflow says "state: none"; it is a

@@ -133,6 +133,8 @@ reports_decoded() {
 windows_by_time() {
 	local told
 	example_network
+	fails 1 example window --set functions.minutes.params.lateness=1h
+	says 'minutes does not begin with these parameters.*Numerical result out of range.*README of window'
 	example window --set functions.minutes.params='{every: 200ms, silence: 2s}' \
 		--set functions.report.params.layout='[{name: value, offset: 4, type: u32be}]'
 	traffic --to 10.20.0.1:5010 --count 300 --rate 300 --payload 12

@@ -208,8 +208,14 @@ int worker_load(struct worker *worker, const struct worker_files *files)
 		*(void **)&on_init = dlsym(worker->functions[i].object, "faas_on_init");
 		failed = on_init ? on_init() : 0;
 		if (failed)
-			return worker_fail(worker, WORKER_EXIT_LOAD, "%s: faas_on_init returned %d",
-					   bundle->user[i].instance, failed);
+			return worker_fail(
+				worker, WORKER_EXIT_LOAD,
+				"%s does not begin with these parameters: faas_on_init "
+				"returned %d (%s); the README of %s may say which ones go "
+				"together",
+				bundle->user[i].instance, failed,
+				failed < 0 ? strerror(-failed) : "no errno",
+				bundle->user[i].function);
 	}
 	return 0;
 }
