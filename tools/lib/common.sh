@@ -28,9 +28,12 @@ need_root() {
 # runtime. The lock is on this file, so nothing is left behind. FD 9 must not
 # reach processes that outlive the script: close it (9<&-) where one is started.
 host_lock() {
+	local lock=${FAAS_HOST_LOCK:-/run}
 	[ -z "${FAAS_HOST_LOCKED:-}" ] || return 0
-	# The directory itself: one lock for all checkouts, and no file that stays.
-	exec 9</run
+	[ -e "$lock" ] || lock=/run
+	# The directory itself: one lock for all checkouts, and no file that stays. In a
+	# clean room that is another one; there it is the one of the machine outside.
+	exec 9<"$lock"
 	if ! flock -n 9; then
 		echo "${0##*/}: waiting for another run on this machine to end" >&2
 		flock -w "${1:-1800}" 9 || die "another run holds the machine for too long"
