@@ -224,7 +224,7 @@ demo: ## run the demonstration
 	tools/demo
 cleanroom: ## run the demonstration in a clean Debian; takes minutes
 	tools/cleanroom
-vm-check: ## run the tests on other kernels, and on arm64, in virtual machines; takes more than an hour
+vm-check: ## run the tests on other kernels, and on arm64, in virtual machines; takes hours without KVM
 	tools/vm-check
 vm-check-short: ## run some of the tests on Linux 6.1 in a virtual machine
 	tools/vm-check --short
