@@ -16,7 +16,7 @@ PACKAGES_VM="busybox-static cpio kmod xz-utils zstd debian-archive-keyring
 	$(case $(dpkg --print-architecture 2>/dev/null) in arm64) echo qemu-system-arm ;; *) echo qemu-system-x86 ;; esac)"
 PACKAGES_VM_ARM64='qemu-system-arm gcc-aarch64-linux-gnu'
 PACKAGES_VM_AMD64='qemu-system-x86 gcc-x86-64-linux-gnu'
-PACKAGES_VM_USER_LAND='busybox-static kmod procps ethtool'
+PACKAGES_VM_USER_LAND='busybox-static kmod mount procps ethtool'
 
 package_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
