@@ -59,6 +59,7 @@ faas_inline int read_word(const struct faas_call *call, __u32 offset, __u32 leng
 	*ret = word;
 	return 0;
 }
+
 /* Where the marker ends, or 0: it is not there. */
 faas_inline __u32 find_marker(const struct faas_call *call)
 {
@@ -70,6 +71,11 @@ faas_inline __u32 find_marker(const struct faas_call *call)
 		bytes = faas_param(search);
 	if (!bytes)
 		return 0;
+	/* From 1 to the size of the map's value, in one number: older verifiers
+	 * forget a bound that was found on a copy, and learn none from "not 0". */
+	bytes--;
+	asm volatile("" : "+r"(bytes));
+	bytes = (bytes & (SEARCH_BYTES_MAX - 1)) + 1;
 	bytes_of = bpf_map_lookup_elem(&head, &zero);
 	if (!bytes_of || faas_payload_load(call, 0, bytes_of, bytes))
 		return 0;
