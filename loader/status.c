@@ -180,6 +180,26 @@ static json_t *processes_json(const struct bundle *bundle, const struct ledger *
 			 INTEGER(ledger->log_pending_bytes));
 }
 
+/* What of the workflow is on the disk. */
+static json_t *storage_json(const struct bundle *bundle, const struct ledger *ledger)
+{
+	const struct worker_page *page = &ledger->worker;
+
+	return json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I}", "directory",
+			 FAAS_STATE_DURABLE, "state",
+			 page->adrift	    ? "not written, going on without"
+			 : page->disk_error ? "not written, waiting"
+					    : "written",
+			 "bytes", INTEGER(bundle->storage_bytes), "when_unwritable",
+			 bundle_unwritable_words[bundle->storage_continue], "durable_position",
+			 INTEGER(page->durable_position), "durable_sequence",
+			 INTEGER(page->durable_sequence), "error",
+			 page->disk_error ? strerror((int)page->disk_error) : "", "errors",
+			 INTEGER(page->disk_errors), "snapshots", INTEGER(page->snapshots),
+			 "corrupt", INTEGER(page->corrupt), "corrupt_bytes",
+			 INTEGER(page->corrupt_bytes));
+}
+
 /* One interface, asked in its own namespace. */
 static json_t *interface_json(const struct bundle *bundle, const struct attachment *attachment)
 {
@@ -285,6 +305,8 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 	if (value && ledger->has_user_tier) {
 		json_object_set_new(value, "runtime", json_boolean(control_runtime_running()));
 		json_object_set_new(value, "worker", processes_json(bundle, ledger, slot));
+		if (bundle_is_durable(bundle) && ledger->user_tier_readable)
+			json_object_set_new(value, "storage", storage_json(bundle, ledger));
 	}
 	if (!value)
 		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
@@ -318,6 +340,24 @@ static void print_numbers(const char *title, json_t *object)
 		first = false;
 	}
 	printf("\n");
+}
+
+static void print_storage(json_t *storage, const char *name)
+{
+	if (!storage)
+		return;
+	printf("  storage %s/%s: %s", text(storage, "directory"), name, text(storage, "state"));
+	if (text(storage, "error")[0])
+		printf(" (%s)", text(storage, "error"));
+	printf(", %llu bytes of log on the disk, errors %llu, snapshots %llu\n",
+	       number(storage, "durable_position"), number(storage, "errors"),
+	       number(storage, "snapshots"));
+	if (number(storage, "corrupt"))
+		printf("    damaged when it was taken up: %llu places, %llu bytes; they are left "
+		       "out, "
+		       "and kept in %s/%s/damage\n",
+		       number(storage, "corrupt"), number(storage, "corrupt_bytes"),
+		       text(storage, "directory"), name);
 }
 
 static void print_workflow(json_t *status)
@@ -404,6 +444,7 @@ static void print_workflow(json_t *status)
 		       number(item, "courier_pid"),
 		       json_is_true(json_object_get(status, "runtime")) ? "running"
 									: "not running");
+	print_storage(json_object_get(status, "storage"), text(status, "workflow"));
 }
 
 int verb_status(const struct options *options, struct diags *diags)

@@ -57,23 +57,30 @@ static int drain(const struct host *host, const struct bundle *bundle, uint32_t 
 static void print_unloaded(const struct options *options, const char *name,
 			   const struct ledger *ledger)
 {
-	char letters[FAAS_PATH_BYTES];
+	char letters[FAAS_PATH_BYTES], storage[FAAS_PATH_BYTES];
+
+	snprintf(storage, sizeof(storage), "%s/%s", FAAS_STATE_DURABLE, name);
+	if (access(storage, F_OK))
+		storage[0] = '\0';
 
 	snprintf(letters, sizeof(letters), "%s/%s/dead-letters.jsonl", FAAS_STATE_WORKFLOWS, name);
 	if (access(letters, F_OK))
 		letters[0] = '\0';
 	if (options->json) {
-		output_json(json_pack("{s:s, s:o, s:I, s:b, s:s?}", "workflow", name, "ledger",
-				      status_ledger_json(ledger), "undelivered_bytes",
+		output_json(json_pack("{s:s, s:o, s:I, s:b, s:s?, s:s?}", "workflow", name,
+				      "ledger", status_ledger_json(ledger), "undelivered_bytes",
 				      (json_int_t)ledger->log_pending_bytes, "drained",
 				      ledger_at_rest(ledger), "dead_letters",
-				      letters[0] ? letters : NULL));
+				      letters[0] ? letters : NULL, "durable_state",
+				      storage[0] ? storage : NULL));
 		return;
 	}
 	printf("unloaded %s\n", name);
 	status_print_ledger(ledger, stdout);
 	if (letters[0])
 		printf("  dead letters are kept in %s\n", letters);
+	if (storage[0])
+		printf("  durable state is kept in %s; the next load takes it up\n", storage);
 	if (!ledger_at_rest(ledger))
 		printf("  not drained: %llu events in the ring and %llu bytes of undelivered "
 		       "outputs "
@@ -85,15 +92,21 @@ static void print_unloaded(const struct options *options, const char *name,
 /* What is kept of a workflow of that name, loaded or not. Whether anything was there. */
 static bool purge(const char *name)
 {
+	static const char *const directories[] = {FAAS_STATE_WORKFLOWS, FAAS_STATE_DURABLE};
 	char path[FAAS_PATH_BYTES];
+	bool found = false;
 
 	if (!bundle_name_valid(name)) /* it becomes part of a path */
 		return false;
-	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
-	if (access(path, F_OK))
-		return false;
-	host_remove_tree(path);
-	return true;
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directories[i], name);
+		if (access(path, F_OK))
+			continue;
+		host_remove_tree(path);
+		(void)rmdir(directories[i]); /* of what is durable, if it was the last */
+		found = true;
+	}
+	return found;
 }
 
 /* A workflow that is not loaded may have left letters. */

@@ -19,6 +19,7 @@ static const struct key_rule workflow_rules[] = {
 	{"overload", KEY_OPTIONAL, NULL},
 	{"on_failure", KEY_OPTIONAL, NULL},
 	{"health", KEY_OPTIONAL, NULL},
+	{"storage", KEY_OPTIONAL, NULL},
 	{"mode", KEY_LATER, "write `mode` below a trigger"},
 	{"retry", KEY_LATER, NULL},
 	{"update", KEY_LATER, NULL},
@@ -40,6 +41,12 @@ static const struct key_rule instances_rules[] = {
 static const struct key_rule overload_rules[] = {
 	{"packet", KEY_OPTIONAL, NULL},
 	{"event", KEY_OPTIONAL, NULL},
+	{NULL, KEY_OPTIONAL, NULL},
+};
+
+static const struct key_rule storage_rules[] = {
+	{"size", KEY_OPTIONAL, NULL},
+	{"when_unwritable", KEY_OPTIONAL, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
 };
 
@@ -187,6 +194,36 @@ static void read_health(struct model *model, const struct yaml_node *key)
 			     &health->max_drop_ratio_ppm);
 }
 
+/* Behind the functions: there is storage where one of them has durable state. */
+static void read_storage(struct model *model, const struct yaml_node *key)
+{
+	const struct yaml_node *size, *unwritable;
+	uint64_t bytes = FAAS_STORAGE_BYTES_DEFAULT;
+	bool durable = false;
+	int word = 0;
+
+	for (uint32_t i = 0; i < model->function_count; i++)
+		durable |= model->functions[i].state_mode == STATE_DURABLE;
+	if (key && model_keys(model, key->value, key, "`storage`", storage_rules)) {
+		size = yaml_get(key->value, "size");
+		unwritable = yaml_get(key->value, "when_unwritable");
+		if (size)
+			read_bounded(model, size, "`size`", PARAM_BYTES, "16Mi", "64Gi", &bytes);
+		if (unwritable)
+			word = model_word(model, unwritable, "`when_unwritable`",
+					  bundle_unwritable_words, NULL);
+		if (!durable && !model->failed)
+			model_complain(model, key,
+				       "remove it, or write `state: durable` below a "
+				       "user function that keeps state",
+				       "`storage` is for durable state, and there is none");
+	}
+	if (durable) {
+		model->head.storage_bytes = bytes;
+		model->head.storage_continue = word == 1;
+	}
+}
+
 static void check(struct model *model, struct yaml_node *root, struct workflow *ret)
 {
 	const struct yaml_node *functions;
@@ -203,6 +240,7 @@ static void check(struct model *model, struct yaml_node *root, struct workflow *
 	model_read_functions(model);
 	read_workers(model, yaml_key(root, "workers"));
 	read_overload(model, root);
+	read_storage(model, yaml_key(root, "storage"));
 	read_health(model, yaml_key(root, "health"));
 	if (model_check_graph(model))
 		model_check_events(model);

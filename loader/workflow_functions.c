@@ -21,8 +21,6 @@ static const struct key_rule function_rules[] = {
 };
 
 static const char *const mode_words[] = {"enforce", "observe", NULL};
-static const char *const state_words[] = {"none", "memory", NULL};
-static const char *const state_later[] = {"durable", NULL};
 
 /* ---- the function of the library behind an instance ---- */
 
@@ -297,14 +295,14 @@ static void read_state(struct model *model, struct model_function *function)
 	const struct yaml_node *keys = yaml_get(function->body, "keys");
 	const struct function *declared = function->declared;
 	uint64_t limit = FAAS_STATE_KEYS_DEFAULT;
-	int word = 1;
+	int word = STATE_MEMORY;
 
 	function->has_state = declared && declared->has_state;
 	if (state)
-		word = model_word(model, state, "`state`", state_words, state_later);
+		word = model_word(model, state, "`state`", bundle_state_mode_words, NULL);
 	if (!word)
 		function->has_state = false;
-	if (state && word == 1 && declared && !declared->has_state)
+	if (state && word >= STATE_MEMORY && declared && !declared->has_state)
 		model_complain(model, state, "remove it, or write `state: none`",
 			       "%s keeps no state", declared->name);
 	if (keys &&
@@ -313,6 +311,9 @@ static void read_state(struct model *model, struct model_function *function)
 		model_complain(model, yaml_key(function->body, "keys"), "remove it",
 			       "`keys` limits the state, and there is none");
 	function->state_keys = (uint32_t)limit;
+	function->state_mode = STATE_NONE;
+	if (function->has_state)
+		function->state_mode = word == STATE_DURABLE ? STATE_DURABLE : STATE_MEMORY;
 }
 
 static void read_mode(struct model *model, struct model_function *function)

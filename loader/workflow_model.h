@@ -74,6 +74,7 @@ struct model_function {
 	bool key_broken;
 	bool observe;
 	bool has_state;
+	enum bundle_state_mode state_mode;
 	uint32_t state_keys;
 	struct faas_layout layout;
 	bool layout_broken; /* fields of its outputs are not known */

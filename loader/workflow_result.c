@@ -173,6 +173,7 @@ static void add_user(struct model *model, const struct model_function *function,
 
 	snprintf(ret->file, sizeof(ret->file), "user/%s.so", ret->instance);
 	ret->has_state = function->has_state;
+	ret->state_mode = function->state_mode;
 	if (ret->has_state) {
 		ret->state_bytes = declared->state_bytes;
 		ret->state_version = declared->state_version;

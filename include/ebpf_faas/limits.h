@@ -89,6 +89,12 @@
 #define FAAS_LOG_SEGMENT_BYTES (1 << 20)
 #define FAAS_LOG_SEGMENTS 8
 
+/* The log on the disk of a workflow with durable state; twice the one in memory is
+ * the least. */
+#define FAAS_STORAGE_BYTES_DEFAULT (64ull << 20)
+#define FAAS_STORAGE_BYTES_MIN (16ull << 20)
+#define FAAS_STORAGE_BYTES_MAX (64ull << 30)
+
 /* Worker user ids: one for each workflow, by slot. In the range that no
  * distribution hands out (see systemd's "Users, Groups, UIDs and GIDs"). */
 #define FAAS_WORKER_UID_BASE 2000000000u

@@ -82,6 +82,7 @@
 #define FAAS_RUN_WORKFLOWS FAAS_RUN_DIRECTORY "/workflows"
 #define FAAS_STATE_DIRECTORY "/var/lib/ebpf-faas"
 #define FAAS_STATE_WORKFLOWS FAAS_STATE_DIRECTORY "/workflows"
+#define FAAS_STATE_DURABLE FAAS_STATE_DIRECTORY "/state" /* logs and snapshots on the disk */
 
 /* What a place in a trigger table leads to. Slot 0 is no workflow. With
  * FAAS_REF_CHAIN in slot it is no workflow but the head of a chain of rules, with

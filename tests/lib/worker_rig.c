@@ -21,6 +21,7 @@
 #include <ebpf_faas/pins.h>
 
 #include "ringview.h"
+#include "userspace/log/durable.h"
 #include "userspace/pool/worker_fds.h"
 #include "userspace/state/state.h"
 
@@ -141,6 +142,32 @@ static int open_files(struct rig *rig)
 	return 0;
 }
 
+/* Files without a name, on the file system of the build. */
+static int open_disk(struct rig *rig)
+{
+	struct durable_image images[FAAS_USER_FUNCTIONS_MAX] = {0};
+	uint64_t bytes[DISK_FILES] = {0};
+
+	for (uint32_t i = 0; i < rig->bundle->user_count; i++)
+		state_durable_shape(rig->bundle, i, &images[i].shape);
+	bytes[DISK_LOG] =
+		durable_log_bytes(rig->bundle->storage_bytes,
+				  (uint64_t)rig->options.log_segments * FAAS_LOG_SEGMENT_BYTES);
+	bytes[DISK_SNAPSHOT_0] = bytes[DISK_SNAPSHOT_1] = durable_snapshot_bytes(images);
+	bytes[DISK_DAMAGE] = DURABLE_DAMAGE_BYTES;
+	for (int i = 0; i < DISK_FILES; i++) {
+		rig->disk[i] = open(rig->options.durable ? TEST_BUILD : "/dev/null",
+				    rig->options.durable ? O_RDWR | O_TMPFILE | O_CLOEXEC
+							 : O_RDWR | O_CLOEXEC,
+				    0600);
+		if (rig->disk[i] < 0)
+			return complain("disk");
+		if (rig->options.durable && posix_fallocate(rig->disk[i], 0, (off_t)bytes[i]))
+			return complain("disk");
+	}
+	return 0;
+}
+
 int rig_open(struct rig *rig, const struct rig_options *options)
 {
 	struct ringview_info info;
@@ -159,7 +186,8 @@ int rig_open(struct rig *rig, const struct rig_options *options)
 	if (!rig->bundle || !rig->copy)
 		return complain("memory");
 	rig_make_bundle(rig->bundle, &rig->options);
-	if (open_kernel(rig) || open_files(rig) || ringview_identify(rig->ring, &info))
+	if (open_kernel(rig) || open_files(rig) || open_disk(rig) ||
+	    ringview_identify(rig->ring, &info))
 		return -1;
 
 	rig->runtime->version = PAGES_VERSION;
@@ -181,6 +209,8 @@ void rig_close(struct rig *rig)
 	(void)rig_kill(rig);
 	for (unsigned int i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		(void)close(files[i]);
+	for (int i = 0; i < DISK_FILES; i++)
+		(void)close(rig->disk[i]);
 	for (uint32_t i = 0; rig->bundle && i < rig->bundle->user_count; i++) {
 		(void)close(rig->objects[i]);
 		(void)close(rig->states[i]);
@@ -215,6 +245,8 @@ static void place_files(const struct rig *rig, int control)
 	from[WORKER_FD_NOTIFY] = rig->notify;
 	from[WORKER_FD_SPACE] = rig->space;
 	from[WORKER_FD_CONTROL] = control;
+	for (int i = 0; i < DISK_FILES; i++)
+		from[WORKER_FD_DISK + i] = rig->disk[i];
 	for (uint32_t i = 0; i < rig->bundle->user_count; i++) {
 		from[count++] = rig->objects[i];
 		from[count++] = rig->states[i];
@@ -426,6 +458,14 @@ int rig_read(struct rig *rig)
 		int64_t bytes;
 		uint64_t next;
 
+		/* With durable state, what is behind the head is not there yet. */
+		if (rig->options.durable &&
+		    read->position >= __atomic_load_n(&rig->page->head, __ATOMIC_ACQUIRE))
+			break;
+		if (read->position < rig->page->begin_position) {
+			read->position = rig->page->begin_position;
+			read->sequence = rig->page->begin_sequence;
+		}
 		bytes = log_read(&view, read->position, read->sequence + 1, rig->copy,
 				 LOG_RECORD_BYTES_MAX, &next);
 		if (bytes < 0)
@@ -434,6 +474,9 @@ int rig_read(struct rig *rig)
 			break;
 		read->position = next;
 		read->sequence++;
+		if (read->sequence <= read->delivered)
+			continue;
+		read->delivered = read->sequence;
 		read->events += record->kind == LOG_EVENT;
 		read->timers += record->kind == LOG_TIMER;
 		log_walk_begin(&walk, record);
@@ -451,6 +494,26 @@ int rig_read(struct rig *rig)
 		}
 	}
 	move_cursor(rig);
+	return 0;
+}
+
+int rig_reboot(struct rig *rig)
+{
+	(void)rig_kill(rig);
+	memset(rig->page, 0, WORKER_PAGE_BYTES);
+	memset(rig->courier, 0, COURIER_PAGE_BYTES);
+	rig->courier->version = PAGES_VERSION;
+	rig->courier->magic = COURIER_PAGE_MAGIC;
+	memset(rig->log_mapping, 0, rig->log_bytes);
+	for (uint32_t i = 0; i < rig->bundle->user_count; i++) {
+		uint64_t bytes = state_file_bytes(rig->bundle, i);
+
+		if (ftruncate(rig->states[i], 0) || ftruncate(rig->states[i], (off_t)bytes))
+			return complain("state");
+	}
+	rig->read.position = rig->read.sequence = 0;
+	rig->runtime->incarnation = 0;
+	rig->runtime->ring_boot_hash++;
 	return 0;
 }
 

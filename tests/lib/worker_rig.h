@@ -14,6 +14,7 @@
 #include "bundle.h"
 #include "pages.h"
 #include "tests/unit/pool/events.h"
+#include "userspace/log/disk.h"
 #include "userspace/log/log.h"
 
 struct bpf_object;
@@ -30,6 +31,8 @@ struct rig_options {
 	uint32_t user_count;   /* 1: counter (default); 2: counter -> relay -> sink */
 	bool no_sinks;	       /* outputs lead nowhere */
 	bool no_state;
+	bool durable;	       /* state, on a disk below the build directory */
+	bool adrift;	       /* it goes on when that cannot be written */
 	bool alarm;	       /* alarm instead of counter: a function with timers */
 	bool cxx;	       /* it, compiled as C++ */
 	bool decoder;	       /* decoder instead of counter: a function that takes batches */
@@ -46,9 +49,10 @@ struct rig_options {
 struct rig_log {
 	uint64_t position;
 	uint64_t sequence;
-	uint64_t events;  /* records LOG_EVENT */
-	uint64_t timers;  /* records LOG_TIMER */
-	uint64_t dead[8]; /* records LOG_DEAD by reason */
+	uint64_t delivered; /* highest sequence: what is read again does not count */
+	uint64_t events;    /* records LOG_EVENT */
+	uint64_t timers;    /* records LOG_TIMER */
+	uint64_t dead[8];   /* records LOG_DEAD by reason */
 	uint64_t outputs;
 	uint64_t together;     /* most of what decoder told of the events of a batch, */
 	uint64_t next_decoded; /* the number behind that of the last one, */
@@ -69,7 +73,8 @@ struct rig {
 	struct events_config *config;
 	int program;
 	int ring, wake, manifest, worker_page, courier_page, runtime_page, log, notify, space;
-	int control; /* our end while a worker runs */
+	int disk[DISK_FILES]; /* with durable state */
+	int control;	      /* our end while a worker runs */
 	int objects[FAAS_USER_FUNCTIONS_MAX];
 	int states[FAAS_USER_FUNCTIONS_MAX];
 	struct worker_page *page;
@@ -114,6 +119,10 @@ int rig_emit(struct rig *rig, uint32_t count);
 /* Read the log from where the last call ended, move the courier's cursor, and
  * make the worker go on if it waits for that. */
 int rig_read(struct rig *rig);
+
+/* With durable state: the machine loses its power and starts again. What was in
+ * memory is gone; the ring is said to be another one. */
+int rig_reboot(struct rig *rig);
 
 /* CPU time of the worker so far. */
 uint64_t rig_cpu_ns(const struct rig *rig);

@@ -50,6 +50,8 @@ static struct bundle_function *add_user(struct bundle *bundle, const char *name,
 	function->state_keys = options->state_keys;
 	function->state_version = 1;
 	function->has_state = !options->no_state;
+	if (function->has_state)
+		function->state_mode = options->durable ? STATE_DURABLE : STATE_MEMORY;
 	function->key[function->key_count++] = KEY_SOURCE_ADDRESS;
 	return function;
 }
@@ -135,6 +137,10 @@ void rig_make_bundle(struct bundle *bundle, const struct rig_options *options)
 	(void)snprintf(bundle->version, sizeof(bundle->version), "1");
 	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
 	bundle->worker_class = options->worker_class;
+	if (options->durable) {
+		bundle->storage_bytes = FAAS_STORAGE_BYTES_MIN;
+		bundle->storage_continue = options->adrift;
+	}
 
 	bundle->trigger_count = 1;
 	(void)snprintf(trigger->name, sizeof(trigger->name), "packets");

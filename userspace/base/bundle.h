@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 9
+#define BUNDLE_FORMAT 10
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -136,6 +136,13 @@ struct bundle_verdict_to {
 	uint32_t kernel; /* kernel function with a map that takes it; BUNDLE_NO_FUNCTION: nobody */
 };
 
+/* What the state of a function outlives. */
+enum bundle_state_mode {
+	STATE_NONE,
+	STATE_MEMORY,  /* worker, courier and runtime */
+	STATE_DURABLE, /* and the loss of power */
+};
+
 /* What a member of a state's type is. */
 enum bundle_state_type {
 	STATE_FIELD_UNSIGNED,
@@ -183,6 +190,7 @@ struct bundle_function {
 	/* User functions. */
 	char file[64];	/* "user/<instance>.so" */
 	bool has_state; /* declared by the function, and not switched off by "state: none" */
+	enum bundle_state_mode state_mode; /* STATE_NONE without */
 	uint32_t state_bytes;
 	uint32_t state_version;
 	uint32_t state_keys; /* most keys that the state may hold */
@@ -323,6 +331,10 @@ struct bundle {
 	bool overload_drop;   /* overload.packet: drop */
 	uint32_t queue_events;
 	enum bundle_worker_class worker_class;
+	/* With durable state only: bytes of the log on the disk, 0 without; and whether
+	 * the workflow goes on while that cannot be written. */
+	uint64_t storage_bytes;
+	bool storage_continue;
 	struct bundle_health health;
 	char redirects[FAAS_REDIRECTS_MAX][FAAS_INTERFACE_BYTES];
 	uint32_t redirect_count;
@@ -371,6 +383,9 @@ bool bundle_gets_verdicts(const struct bundle *bundle, uint32_t kernel);
 
 /* Whether there are files below data/. */
 bool bundle_has_data(const struct bundle *bundle);
+
+/* Whether the state of a function outlives the loss of power. */
+bool bundle_is_durable(const struct bundle *bundle);
 
 /* Bytes that a key part takes. */
 uint32_t bundle_key_part_bytes(enum bundle_key_part part);

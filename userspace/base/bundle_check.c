@@ -320,6 +320,8 @@ static void check_function(struct check *check, const struct bundle_function *fu
 	require(check, !function->has_batch || (!function->has_state && !function->has_timer),
 		"%s: batches with state or timers", name);
 	check_verdicts(check, function);
+	require(check, function->has_state == (function->state_mode != STATE_NONE),
+		"%s: its state and the mode of its state contradict each other", name);
 	for (uint32_t i = 0; i < function->state_field_count; i++)
 		require(check,
 			bundle_state_field_valid(&function->state_fields[i], function->state_bytes),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bundle_names.h"
 #include "bundle_state.h"
 
 static bool differ_count(const char *what, uint32_t a, uint32_t b, char *ret, size_t bytes)
@@ -70,6 +71,17 @@ static bool same_verdicts(const struct bundle_function *a, const struct bundle_f
 	return true;
 }
 
+/* The disk knows which tables are on it: they do not change below a log. */
+static bool differ_state(const struct bundle_function *a, const struct bundle_function *b,
+			 char *ret, size_t bytes)
+{
+	if ((a->state_mode == STATE_DURABLE) == (b->state_mode == STATE_DURABLE))
+		return false;
+	snprintf(ret, bytes, "state of %s: %s there, %s here", b->instance,
+		 bundle_state_mode_words[a->state_mode], bundle_state_mode_words[b->state_mode]);
+	return true;
+}
+
 bool bundle_same_user_tier(const struct bundle *a, const struct bundle *b, char *ret, size_t bytes)
 {
 	if (differ_count("number of user functions", a->user_count, b->user_count, ret, bytes) ||
@@ -78,9 +90,16 @@ bool bundle_same_user_tier(const struct bundle *a, const struct bundle *b, char 
 	for (uint32_t i = 0; i < a->user_count; i++)
 		if (differ_name("user function", a->user[i].instance, b->user[i].instance, ret,
 				bytes) ||
+		    differ_state(&a->user[i], &b->user[i], ret, bytes) ||
 		    !same_outputs(&a->user[i], &b->user[i], ret, bytes) ||
 		    !same_verdicts(&a->user[i], &b->user[i], ret, bytes))
 			return false;
+	if (a->storage_bytes != b->storage_bytes) {
+		snprintf(ret, bytes, "size of the storage: %llu bytes there, %llu here",
+			 (unsigned long long)a->storage_bytes,
+			 (unsigned long long)b->storage_bytes);
+		return false;
+	}
 	for (uint32_t i = 0; i < a->sink_count; i++) {
 		if (differ_name("sink", a->sinks[i].name, b->sinks[i].name, ret, bytes))
 			return false;

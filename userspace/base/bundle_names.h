@@ -21,6 +21,8 @@ extern const char *const bundle_field_type_words[];  /* enum faas_field_type */
 extern const char *const bundle_state_type_words[];  /* enum bundle_state_type */
 extern const char *const bundle_layout_type_words[]; /* enum faas_layout_type */
 extern const char *const bundle_class_words[];	     /* enum bundle_worker_class */
+extern const char *const bundle_state_mode_words[];  /* enum bundle_state_mode */
+extern const char *const bundle_unwritable_words[];  /* false, true */
 extern const char *const bundle_pass_drop_words[];   /* false, true */
 
 /* Place of @p word in a table, or -1. */

@@ -167,10 +167,11 @@ static json_t *print_user(const struct bundle_function *function)
 	}
 	for (uint32_t i = 0; i < function->input_count; i++)
 		err |= append(inputs, json_string(function->inputs[i]));
-	state = function->has_state ? json_pack("{s:I, s:I, s:I, s:o}", "bytes",
-						(json_int_t)function->state_bytes, "version",
-						(json_int_t)function->state_version, "keys",
-						(json_int_t)function->state_keys, "fields",
+	state = function->has_state ? json_pack("{s:s, s:I, s:I, s:I, s:o}", "mode",
+						bundle_state_mode_words[function->state_mode],
+						"bytes", (json_int_t)function->state_bytes,
+						"version", (json_int_t)function->state_version,
+						"keys", (json_int_t)function->state_keys, "fields",
 						bundle_state_print(function))
 				    : json_null();
 	err |= json_object_set_new(object, "file", json_string(function->file));
@@ -301,6 +302,14 @@ static json_t *print_timer(const struct bundle_timer *timer)
 			 (json_int_t)timer->function);
 }
 
+static json_t *print_storage(const struct bundle *bundle)
+{
+	if (!bundle->storage_bytes)
+		return json_null();
+	return json_pack("{s:I, s:s}", "bytes", (json_int_t)bundle->storage_bytes,
+			 "when_unwritable", bundle_unwritable_words[bundle->storage_continue]);
+}
+
 static json_t *print_sink(const struct bundle_sink *sink)
 {
 	const char *kind = bundle_sink_words[sink->kind];
@@ -330,13 +339,13 @@ char *bundle_print(const struct bundle *bundle)
 	char *text = NULL;
 	int err = 0;
 
-	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "format", BUNDLE_FORMAT,
+	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "format", BUNDLE_FORMAT,
 			   "workflow", bundle->name, "version", bundle->version, "on_failure",
 			   bundle_pass_drop_words[bundle->on_failure_drop], "overload_packet",
 			   bundle_pass_drop_words[bundle->overload_drop], "queue_events",
 			   (json_int_t)bundle->queue_events, "worker_class",
-			   bundle_class_words[bundle->worker_class], "health",
-			   print_health(&bundle->health));
+			   bundle_class_words[bundle->worker_class], "storage",
+			   print_storage(bundle), "health", print_health(&bundle->health));
 	SET_LIST(object, "redirects", bundle->redirects, bundle->redirect_count, print_text);
 	SET_LIST(object, "triggers", bundle->triggers, bundle->trigger_count, print_trigger);
 	SET_LIST(object, "timers", bundle->timers, bundle->timer_count, print_timer);

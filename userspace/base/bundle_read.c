@@ -176,7 +176,9 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 	state = manifest_member(&at, "state");
 	ret->has_state = state.value && !json_is_null(state.value);
 	if (ret->has_state) {
-		MANIFEST_OBJECT(&state, "bytes", "version", "keys", "fields");
+		MANIFEST_OBJECT(&state, "mode", "bytes", "version", "keys", "fields");
+		ret->state_mode = (enum bundle_state_mode)manifest_word(&state, "mode",
+									bundle_state_mode_words);
 		ret->state_bytes = manifest_u32(&state, "bytes", 1, FAAS_STATE_BYTES_MAX);
 		ret->state_version = manifest_u32(&state, "version", 1, UINT32_MAX);
 		ret->state_keys = manifest_u32(&state, "keys", 1, FAAS_STATE_KEYS_MAX);
@@ -281,6 +283,16 @@ static void read_health(struct manifest_at at, struct bundle_health *ret)
 		(uint64_t)manifest_integer(&at, "max_drop_ratio_ppm", 0, BUNDLE_RATIO_ONE);
 }
 
+static void read_storage(struct manifest_at at, struct bundle *ret)
+{
+	if (!at.value || json_is_null(at.value))
+		return;
+	MANIFEST_OBJECT(&at, "bytes", "when_unwritable");
+	ret->storage_bytes = (uint64_t)manifest_integer(&at, "bytes", FAAS_STORAGE_BYTES_MIN,
+							FAAS_STORAGE_BYTES_MAX);
+	ret->storage_continue = manifest_word(&at, "when_unwritable", bundle_unwritable_words);
+}
+
 static void read_redirects(const struct manifest_at *object, struct bundle *ret)
 {
 	struct manifest_at list =
@@ -296,8 +308,9 @@ static void read_redirects(const struct manifest_at *object, struct bundle *ret)
 static void read_bundle(struct manifest_at at, struct bundle *ret)
 {
 	MANIFEST_OBJECT(&at, "format", "workflow", "version", "on_failure", "overload_packet",
-			"queue_events", "worker_class", "health", "redirects", "triggers", "timers",
-			"kernel", "kernel_fields", "user", "entries", "sinks", "files");
+			"queue_events", "worker_class", "storage", "health", "redirects",
+			"triggers", "timers", "kernel", "kernel_fields", "user", "entries", "sinks",
+			"files");
 	manifest_text(&at, "workflow", ret->name, sizeof(ret->name));
 	manifest_text(&at, "version", ret->version, sizeof(ret->version));
 	ret->on_failure_drop = manifest_word(&at, "on_failure", bundle_pass_drop_words);
@@ -306,6 +319,7 @@ static void read_bundle(struct manifest_at at, struct bundle *ret)
 		manifest_u32(&at, "queue_events", FAAS_QUEUE_EVENTS_MIN, FAAS_QUEUE_EVENTS_MAX);
 	ret->worker_class =
 		(enum bundle_worker_class)manifest_word(&at, "worker_class", bundle_class_words);
+	read_storage(manifest_member(&at, "storage"), ret);
 	read_health(manifest_member(&at, "health"), &ret->health);
 	read_redirects(&at, ret);
 	READ_LIST(&at, "triggers", ret->triggers, &ret->trigger_count, bundle_read_trigger);

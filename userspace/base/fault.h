@@ -15,6 +15,7 @@
  *   counters.after_flip    they are, and the ring has not advanced
  *   sweep.inside           behind a key that a trigger of time called
  *   recover.inside         behind a record that was redone
+ *   durable.before_taken_up everything stands in memory as the disk has it, and does not count yet
  *   recover.new_ring       the log names a new ring, the counters not yet
  *
  * Those of the command are called after it and what was done last, e.g.

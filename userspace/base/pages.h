@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 4
+#define PAGES_VERSION 5
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -92,8 +92,10 @@ enum worker_state {
 struct worker_page {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t state;		/* enum worker_state */
-	uint64_t head;		/* log position behind the last committed record */
+	uint32_t state; /* enum worker_state */
+	/* Log position behind the last committed record. With durable state nothing
+	 * behind it may be delivered: what is, is on the disk. */
+	uint64_t head;
 	uint64_t head_sequence; /* its sequence number */
 	uint64_t waiting;	/* 1: wake me by the space eventfd when the cursor moves */
 	/* The event whose callbacks run now, for the runtime to see who killed
@@ -109,7 +111,21 @@ struct worker_page {
 	/* End of the last batch of events that one call was for, until it returned:
 	 * up to this position of the ring, a successor calls with each event alone. */
 	uint64_t batch_end;
-	uint64_t reserved[6];
+	/* The log begins here: what was before it was delivered in an earlier life. */
+	uint64_t begin_position;
+	uint64_t begin_sequence;
+	/* With durable state. The mapped files were whole once this is 1: before, they
+	 * are made from the disk. */
+	uint64_t taken_up;
+	uint64_t durable_position; /* the log is on the disk up to here, */
+	uint64_t durable_sequence; /* this record */
+	uint64_t disk_error;	   /* errno of the last write that failed, 0 after a success */
+	uint64_t disk_errors;
+	uint64_t adrift;    /* 1: it goes on without the disk */
+	uint64_t snapshots; /* written by this worker */
+	/* What the last recovery from the disk could not use. */
+	uint64_t corrupt;
+	uint64_t corrupt_bytes;
 	uint32_t current; /* 0, 1: which of the counters below is whole */
 	uint32_t reserved2;
 	struct page_counters counters[2];
@@ -188,6 +204,8 @@ struct runtime_page {
 	uint32_t ring_map_id;
 	uint32_t generation;
 	uint64_t log_id;
+	uint32_t resets; /* bit n: the state of function n begins anew in this generation */
+	uint32_t reserved;
 };
 
 _Static_assert(sizeof(struct worker_page) <= 8192, "two pages");

@@ -100,6 +100,29 @@ static void read_counters(const struct workflow *workflow, struct page_counters 
 		*ret = page.counters[page.current & 1];
 }
 
+/* Durable state stays. A start that failed takes back what it made; else the next
+ * load does not deliver again what was delivered. */
+static void leave_storage(struct workflow *workflow)
+{
+	const struct run_files *files = &workflow->supervisor.files;
+	struct durable_place place = {0};
+	struct courier_page page;
+	int err = 0;
+
+	if (files->storage.fds[DISK_LOG] < 0)
+		return;
+	if (workflow->undo && files->storage.made) {
+		err = storage_remove(FAAS_STATE_DURABLE, workflow->supervisor.name);
+	} else if (pread(files->courier_page, &page, sizeof(page), 0) == (ssize_t)sizeof(page)) {
+		place.position = page.cursors[page.current & 1].log_position;
+		place.sequence = page.cursors[page.current & 1].sequence;
+		err = storage_note_delivered(&files->storage, &place);
+	}
+	if (err)
+		logger_write(LOGGER_ERROR, "workflow.storage", "workflow=%s error=\"%s\"",
+			     workflow->supervisor.name, strerror(-err));
+}
+
 /* Nothing runs and nobody knows it any more. */
 static void finish(struct workflow *workflow)
 {
@@ -110,6 +133,8 @@ static void finish(struct workflow *workflow)
 	read_counters(workflow, &counters);
 	TAILQ_REMOVE(&runtime->workflows, workflow, all);
 	runtime->workflow_count--;
+	if (!workflow->keep)
+		leave_storage(workflow);
 	err = workflow->keep ? 0 : run_files_remove(FAAS_RUN_WORKFLOWS, workflow->supervisor.name);
 	if (err)
 		logger_write(LOGGER_ERROR, "workflow.files", "workflow=%s error=\"%s\"",
@@ -246,7 +271,7 @@ static int take_namespace(struct workflow *workflow, const struct bundle *bundle
 
 /* Files that another version of the workflow used are made fit for this one. */
 static int renew_files(const struct workflow *workflow, const struct bundle *bundle,
-		       struct diags *diags)
+		       uint32_t *ret_resets, struct diags *diags)
 {
 	uint32_t generation = workflow->supervisor.generation, before;
 	char directory[FAAS_PATH_BYTES];
@@ -265,7 +290,8 @@ static int renew_files(const struct workflow *workflow, const struct bundle *bun
 		 bundle->name, before);
 	err = bundle_open(directory, old, diags);
 	if (!err)
-		err = run_files_renew(FAAS_RUN_WORKFLOWS, old, bundle, generation, diags);
+		err = run_files_renew(FAAS_RUN_WORKFLOWS, old, bundle, generation, ret_resets,
+				      diags);
 	free(old);
 	return err;
 }
@@ -275,6 +301,7 @@ static int take_files(struct workflow *workflow, const struct bundle *bundle, co
 {
 	struct supervisor *supervisor = &workflow->supervisor;
 	struct ring_identity ring;
+	uint32_t resets = 0;
 	int err = ring_identity_of(supervisor->ring, &ring);
 
 	if (err)
@@ -282,15 +309,16 @@ static int take_files(struct workflow *workflow, const struct bundle *bundle, co
 				 strerror(-err));
 	if (fresh) {
 		snprintf(workflow->netns, sizeof(workflow->netns), "%s", netns);
-		return run_files_create(FAAS_RUN_WORKFLOWS, bundle, supervisor->generation, netns,
-					&ring, &supervisor->files, diags);
+		return run_files_create(FAAS_RUN_WORKFLOWS, FAAS_STATE_DURABLE, bundle,
+					supervisor->generation, netns, &ring, &supervisor->files,
+					diags);
 	}
-	if (renew_files(workflow, bundle, diags) ||
-	    run_files_open(FAAS_RUN_WORKFLOWS, bundle, &supervisor->files, workflow->netns,
-			   sizeof(workflow->netns), diags))
+	if (renew_files(workflow, bundle, &resets, diags) ||
+	    run_files_open(FAAS_RUN_WORKFLOWS, FAAS_STATE_DURABLE, bundle, &supervisor->files,
+			   workflow->netns, sizeof(workflow->netns), diags))
 		return -1;
 	if (supervisor->files.runtime_page->generation != supervisor->generation)
-		run_files_adopt(&supervisor->files, supervisor->generation, &ring);
+		run_files_adopt(&supervisor->files, supervisor->generation, resets, &ring);
 	return 0;
 }
 

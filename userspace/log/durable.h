@@ -78,6 +78,7 @@ struct durable_recovered {
 	struct durable_place end;     /* where the log goes on */
 	struct durable_place courier; /* as last seen; what is behind it stands in the mapped log */
 	uint64_t monotonic_ns;	      /* of the machine that wrote the last group, then; 0: none */
+	uint32_t taken;		      /* bit n: the state of function n is taken up */
 	uint64_t records;	      /* that were redone */
 	uint64_t corrupt;	      /* places that did not check out: records and chunks */
 	uint64_t corrupt_bytes;
@@ -151,6 +152,11 @@ uint64_t durable_snapshot_bytes(const struct durable_image *images);
  * superblock checks out; -EPROTO: of another version; -errno of a read.
  */
 int durable_super_read(struct disk *disk, struct durable_super *ret)
+	__attribute__((warn_unused_result));
+
+/* Note in the superblock how far the courier has come. To be called while no worker
+ * has the log. Blocks. 0 or -errno. */
+int durable_note_delivered(struct disk *disk, const struct durable_place *place)
 	__attribute__((warn_unused_result));
 
 /* Write zeros over the circle, once, so that later writes change no metadata,

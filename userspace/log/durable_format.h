@@ -77,7 +77,9 @@ struct durable_super {
 	/* The log went on without the disk until here: no record before it is to be
 	 * delivered from the disk. */
 	struct durable_place whole_from;
-	uint64_t reserved[5];
+	/* Noted when the workflow was stopped: the courier had come so far, or further. */
+	struct durable_place delivered;
+	uint64_t reserved[3];
 	struct durable_shape shapes[FAAS_USER_FUNCTIONS_MAX];
 	uint8_t padding[DISK_BLOCK_BYTES - 160 - FAAS_USER_FUNCTIONS_MAX * 64];
 };

@@ -273,6 +273,9 @@ static void clean_window(const struct recovery *recovery, struct window *window)
 		ret->courier = ret->end;
 	if (ret->courier.position < super->whole_from.position)
 		ret->courier = super->whole_from;
+	if (ret->courier.position < super->delivered.position &&
+	    super->delivered.position <= ret->end.position)
+		ret->courier = super->delivered;
 	/* Looking for the end may have gone a lap beyond what is wanted. */
 	if (window->loaded > ret->courier.position + room) {
 		window->loaded =
@@ -326,6 +329,7 @@ static int recover(struct recovery *recovery, const struct log_view *view)
 	    view->log_id != super->log_id)
 		return -EBADMSG;
 	err = match_shapes(setup, super, &wanted, &recovery->ret->stale_function);
+	recovery->ret->taken = wanted;
 	if (!err)
 		err = durable_snapshot_load(setup, super, wanted, recovery->ret);
 	if (!err)

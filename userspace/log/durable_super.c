@@ -181,3 +181,19 @@ int durable_format(const struct durable_setup *setup)
 	free(super);
 	return err;
 }
+
+int durable_note_delivered(struct disk *disk, const struct durable_place *place)
+{
+	struct durable_super *super = aligned_alloc(DISK_BLOCK_BYTES, sizeof(*super));
+	int err = super ? durable_super_read(disk, super) : -ENOMEM;
+
+	if (!err && place->position > super->delivered.position) {
+		super->delivered = *place;
+		super->number++;
+		durable_super_seal(super);
+		err = durable_write_now(disk, DISK_LOG, super->number % 2 * DISK_BLOCK_BYTES, super,
+					sizeof(*super));
+	}
+	free(super);
+	return err;
+}

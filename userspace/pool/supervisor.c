@@ -293,6 +293,11 @@ static size_t list_descriptors(const struct supervisor *supervisor, int null, in
 	fds[WORKER_FD_NOTIFY] = supervisor->notify;
 	fds[WORKER_FD_SPACE] = supervisor->space;
 	fds[WORKER_FD_CONTROL] = control;
+	for (int i = 0; i < DISK_FILES; i++) {
+		int disk = supervisor->files.storage.fds[i];
+
+		fds[WORKER_FD_DISK + i] = disk >= 0 ? disk : null;
+	}
 	for (uint32_t i = 0; i < supervisor->user_count; i++) {
 		int state = supervisor->files.states[i];
 

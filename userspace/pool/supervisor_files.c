@@ -46,6 +46,7 @@ void run_files_init(struct run_files *files)
 {
 	memset(files, 0xff, sizeof(*files)); /* -1 each */
 	files->runtime_page = NULL;
+	storage_init(&files->storage);
 }
 
 static void close_fd(int *fd)
@@ -61,6 +62,7 @@ void run_files_close(struct run_files *files)
 	close_fd(&files->courier_page);
 	close_fd(&files->runtime_page_readable);
 	close_fd(&files->log);
+	storage_close(&files->storage);
 	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
 		close_fd(&files->states[i]);
 	if (files->runtime_page)
@@ -189,10 +191,11 @@ static int format(struct run_files *files, uint32_t generation, const struct rin
 {
 	uint64_t bytes = log_file_bytes(FAAS_LOG_SEGMENTS, FAAS_LOG_SEGMENT_BYTES);
 	struct runtime_page *page = files->runtime_page;
-	uint64_t log_id;
+	uint64_t log_id = files->storage.log_id;
 	void *log;
 
-	if (getrandom(&log_id, sizeof(log_id), 0) != sizeof(log_id))
+	/* One that is on the disk goes on. */
+	if (!log_id && getrandom(&log_id, sizeof(log_id), 0) != sizeof(log_id))
 		return -errno;
 	log = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, files->log, 0);
 	if (log == MAP_FAILED)
@@ -250,9 +253,9 @@ static int open_directory(const char *root, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int run_files_create(const char *root, const struct bundle *bundle, uint32_t generation,
-		     const char *netns, const struct ring_identity *ring, struct run_files *ret,
-		     struct diags *diags)
+int run_files_create(const char *root, const char *storage, const struct bundle *bundle,
+		     uint32_t generation, const char *netns, const struct ring_identity *ring,
+		     struct run_files *ret, struct diags *diags)
 {
 	char path[FAAS_PATH_BYTES];
 	struct run_files files;
@@ -261,6 +264,8 @@ int run_files_create(const char *root, const struct bundle *bundle, uint32_t gen
 	int err;
 
 	run_files_init(&files);
+	if (bundle_is_durable(bundle) && storage_open(storage, bundle, &files.storage, diags))
+		return -1;
 	snprintf(path, sizeof(path), "%s/%s", root, bundle->name);
 	err = run_files_remove(root, bundle->name);
 	/* The command may keep its notes there. */
@@ -282,6 +287,8 @@ int run_files_create(const char *root, const struct bundle *bundle, uint32_t gen
 		*ret = files;
 		return 0;
 	}
+	if (files.storage.made)
+		(void)!storage_remove(storage, bundle->name);
 	run_files_close(&files);
 	(void)!run_files_remove(root, bundle->name);
 	if (err == -ENOSPC)
@@ -291,8 +298,8 @@ int run_files_create(const char *root, const struct bundle *bundle, uint32_t gen
 	return diag_fail(diags, DIAG_FAILED, NULL, "%s/%s: %s", path, name, strerror(-err));
 }
 
-int run_files_open(const char *root, const struct bundle *bundle, struct run_files *ret,
-		   char *ret_netns, size_t netns_bytes, struct diags *diags)
+int run_files_open(const char *root, const char *storage, const struct bundle *bundle,
+		   struct run_files *ret, char *ret_netns, size_t netns_bytes, struct diags *diags)
 {
 	struct run_files files;
 	const char *name = "";
@@ -300,6 +307,8 @@ int run_files_open(const char *root, const struct bundle *bundle, struct run_fil
 	int err;
 
 	run_files_init(&files);
+	if (bundle_is_durable(bundle) && storage_open(storage, bundle, &files.storage, diags))
+		return -1;
 	directory = open_directory(root, bundle->name);
 	err = directory < 0 ? directory : 0;
 	if (!err)

@@ -14,6 +14,7 @@
 #include "bundle.h"
 #include "diag.h"
 #include "pages.h"
+#include "userspace/pool/supervisor_storage.h"
 
 /* What the positions in a log count in. */
 struct ring_identity {
@@ -31,6 +32,7 @@ struct run_files {
 	int log;			     /* read, write */
 	int states[FAAS_USER_FUNCTIONS_MAX]; /* -1: without state */
 	struct runtime_page *runtime_page;
+	struct storage storage; /* with durable state */
 };
 
 /* What is not open. For run_files_close. */
@@ -38,17 +40,18 @@ void run_files_init(struct run_files *files);
 
 /*
  * Make the directory and the files of a workflow that begins. What an earlier
- * one of that name left behind goes. 0; or -1 with a diagnostic and nothing
- * left. Returns-owned: *ret.
+ * one of that name left behind goes, but for what it has in @p storage: that is
+ * taken up. 0; or -1 with a diagnostic and nothing left. Returns-owned: *ret.
  */
-int run_files_create(const char *root, const struct bundle *bundle, uint32_t generation,
-		     const char *netns, const struct ring_identity *ring, struct run_files *ret,
-		     struct diags *diags) __attribute__((warn_unused_result));
+int run_files_create(const char *root, const char *storage, const struct bundle *bundle,
+		     uint32_t generation, const char *netns, const struct ring_identity *ring,
+		     struct run_files *ret, struct diags *diags)
+	__attribute__((warn_unused_result));
 
 /* Open those of a workflow that went on without a runtime. The network namespace
  * is that of run_files_create. */
-int run_files_open(const char *root, const struct bundle *bundle, struct run_files *ret,
-		   char *ret_netns, size_t netns_bytes, struct diags *diags)
+int run_files_open(const char *root, const char *storage, const struct bundle *bundle,
+		   struct run_files *ret, char *ret_netns, size_t netns_bytes, struct diags *diags)
 	__attribute__((warn_unused_result));
 
 void run_files_close(struct run_files *files);

@@ -69,9 +69,10 @@ static int make_anew(const char *root, const struct bundle *bundle, uint32_t fun
 }
 
 int run_files_renew(const char *root, const struct bundle *before, const struct bundle *to,
-		    uint32_t generation, struct diags *diags)
+		    uint32_t generation, uint32_t *ret_resets, struct diags *diags)
 {
 	char difference[256];
+	uint32_t resets = 0;
 	int err;
 
 	if (!bundle_same_user_tier(before, to, difference, sizeof(difference)))
@@ -83,15 +84,18 @@ int run_files_renew(const char *root, const struct bundle *before, const struct 
 				      sizeof(difference)) &&
 		    !is_reset(root, to->name, generation, to->user[i].instance))
 			continue;
+		resets |= 1u << i;
 		err = make_anew(root, to, i);
 		if (err)
 			return diag_fail(diags, DIAG_FAILED, "is /run full?", "the state of %s: %s",
 					 to->user[i].instance, strerror(-err));
 	}
+	*ret_resets = resets;
 	return 0;
 }
 
-void run_files_adopt(struct run_files *files, uint32_t generation, const struct ring_identity *ring)
+void run_files_adopt(struct run_files *files, uint32_t generation, uint32_t resets,
+		     const struct ring_identity *ring)
 {
 	struct runtime_page *page = files->runtime_page;
 
@@ -101,5 +105,6 @@ void run_files_adopt(struct run_files *files, uint32_t generation, const struct 
 	page->poison_condemned = 0;
 	page->ring_boot_hash = ring->boot_hash;
 	page->ring_map_id = ring->map_id;
+	page->resets = resets;
 	__atomic_store_n(&page->generation, generation, __ATOMIC_RELEASE);
 }

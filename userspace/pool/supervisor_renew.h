@@ -21,12 +21,14 @@ int run_files_generation(const char *root, const char *name, uint32_t *ret)
 	__attribute__((warn_unused_result));
 
 /* Let the state begin anew of functions where @p before and @p to have it laid out
- * differently, and of those that the command's file `resets` of @p generation names. */
+ * differently, and of those that the command's file `resets` of @p generation names:
+ * *ret_resets has a bit for each. */
 int run_files_renew(const char *root, const struct bundle *before, const struct bundle *to,
-		    uint32_t generation, struct diags *diags) __attribute__((warn_unused_result));
+		    uint32_t generation, uint32_t *ret_resets, struct diags *diags)
+	__attribute__((warn_unused_result));
 
 /* From now on they belong to @p generation, and positions count in its ring. */
-void run_files_adopt(struct run_files *files, uint32_t generation,
+void run_files_adopt(struct run_files *files, uint32_t generation, uint32_t resets,
 		     const struct ring_identity *ring);
 
 #endif

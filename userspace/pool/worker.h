@@ -3,7 +3,8 @@
  * The worker: one process that runs the user functions of one workflow for one
  * instance. Its life, in the order of the calls:
  *
- *   worker_map -> worker_load -> worker_recover -> worker_run -> worker_stop
+ *   worker_map -> worker_durable_open (durable state) -> worker_recover
+ *   -> worker_load -> worker_run -> worker_stop
  *
  * Everything is set up once; nothing is allocated for an event.
  */
@@ -19,6 +20,7 @@
 
 #include "bundle.h"
 #include "pages.h"
+#include "userspace/log/durable_format.h"
 #include "userspace/log/log.h"
 #include "userspace/pool/timer_queue.h"
 #include "userspace/pool/worker_import.h"
@@ -77,6 +79,8 @@ struct worker_function {
 	uint8_t output_count;
 	uint8_t input_count;
 	struct state_table table;
+	void *state_mapping; /* of the table's file */
+	struct state_shape shape;
 	/* The working copy for the event at hand, if it was called (run.touched). */
 	uint8_t *copy;
 	const uint8_t *stored; /* value in the table, NULL: a new key */
@@ -139,7 +143,11 @@ struct worker {
 	struct ring ring;
 	struct log_writer log;
 	struct worker_run run;
-	struct page_counters live; /* what the next flip publishes */
+	struct page_counters live; /* as of the last record */
+	/* What the next flip publishes: `live`, or with durable state what of it is on
+	 * the disk. */
+	const struct page_counters *shown;
+	struct worker_durable *durable; /* NULL without durable state */
 	struct worker_function functions[FAAS_USER_FUNCTIONS_MAX];
 
 	struct worker_page *page;
@@ -151,6 +159,8 @@ struct worker {
 
 	uint16_t instance;
 	uint64_t condemned; /* begin of the ring record to be put aside unrun, + 1; 0 none */
+	struct durable_place courier;  /* its cursor as last seen */
+	bool new_ring;		       /* no record counts in it yet */
 	uint64_t flipped_log_position; /* the log from here on is needed to recover */
 	uint32_t batch_events;	       /* most of the next batch */
 	uint64_t notified_epoch;       /* courier_page.sleep_epoch that was answered */
@@ -183,6 +193,7 @@ struct worker_files {
 	int courier_page;
 	int runtime_page;
 	int log;
+	int disk[DISK_FILES]; /* with durable state */
 	int state[FAAS_USER_FUNCTIONS_MAX];
 	int object[FAAS_USER_FUNCTIONS_MAX];
 };
@@ -196,6 +207,13 @@ struct worker_files {
  */
 int worker_map(struct worker *worker, const struct bundle *bundle, uint16_t instance,
 	       const struct worker_files *files) __attribute__((warn_unused_result));
+
+/* Take up the table of function @p number, or lay it out. */
+int worker_open_table(struct worker *worker, uint32_t number) __attribute__((warn_unused_result));
+
+/* Store what an entry LOG_ENTRY_STATE says. 0 or -errno. */
+int worker_redo_state(struct worker *worker, const struct log_entry *entry, const uint8_t *body)
+	__attribute__((warn_unused_result));
 
 /* Load the shared objects, give them their parameters, run faas_on_init.
  * 0, or an exit status with worker->error set. */
@@ -217,6 +235,10 @@ int worker_batch(struct worker *worker, uint32_t *ret_events) __attribute__((war
 /* Make the counters of the page those of the last record, and release the ring
  * up to it. */
 void worker_publish(struct worker *worker);
+
+/* Behind a batch, @p committed or not: publish it; with durable state write it, and publish
+ * what of that is on the disk. */
+void worker_show_progress(struct worker *worker, bool committed);
 
 /* Tell the courier of what was committed if it sleeps. */
 void worker_notify(struct worker *worker);

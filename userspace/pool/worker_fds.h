@@ -19,9 +19,12 @@ enum worker_fd {
 	WORKER_FD_NOTIFY = 10,	    /* eventfd: tells the courier of a record */
 	WORKER_FD_SPACE = 11,	    /* eventfd: the courier's cursor moved */
 	WORKER_FD_CONTROL = 12,	    /* SOCK_SEQPACKET to the runtime */
+	/* With durable state the files of userspace/log/durable_format.h, read and
+	 * write, in the order of enum disk_file; without, four times /dev/null. */
+	WORKER_FD_DISK = 13,
 	/* For user function n: its shared object in a sealed memfd, and its
 	 * state file (a /dev/null without state). */
-	WORKER_FD_FUNCTIONS = 13,
+	WORKER_FD_FUNCTIONS = 17,
 };
 
 #define WORKER_FD_OBJECT(n) (WORKER_FD_FUNCTIONS + 2 * (n))
@@ -44,8 +47,8 @@ enum worker_fd {
  *   instances of one function would share their variables in one.
  * - NOTIFY and SPACE are made with EFD_NONBLOCK. The worker never reads SPACE.
  *
- * After mapping the worker closes all but RING, NOTIFY, SPACE, CONTROL and
- * standard files, and can open none.
+ * After mapping the worker closes all but RING, NOTIFY, SPACE, CONTROL, DISK with
+ * durable state, and standard files, and can open none.
  */
 
 /*

@@ -189,7 +189,7 @@ int worker_import(struct worker *worker)
 	live->sequence = worker->log.sequence;
 	live->log_position = worker->log.head;
 	store_items(worker, function);
-	worker_publish(worker);
+	worker_show_progress(worker, true);
 	answer(worker, "imported", NULL);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "userspace/pool/worker_durable.h"
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_timer.h"
 
@@ -27,23 +28,35 @@ static void set_state(struct worker *worker, enum worker_state state)
 void worker_publish(struct worker *worker)
 {
 	struct worker_page *page = worker->page;
+	const struct page_counters *shown = worker->shown;
 	uint32_t next = !page->current;
 	size_t bytes = offsetof(struct page_counters, functions) +
 		       worker->bundle->user_count * sizeof(worker->live.functions[0]);
 
-	/* Records that the kernel tier discarded are released as well. */
-	worker->live.ring_position = worker->ring.position;
 	/* Not before the last count of batches: see worker_page_read. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	memcpy(&page->counters[next], &worker->live, bytes);
+	memcpy(&page->counters[next], shown, bytes);
 	fault_point("counters.before_flip");
 	__atomic_store_n(&page->current, next, __ATOMIC_RELEASE);
 	fault_point("counters.after_flip");
-	__atomic_store_n(&page->head, worker->log.head, __ATOMIC_RELEASE);
-	__atomic_store_n(&page->head_sequence, worker->log.sequence, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->head, shown->log_position, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->head_sequence, shown->sequence, __ATOMIC_RELEASE);
 	__atomic_store_n(&page->batches, page->batches + 1, __ATOMIC_RELEASE);
-	worker->flipped_log_position = worker->live.log_position;
-	ring_release(&worker->ring);
+	worker->flipped_log_position = shown->log_position;
+	if (worker->durable)
+		ring_release_to(&worker->ring, shown->ring_position);
+	else
+		ring_release(&worker->ring);
+}
+
+void worker_show_progress(struct worker *worker, bool committed)
+{
+	/* Records that the kernel tier discarded are released as well. */
+	worker->live.ring_position = worker->ring.position;
+	if (!worker->durable
+		    ? committed
+		    : (committed || worker_durable_is_due(worker)) && worker_durable_step(worker))
+		worker_publish(worker);
 }
 
 /* Records that are taken, and the next of them to process. */
@@ -160,8 +173,7 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 		err = worker_sweeps(worker, begin_ns, worker->batch_events / EVENTS_PER_TIMER,
 				    &swept);
 	timers += swept;
-	if (worker->ring.position != begin || timers)
-		worker_publish(worker);
+	worker_show_progress(worker, worker->ring.position != begin || timers);
 	end_ns = worker->now_ns();
 	fit_batch(worker, end_ns - begin_ns);
 	worker_wait_saw(worker, events, end_ns);
@@ -174,6 +186,7 @@ void worker_refresh_tail(struct worker *worker)
 	const struct courier_page *page = worker->courier_page;
 	uint32_t current = __atomic_load_n(&page->current, __ATOMIC_ACQUIRE) & 1;
 	uint64_t cursor = __atomic_load_n(&page->cursors[current].log_position, __ATOMIC_ACQUIRE);
+	uint64_t sequence = __atomic_load_n(&page->cursors[current].sequence, __ATOMIC_RELAXED);
 
 	/* The copy that is not current is being written: read while the courier
 	 * moved on, it may say what a restarted courier would know nothing of. */
@@ -182,10 +195,14 @@ void worker_refresh_tail(struct worker *worker)
 		return;
 	/* Recovery needs what is behind the counters, wherever the courier is.
 	 * And a cursor only goes forward, to no further than the head. */
+	if (cursor > worker->courier.position && cursor <= worker->flipped_log_position)
+		worker->courier = (struct durable_place){cursor, sequence};
 	if (cursor > worker->flipped_log_position)
 		cursor = worker->flipped_log_position;
 	if (cursor > worker->log.tail)
 		log_set_tail(&worker->log, cursor);
+	if (worker->durable)
+		worker->log.limit = durable_limit(&worker->durable->durable);
 }
 
 /* Wake the courier if it sleeps and was not woken from this sleep yet. It
@@ -210,7 +227,7 @@ void worker_notify(struct worker *worker)
 	worker_refresh_tail(worker);
 	/* Behind output_position is nothing to deliver; waking the courier to
 	 * step over it is worth the while when space gets short. */
-	if (worker->live.output_position > worker->log.tail ||
+	if (worker->shown->output_position > worker->log.tail ||
 	    worker->log.head - worker->log.tail > worker->log.capacity / 2)
 		wake_courier(worker);
 }
@@ -255,7 +272,8 @@ static bool read_control(struct worker *worker)
 /* Answer when all that was asked for is done. True: it was the last thing. */
 static bool finish_drain(struct worker *worker)
 {
-	if (!worker->draining || worker->ring.position < worker->drain_position)
+	if (!worker->draining || worker->ring.position < worker->drain_position ||
+	    (worker->durable && !durable_is_settled(&worker->durable->durable)))
 		return false;
 	worker->draining = false;
 	wake_courier(worker);
@@ -265,7 +283,31 @@ static bool finish_drain(struct worker *worker)
 	return false;
 }
 
-/* Wait until the courier has made room, or the runtime says something. */
+/* When there is something to do whatever happens; 0: now. */
+static uint64_t next_ns(const struct worker *worker)
+{
+	uint64_t deadline = worker_next_deadline(worker);
+	uint64_t wake_ns;
+
+	if (!worker->durable)
+		return deadline;
+	if (waiter_has_written(&worker->waiter))
+		return 0;
+	wake_ns = durable_wake_ns(&worker->durable->durable);
+	return wake_ns && wake_ns < deadline ? wake_ns : deadline;
+}
+
+static int64_t until(const struct worker *worker)
+{
+	uint64_t until_ns = next_ns(worker);
+	uint64_t now_ns = worker->now_ns();
+
+	if (until_ns == WORKER_WAIT_FOREVER)
+		return WAIT_FOREVER;
+	return until_ns > now_ns ? (int64_t)(until_ns - now_ns) : 0;
+}
+
+/* Wait until the courier or the disk has made room, or the runtime says something. */
 static int wait_for_space(struct worker *worker)
 {
 	int err = 0;
@@ -277,7 +319,7 @@ static int wait_for_space(struct worker *worker)
 	worker_refresh_tail(worker);
 	wake_courier(worker);
 	if (log_begin(&worker->log))
-		err = waiter_wait(&worker->waiter, WAIT_FOREVER);
+		err = waiter_wait(&worker->waiter, worker->durable ? until(worker) : WAIT_FOREVER);
 	else
 		log_abandon(&worker->log);
 	__atomic_store_n(&worker->page->waiting, 0, __ATOMIC_RELAXED);
@@ -301,7 +343,7 @@ int worker_run(struct worker *worker)
 		int full = worker_batch(worker, &events);
 		int err = 0;
 
-		if (events)
+		if (events || worker->durable)
 			worker_notify(worker);
 		if (!full)
 			full = worker_import(worker);
@@ -313,7 +355,7 @@ int worker_run(struct worker *worker)
 		else if (events >= begun_with)
 			*heard |= ++batches % BATCHES_PER_LOOK == 0;
 		else
-			err = worker_wait(worker, worker_next_deadline(worker));
+			err = worker_wait(worker, next_ns(worker));
 		if (err && err != -EINTR && err != -EAGAIN)
 			return worker_fail(worker, WORKER_EXIT_SETUP, "cannot wait: %s",
 					   strerror(-err));

@@ -4,10 +4,11 @@
  * given. Privileges go first, code of an author comes last:
  *
  *   1. become the workflow's user, without capabilities
- *   2. make the io_uring that can only poll and time
- *   3. read the manifest, map everything, close what was mapped
- *   4. load the shared objects; from then on no file can be opened
- *   5. recover, say "ready", run
+ *   2. read the manifest
+ *   3. make the io_uring that can only poll and time, and write with durable state
+ *   4. map everything, close what was mapped, recover
+ *   5. load the shared objects; from then on no file can be opened
+ *   6. say "ready", run
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,6 +22,7 @@
 
 #include "bundle.h"
 #include "userspace/pool/worker.h"
+#include "userspace/pool/worker_durable.h"
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_privilege.h"
 
@@ -139,9 +141,9 @@ static void close_mapped(const struct worker_files *files, uint32_t user_count)
 		(void)close(files->state[i]);
 }
 
-static int open_waiter(struct worker *worker)
+static int open_waiter(struct worker *worker, bool durable)
 {
-	int err = waiter_open(&worker->waiter);
+	int err = waiter_open(&worker->waiter, durable);
 
 	if (err)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "io_uring: %s%s", strerror(-err),
@@ -151,6 +153,29 @@ static int open_waiter(struct worker *worker)
 	waiter_watch(&worker->waiter, WAITER_CONTROL, WORKER_FD_CONTROL);
 	waiter_watch(&worker->waiter, WAITER_SPACE, WORKER_FD_SPACE);
 	return 0;
+}
+
+/* Take up what there is, from memory or from the disk. No code of an author has
+ * run yet, and none will be able to make a thread or a long file. */
+static int recover(struct worker *worker, const struct worker_files *files)
+{
+	uint64_t longest = 0;
+	int status = 0;
+
+	if (bundle_is_durable(worker->bundle)) {
+		status = worker_durable_open(worker, files->disk);
+		for (unsigned int i = 0; !status && i < DISK_FILES; i++)
+			if (worker->durable->disk.disk.bytes[i] > longest)
+				longest = worker->durable->disk.disk.bytes[i];
+	} else {
+		for (unsigned int i = 0; i < DISK_FILES; i++)
+			(void)close(files->disk[i]);
+	}
+	if (!status)
+		status = worker_recover(worker);
+	if (!status && privilege_limit(longest))
+		status = worker_fail(worker, WORKER_EXIT_SETUP, "limits: %s", strerror(errno));
+	return status;
 }
 
 static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t instance)
@@ -165,6 +190,8 @@ static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t i
 	};
 	int status;
 
+	for (int i = 0; i < DISK_FILES; i++)
+		files.disk[i] = WORKER_FD_DISK + i;
 	for (uint32_t i = 0; i < bundle->user_count; i++) {
 		files.object[i] = WORKER_FD_OBJECT((int)i);
 		files.state[i] = WORKER_FD_STATE((int)i);
@@ -175,6 +202,9 @@ static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t i
 	worker->notify_fd = WORKER_FD_NOTIFY;
 	worker->control_fd = WORKER_FD_CONTROL;
 	close_mapped(&files, bundle->user_count);
+	status = recover(worker, &files);
+	if (status)
+		return status;
 
 	status = worker_load(worker, &files);
 	if (status)
@@ -183,7 +213,7 @@ static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t i
 		(void)close(files.object[i]);
 	if (privilege_close_files())
 		return worker_fail(worker, WORKER_EXIT_SETUP, "file limit: %s", strerror(errno));
-	return worker_recover(worker);
+	return 0;
 }
 
 int main(int count, char **texts)
@@ -215,12 +245,12 @@ int main(int count, char **texts)
 	if (!worker)
 		return report(WORKER_EXIT_SETUP, "no memory");
 	memset(worker, 0, sizeof(*worker));
-	status = open_waiter(worker);
-	if (status)
-		return report(status, worker->error);
 	status = read_manifest(&bundle);
 	if (status)
 		return status;
+	status = open_waiter(worker, bundle_is_durable(bundle));
+	if (status)
+		return report(status, worker->error);
 	status = set_up(worker, bundle, arguments.instance);
 	if (status)
 		return report(status, worker->error);

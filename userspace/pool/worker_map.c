@@ -150,38 +150,51 @@ static int map_ring(struct worker *worker, int fd)
 	return 0;
 }
 
+int worker_open_table(struct worker *worker, uint32_t number)
+{
+	struct worker_function *function = &worker->functions[number];
+	const char *instance = worker->bundle->user[number].instance;
+	uint64_t seed = 0;
+	int err;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return worker_fail(worker, WORKER_EXIT_SETUP, "getrandom: %s", strerror(errno));
+	err = state_open(&function->table, function->state_mapping,
+			 state_file_bytes(worker->bundle, number), &function->shape, seed);
+	if (err)
+		return worker_fail(worker, WORKER_EXIT_CORRUPT, "state of %s: %s", instance,
+				   err == -ESTALE ? "is of another version or size"
+						  : "does not check out");
+	return 0;
+}
+
 static int map_state(struct worker *worker, uint32_t number, int fd)
 {
 	const struct bundle_function *description = &worker->bundle->user[number];
 	struct worker_function *function = &worker->functions[number];
-	struct state_shape shape = {
+	struct state_shape *shape = &function->shape;
+	int err;
+
+	*shape = (struct state_shape){
 		.keys_max = description->state_keys,
 		.key_bytes = state_key_bytes(worker->bundle, number),
 		.value_bytes = state_value_bytes(description),
 		.value_version = description->state_version,
 	};
-	uint64_t bytes = 0, seed = 0;
-	void *mapping = NULL;
-	int err;
-
 	err = map_file(worker, description->instance, fd, state_file_bytes(worker->bundle, number),
-		       PROT_READ | PROT_WRITE, &mapping, &bytes);
+		       PROT_READ | PROT_WRITE, &function->state_mapping, NULL);
 	if (err)
 		return err;
-	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
-		return worker_fail(worker, WORKER_EXIT_SETUP, "getrandom: %s", strerror(errno));
-	err = state_open(&function->table, mapping, bytes, &shape, seed);
-	if (err)
-		return worker_fail(
-			worker, WORKER_EXIT_CORRUPT, "state of %s: %s", description->instance,
-			err == -ESTALE ? "is of another version or size" : "does not check out");
-	function->copy = calloc(1, FAAS_ALIGN8(shape.value_bytes) + 8);
+	function->copy = calloc(1, FAAS_ALIGN8(shape->value_bytes) + 8);
 	if (!function->copy)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "no memory");
 	if (description->has_timer)
-		function->deadline =
-			(uint64_t *)(void *)(function->copy + shape.value_bytes - sizeof(uint64_t));
-	return 0;
+		function->deadline = (uint64_t *)(void *)(function->copy + shape->value_bytes -
+							  sizeof(uint64_t));
+	/* What a recovery from the disk left half done is not looked at: it is done again. */
+	if (description->state_mode == STATE_DURABLE && !worker->page->taken_up)
+		return 0;
+	return worker_open_table(worker, number);
 }
 
 int worker_map(struct worker *worker, const struct bundle *bundle, uint16_t instance,
@@ -192,6 +205,7 @@ int worker_map(struct worker *worker, const struct bundle *bundle, uint16_t inst
 	worker->bundle = bundle;
 	worker->instance = instance;
 	worker->batch_events = WORKER_BATCH_EVENTS_MIN;
+	worker->shown = &worker->live;
 	worker->now_ns = clock_monotonic_ns;
 	worker->wall_offset_ns = clock_wall_offset_ns;
 	worker->notify_fd = -1;

@@ -17,6 +17,8 @@
 #define PR_CAP_AMBIENT_CLEAR_ALL 4
 #endif
 
+#define FILE_BYTES (64u << 20)
+
 static int clear_bounding_set(void)
 {
 	/* Up to the last capability this kernel knows: EINVAL behind it. */
@@ -75,12 +77,6 @@ static int set_limits(void)
 
 	err = limit(RLIMIT_CORE, 0);
 	if (!err)
-		err = limit(RLIMIT_NPROC, 1);
-	/* Bounds what it can make of the runtime's log, if that is a file. A
-	 * write beyond is EFBIG, not a signal. */
-	if (!err)
-		err = limit(RLIMIT_FSIZE, 64 << 20);
-	if (!err)
 		err = limit(RLIMIT_NOFILE, PRIVILEGE_LOAD_FDS);
 	if (!err && signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
 		err = -errno;
@@ -137,6 +133,17 @@ int privilege_drop(uint32_t uid, const char **ret_step)
 	}
 	if (err)
 		*ret_step = step;
+	return err;
+}
+
+int privilege_limit(uint64_t file_bytes)
+{
+	int err = limit(RLIMIT_NPROC, 1);
+
+	/* Bounds what it can make of the runtime's log, if that is a file. A
+	 * write beyond is EFBIG, not a signal. */
+	if (!err)
+		err = limit(RLIMIT_FSIZE, file_bytes > FILE_BYTES ? file_bytes : FILE_BYTES);
 	return err;
 }
 

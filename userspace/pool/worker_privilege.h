@@ -12,13 +12,17 @@
  * @brief Become user and group @p uid without any privilege, for good.
  *
  * No supplementary group, no capability in any set, no_new_privs, not
- * dumpable, killed when the parent dies, no core, no further process, no file
- * longer than 64 MiB, PRIVILEGE_LOAD_FDS file descriptors.
+ * dumpable, killed when the parent dies, no core, PRIVILEGE_LOAD_FDS file
+ * descriptors.
  *
  * @param ret_step  On failure the name of the step that failed.
  * @return 0 or -errno. After a failure the process must exit.
  */
 int privilege_drop(uint32_t uid, const char **ret_step) __attribute__((warn_unused_result));
+
+/* No further process or thread from here on, and no file longer than 64 MiB or @p
+ * file_bytes, if that is more. A thread that is there stays. 0 or -errno. */
+int privilege_limit(uint64_t file_bytes) __attribute__((warn_unused_result));
 
 /* No file descriptor can be opened from here on; those that are open stay. */
 int privilege_close_files(void) __attribute__((warn_unused_result));

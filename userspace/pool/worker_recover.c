@@ -15,6 +15,7 @@
 
 #include "fault.h"
 #include "userspace/pool/worker_fds.h"
+#include "userspace/pool/worker_durable.h"
 #include "userspace/pool/worker_timer.h"
 
 /* Count the calls of a record again. -EBADMSG: the trace makes no sense. */
@@ -46,7 +47,7 @@ static int recount_calls(struct worker *worker, const struct log_record *record)
 	return 0;
 }
 
-static int redo_state(struct worker *worker, const struct log_entry *entry, const uint8_t *body)
+int worker_redo_state(struct worker *worker, const struct log_entry *entry, const uint8_t *body)
 {
 	uint32_t key_room = FAAS_ALIGN8(entry->key_bytes);
 	struct worker_function *function;
@@ -79,7 +80,7 @@ static int redo_record(struct worker *worker, const struct log_record *record)
 	log_walk_begin(&walk, record);
 	while (!err && (entry = log_walk_next(&walk, &body))) {
 		if (entry->kind == LOG_ENTRY_STATE)
-			err = redo_state(worker, entry, body);
+			err = worker_redo_state(worker, entry, body);
 		if (entry->kind == LOG_ENTRY_SWEEP)
 			err = redo_sweep(worker, entry, body);
 		dead |= entry->kind == LOG_ENTRY_DEAD;
@@ -161,6 +162,7 @@ static int take_up_ring(struct worker *worker)
 		__atomic_store_n(&header->ring_map_id, runtime->ring_map_id, __ATOMIC_RELEASE);
 		fault_point("recover.new_ring");
 	}
+	worker->new_ring = !same || worker->live.sequence < header->ring_first_sequence;
 	if (ring_seek(&worker->ring, position))
 		return worker_fail(worker, WORKER_EXIT_CORRUPT,
 				   "log: its position %llu is not in the ring",
@@ -169,25 +171,39 @@ static int take_up_ring(struct worker *worker)
 	return 0;
 }
 
+static void take_up_cursor(struct worker *worker)
+{
+	const struct courier_page *page = worker->courier_page;
+	const struct courier_cursor *cursor = &page->cursors[page->current & 1];
+
+	worker->courier = (struct durable_place){cursor->log_position, cursor->sequence};
+	/* It has not seen yet where this log begins. */
+	if (worker->courier.position < worker->page->begin_position)
+		worker->courier = (struct durable_place){worker->page->begin_position,
+							 worker->page->begin_sequence};
+}
+
 int worker_recover(struct worker *worker)
 {
 	const struct runtime_page *runtime = worker->runtime_page;
-	uint64_t tail;
+	uint32_t incarnation = runtime->incarnation;
 	int status;
 
+	if (worker->durable)
+		incarnation = worker_durable_incarnation(worker);
 	worker->live = worker->page->counters[worker->page->current & 1];
 	status = redo_log(worker);
 	if (status)
 		return status;
 	/* The courier reads nothing that was not redone here. */
-	tail = worker->courier_page->cursors[worker->courier_page->current & 1].log_position;
-	if (tail > worker->live.log_position ||
-	    log_writer_open(&worker->log, worker->log_mapping, worker->log_bytes,
-			    runtime->incarnation, worker->live.log_position, worker->live.sequence,
-			    tail))
+	take_up_cursor(worker);
+	if (worker->courier.position > worker->live.log_position ||
+	    log_writer_open(&worker->log, worker->log_mapping, worker->log_bytes, incarnation,
+			    worker->live.log_position, worker->live.sequence,
+			    worker->courier.position))
 		return worker_fail(worker, WORKER_EXIT_CORRUPT,
 				   "log: the courier is at %llu, the worker at %llu",
-				   (unsigned long long)tail,
+				   (unsigned long long)worker->courier.position,
 				   (unsigned long long)worker->live.log_position);
 	status = take_up_ring(worker);
 	if (status)
@@ -195,6 +211,11 @@ int worker_recover(struct worker *worker)
 	if (runtime->poison_condemned)
 		worker->condemned = runtime->poison_position;
 	worker_sweeps_open(worker);
+	if (worker->durable) {
+		status = worker_durable_start(worker);
+		if (status)
+			return status;
+	}
 	worker_publish(worker);
 	return worker_timers_open(worker);
 }

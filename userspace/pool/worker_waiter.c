@@ -7,13 +7,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Polls and timers: with these a ring can open, send and execute nothing. */
+/* Polls and timers: with these a ring can open, send and execute nothing. The last
+ * two are for durable state: they write to what is open, as write() would. */
 static const uint8_t allowed[] = {
 	IORING_OP_NOP,	   IORING_OP_POLL_ADD,	     IORING_OP_POLL_REMOVE,
-	IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE,
+	IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_WRITE,
+	IORING_OP_FSYNC,
 };
 
 #define ALLOWED_COUNT (sizeof(allowed) / sizeof(allowed[0]))
+/* user_data of the write with tag 0. */
+#define WRITE_DATA (1ull << 32)
 
 /* liburing 2.3 does not export these registrations from its shared library. */
 static int uring_register(int fd, unsigned int operation, const void *argument, unsigned int count)
@@ -23,7 +27,7 @@ static int uring_register(int fd, unsigned int operation, const void *argument, 
 	return 0;
 }
 
-int waiter_open(struct waiter *waiter)
+int waiter_open(struct waiter *waiter, bool writes)
 {
 	struct io_uring_restriction restrictions[ALLOWED_COUNT];
 	struct io_uring_params params = {
@@ -31,8 +35,9 @@ int waiter_open(struct waiter *waiter)
 		 * middle of a callback; only this thread submits. */
 		.flags = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER |
 			 IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
-		.cq_entries = 64,
+		.cq_entries = 128,
 	};
+	unsigned int count = writes ? ALLOWED_COUNT : ALLOWED_COUNT - 2;
 	int err;
 
 	memset(waiter, 0, sizeof(*waiter));
@@ -40,16 +45,17 @@ int waiter_open(struct waiter *waiter)
 	for (unsigned int i = 0; i < WAITER_SOURCES; i++)
 		waiter->fds[i] = -1;
 
-	err = io_uring_queue_init_params(8, &waiter->uring, &params);
+	err = io_uring_queue_init_params(WAITER_SOURCES + WAITER_WRITES_MAX, &waiter->uring,
+					 &params);
 	if (err)
 		return err;
-	for (unsigned int i = 0; i < ALLOWED_COUNT; i++) {
+	for (unsigned int i = 0; i < count; i++) {
 		restrictions[i].opcode = IORING_RESTRICTION_SQE_OP;
 		restrictions[i].sqe_op = allowed[i];
 	}
 	/* Registrations and submission flags are on no list, hence all refused. */
 	err = uring_register(waiter->uring.ring_fd, IORING_REGISTER_RESTRICTIONS, restrictions,
-			     ALLOWED_COUNT);
+			     count);
 	if (!err)
 		err = uring_register(waiter->uring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 	if (err)
@@ -92,9 +98,15 @@ static unsigned int reap(struct waiter *waiter)
 		count++;
 		/* liburing marks its own timeouts so where the kernel has no
 		 * timeout argument of the wait itself. */
+		if (source >= WRITE_DATA && waiter->written_count < WAITER_WRITES_MAX &&
+		    source - WRITE_DATA < WRITE_DATA) {
+			waiter->written[waiter->written_count].tag = source - WRITE_DATA;
+			waiter->written[waiter->written_count++].result = cqe->res;
+		}
 		if (source >= WAITER_SOURCES)
 			continue;
 		waiter->fired[source] = true;
+		waiter->unseen = true;
 		if (!(cqe->flags & IORING_CQE_F_MORE))
 			waiter->armed[source] = false;
 		/* A descriptor that cannot be polled would spin. */
@@ -111,6 +123,8 @@ int waiter_wait(struct waiter *waiter, int64_t timeout_ns)
 	int err;
 
 	arm(waiter);
+	if (waiter->unseen)
+		timeout_ns = 0;
 	if (timeout_ns < 0) {
 		err = io_uring_submit_and_wait(&waiter->uring, 1);
 	} else {
@@ -124,6 +138,7 @@ int waiter_wait(struct waiter *waiter, int64_t timeout_ns)
 			err = 0;
 	}
 	(void)reap(waiter);
+	waiter->unseen = false;
 	return err < 0 ? err : 0;
 }
 
@@ -135,6 +150,55 @@ int waiter_look(struct waiter *waiter, bool *ret_fired)
 	err = io_uring_submit_and_get_events(&waiter->uring);
 	*ret_fired = reap(waiter) > 0;
 	return err < 0 ? err : 0;
+}
+
+int waiter_write(struct waiter *waiter, int fd, uint64_t offset, const void *data, uint32_t bytes,
+		 uint64_t tag)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&waiter->uring);
+
+	if (!sqe)
+		return -EAGAIN;
+	io_uring_prep_write(sqe, fd, data, bytes, offset);
+	sqe->rw_flags = RWF_DSYNC;
+	io_uring_sqe_set_data64(sqe, WRITE_DATA + tag);
+	return 0;
+}
+
+/*
+ * A write that would block goes to a thread of the ring for work on files. The
+ * kernel makes it when it is first needed and keeps it; when it cannot, it cancels
+ * the write. An fsync always goes there; a write that was asked to would not: its
+ * file is not known yet, and it gets one for work without end.
+ */
+int waiter_make_thread(struct waiter *waiter, int fd)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&waiter->uring);
+	uint64_t tag;
+	int32_t result;
+	int err = 0;
+
+	if (!sqe)
+		return -EAGAIN;
+	io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+	io_uring_sqe_set_data64(sqe, WRITE_DATA);
+	while (!waiter_take_written(waiter, &tag, &result)) {
+		waiter->unseen = false;
+		err = waiter_wait(waiter, -1);
+		if (err && err != -EINTR)
+			return err;
+	}
+	return result;
+}
+
+bool waiter_take_written(struct waiter *waiter, uint64_t *ret_tag, int32_t *ret_result)
+{
+	if (!waiter->written_count)
+		return false;
+	waiter->written_count--;
+	*ret_tag = waiter->written[waiter->written_count].tag;
+	*ret_result = waiter->written[waiter->written_count].result;
+	return true;
 }
 
 void waiter_close(struct waiter *waiter)

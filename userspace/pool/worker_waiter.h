@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How a worker waits: an io_uring that can poll and time, and nothing else.
+ * How a worker waits: an io_uring that can poll and time, and nothing else; with
+ * durable state it also writes to what is open, which is the worker's own.
  */
 #ifndef FAAS_POOL_WORKER_WAITER_H
 #define FAAS_POOL_WORKER_WAITER_H
@@ -10,6 +11,8 @@
 
 #include <liburing.h>
 
+#define WAITER_WRITES_MAX 16 /* in flight at most */
+
 enum waiter_source { WAITER_RING, WAITER_CONTROL, WAITER_SPACE, WAITER_SOURCES };
 
 struct waiter {
@@ -17,15 +20,23 @@ struct waiter {
 	int fds[WAITER_SOURCES]; /* borrowed; -1: not watched */
 	bool armed[WAITER_SOURCES];
 	bool fired[WAITER_SOURCES]; /* for the caller to look at and clear */
+	bool unseen;		    /* one fired while nobody waited */
+	/* Writes that have completed and were not taken. */
+	struct {
+		uint64_t tag;
+		int32_t result;
+	} written[WAITER_WRITES_MAX];
+	uint32_t written_count;
 };
 
 /*
- * Create the ring, disabled; restrict it to polls and timeouts; enable it. To
+ * Create the ring, disabled; restrict it to polls and timeouts, and with @p writes
+ * to writes into open files; enable it. To
  * be done before a system call filter forbids it, and before any code of an
  * author runs: seccomp and Landlock do not see what goes through a ring.
  * 0 or -errno.
  */
-int waiter_open(struct waiter *waiter) __attribute__((warn_unused_result));
+int waiter_open(struct waiter *waiter, bool writes) __attribute__((warn_unused_result));
 
 /* Watch @p fd for @p source. Borrows it. */
 void waiter_watch(struct waiter *waiter, enum waiter_source source, int fd);
@@ -40,6 +51,27 @@ int waiter_wait(struct waiter *waiter, int64_t timeout_ns) __attribute__((warn_u
 /* The same without blocking. @p ret_fired: whether anything has completed, of
  * whatever kind. */
 int waiter_look(struct waiter *waiter, bool *ret_fired) __attribute__((warn_unused_result));
+
+/**
+ * @brief Queue a write that is on stable storage when it completes. It is sent by
+ * the next waiter_look or waiter_wait.
+ * @param tag  Given back with its completion; below 2^32.
+ * @return 0, or -EAGAIN: too many are in flight.
+ */
+int waiter_write(struct waiter *waiter, int fd, uint64_t offset, const void *data, uint32_t bytes,
+		 uint64_t tag) __attribute__((warn_unused_result));
+
+/* Have the thread made that writes to @p fd may need, while that is allowed. Before
+ * the first write. Blocks. 0 or -errno. */
+int waiter_make_thread(struct waiter *waiter, int fd) __attribute__((warn_unused_result));
+
+static inline bool waiter_has_written(const struct waiter *waiter)
+{
+	return waiter->written_count != 0;
+}
+
+/* Take a write that has completed. False: there is none. */
+bool waiter_take_written(struct waiter *waiter, uint64_t *ret_tag, int32_t *ret_result);
 
 void waiter_close(struct waiter *waiter);
 

@@ -82,6 +82,12 @@ static inline void ring_release(struct ring *ring)
 	__atomic_store_n(ring->consumer, ring->position, __ATOMIC_RELEASE);
 }
 
+/* Let it have everything before @p position, which is not behind the current one. */
+static inline void ring_release_to(struct ring *ring, uint64_t position)
+{
+	__atomic_store_n(ring->consumer, position, __ATOMIC_RELEASE);
+}
+
 /* Whether nothing is there, counting what is reserved and not yet submitted as
  * something. Not to be asked before a fence: see worker_wait.c. */
 static inline bool ring_is_empty(const struct ring *ring)

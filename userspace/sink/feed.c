@@ -46,6 +46,20 @@ static bool step_over(struct feed *feed, const struct page_counters *counters)
 	return true;
 }
 
+/* With durable state: whether there is a record on the disk that was not read. What
+ * an earlier life of the log delivered is not in it any more. */
+static bool is_durable(struct feed *feed)
+{
+	uint64_t head = __atomic_load_n(&feed->worker_page->head, __ATOMIC_ACQUIRE);
+	uint64_t begin = feed->worker_page->begin_position;
+
+	if (feed->scan.position < begin && begin <= head && begin % 8 == 0) {
+		feed->scan.position = begin;
+		feed->scan.sequence = feed->worker_page->begin_sequence;
+	}
+	return feed->scan.position < head;
+}
+
 /* As log_read; -EBADMSG also for a record that should be there and is not. */
 static int64_t read_record(struct feed_turn *turn, uint64_t *ret_next)
 {
@@ -54,6 +68,8 @@ static int64_t read_record(struct feed_turn *turn, uint64_t *ret_next)
 	int64_t bytes;
 	uint64_t head;
 
+	if (feed->durable && !is_durable(feed))
+		return 0;
 	bytes = log_read(&feed->view, feed->scan.position, feed->scan.sequence + 1, copy,
 			 sizeof(turn->scratch->record), ret_next);
 	if (bytes)

@@ -69,6 +69,7 @@ struct feed {
 	void *log; /* mappings, owned */
 	uint64_t log_bytes;
 	const struct worker_page *worker_page;
+	bool durable; /* nothing behind the head is delivered */
 	struct courier_page *courier_page;
 	int space_fd;		      /* owned */
 	struct courier_cursor cursor; /* the next one; the page has the last */

@@ -135,6 +135,7 @@ struct feed *feed_open(const struct bundle *bundle, const struct feed_files *fil
 			feed->sinks[i].udp.fd = -1;
 		}
 		memcpy(feed->name, bundle->name, sizeof(feed->name));
+		feed->durable = bundle_is_durable(bundle);
 		feed->encoder = encoder_new(bundle);
 		if (feed->encoder)
 			err = map_files(feed, files);

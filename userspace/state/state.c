@@ -9,7 +9,7 @@
 #include "userspace/state/state_lookup.h"
 #include "words.h"
 
-static uint32_t slot_bytes_of(uint32_t key_bytes, uint32_t value_bytes)
+uint32_t state_slot_bytes(uint32_t key_bytes, uint32_t value_bytes)
 {
 	uint32_t bytes =
 		(uint32_t)sizeof(struct state_slot) + words_pad(key_bytes) + words_pad(value_bytes);
@@ -25,7 +25,7 @@ static uint64_t capacity_of(uint32_t keys_max)
 
 uint64_t state_table_bytes(uint32_t keys_max, uint32_t key_bytes, uint32_t value_bytes)
 {
-	return STATE_DATA_OFFSET + capacity_of(keys_max) * slot_bytes_of(key_bytes, value_bytes);
+	return STATE_DATA_OFFSET + capacity_of(keys_max) * state_slot_bytes(key_bytes, value_bytes);
 }
 
 uint32_t state_key_bytes(const struct bundle *bundle, uint32_t function)
@@ -71,7 +71,7 @@ static void lay_out(struct state_header *header, const struct state_shape *shape
 	header->value_bytes = shape->value_bytes;
 	header->value_version = shape->value_version;
 	header->keys_max = shape->keys_max;
-	header->slot_bytes = slot_bytes_of(shape->key_bytes, shape->value_bytes);
+	header->slot_bytes = state_slot_bytes(shape->key_bytes, shape->value_bytes);
 	header->capacity = capacity_of(shape->keys_max);
 	header->seed = seed;
 	__atomic_store_n(&header->magic, STATE_MAGIC, __ATOMIC_RELEASE);
@@ -94,7 +94,7 @@ int state_open(struct state_table *table, void *mapping, uint64_t file_bytes,
 		return -EINVAL;
 	if (header->key_bytes != shape->key_bytes || header->value_bytes != shape->value_bytes ||
 	    header->value_version != shape->value_version || header->keys_max != shape->keys_max ||
-	    header->slot_bytes != slot_bytes_of(shape->key_bytes, shape->value_bytes) ||
+	    header->slot_bytes != state_slot_bytes(shape->key_bytes, shape->value_bytes) ||
 	    header->capacity != capacity_of(shape->keys_max))
 		return -ESTALE;
 
@@ -142,4 +142,19 @@ int state_put(struct state_table *table, const void *key, uint32_t key_bytes, co
 		return -ENOSPC;
 	state_store(table, &place, key, key_bytes, value);
 	return 0;
+}
+
+void state_durable_shape(const struct bundle *bundle, uint32_t function, struct durable_shape *ret)
+{
+	const struct bundle_function *user = &bundle->user[function];
+
+	memset(ret, 0, sizeof(*ret));
+	if (user->state_mode != STATE_DURABLE)
+		return;
+	memcpy(ret->name, user->instance, strlen(user->instance));
+	ret->key_bytes = state_key_bytes(bundle, function);
+	ret->value_bytes = state_value_bytes(user);
+	ret->value_version = user->state_version;
+	ret->keys_max = user->state_keys;
+	ret->image_bytes = state_file_bytes(bundle, function);
 }

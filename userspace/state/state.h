@@ -17,6 +17,7 @@
 
 #include "bundle.h"
 #include "stateview.h"
+#include "userspace/log/durable_format.h"
 
 /* A table in use. Borrows the mapping. */
 struct state_table {
@@ -39,6 +40,7 @@ struct state_place {
 
 /* Bytes of a table's file. At most three quarters of the slots are used, which
  * keeps the search for a key at a few slots. */
+uint32_t state_slot_bytes(uint32_t key_bytes, uint32_t value_bytes);
 uint64_t state_table_bytes(uint32_t keys_max, uint32_t key_bytes, uint32_t value_bytes);
 
 /* Bytes of key that events have when they reach user function @p function: the
@@ -56,6 +58,18 @@ struct state_shape {
 	uint32_t value_bytes;
 	uint32_t value_version;
 };
+
+/* How the table of user function @p function stands on the disk; its name is "" if its
+ * state is not durable. */
+void state_durable_shape(const struct bundle *bundle, uint32_t function, struct durable_shape *ret);
+
+/* Of the bytes of an image from @p begin on some were lost, and are zero: what is left
+ * of a slot that they were a part of does not count any more. */
+void state_cut(void *mapping, const struct state_shape *shape, uint64_t begin);
+
+/* Behind state_cut: put the slots that are left where they are found again. Without
+ * its head a table begins empty. 0 or -ENOMEM. */
+int state_mend(void *mapping, const struct state_shape *shape) __attribute__((warn_unused_result));
 
 /**
  * @brief Take up a table, or lay one out where there is none yet.

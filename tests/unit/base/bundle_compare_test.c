@@ -23,6 +23,7 @@ static struct bundle *make(void)
 	strcpy(function->instance, "trend");
 	strcpy(function->function, "ewma");
 	function->has_state = true;
+	function->state_mode = STATE_MEMORY;
 	function->state_bytes = 32;
 	function->state_version = 1;
 	function->state_keys = 1024;
@@ -81,6 +82,14 @@ static void keys(struct bundle *b)
 {
 	b->user[0].state_keys = 2048;
 }
+static void durable(struct bundle *b)
+{
+	b->user[0].state_mode = STATE_DURABLE;
+}
+static void storage(struct bundle *b)
+{
+	b->storage_bytes = 1;
+}
 static void bytes(struct bundle *b)
 {
 	b->user[0].state_bytes = 40;
@@ -132,6 +141,10 @@ static const struct {
 	{"another kernel function", kernel, true, false, true, ""},
 	{"one trigger more", trigger, true, false, true, ""},
 	{"more keys", keys, true, true, false, "number of keys: 1024 there, 2048 here"},
+	{"durable state", durable, false, false, true,
+	 "state of trend: memory there, durable here"},
+	{"larger storage", storage, false, false, true,
+	 "size of the storage: 0 bytes there, 1 here"},
 	{"larger state", bytes, true, true, false, "bytes of the state: 32 there, 40 here"},
 	{"another version of it", version, true, true, false,
 	 "version of the state: 1 there, 2 here"},

@@ -268,6 +268,27 @@ static void test_verdicts(void **state)
 	assert_false(bundle_gets_verdicts(bundle, 0));
 }
 
+static void test_durable_state(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct bundle *bundle = &fixture->workflow.bundle;
+
+	parse(fixture, HEAD "a}}\nfunctions:\n"
+			    "  a: {user: tally, key: source_address, state: durable, "
+			    "outputs: {total: b}}\n"
+			    "  b: {user: tally, state: memory}\n");
+	assert_int_equal(bundle->user[0].state_mode, STATE_DURABLE);
+	assert_int_equal(bundle->user[1].state_mode, STATE_MEMORY);
+	assert_true(bundle_is_durable(bundle));
+	assert_int_equal(bundle->storage_bytes, FAAS_STORAGE_BYTES_DEFAULT);
+	assert_false(bundle->storage_continue);
+	parse(fixture,
+	      HEAD "a}}\nfunctions: {a: {user: tally, key: source_address, state: durable}}\n"
+		   "storage: {size: 128Mi, when_unwritable: continue}\n");
+	assert_int_equal(bundle->storage_bytes, 128 << 20);
+	assert_true(bundle->storage_continue);
+}
+
 static void test_trigger_to_sink(void **state)
 {
 	struct fixture *fixture = *state;
@@ -555,6 +576,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_trigger_to_user, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_timers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_verdicts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_durable_state, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_trigger_to_sink, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_both_tiers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sets, set_up, tear_down),

@@ -43,6 +43,7 @@ static int set_up(void **state)
 	bundle->entries[0].key_bytes = 16;
 	bundle->user_count = 2;
 	bundle->user[0].has_state = true;
+	bundle->user[0].state_mode = STATE_MEMORY;
 	bundle->user[0].state_bytes = 64;
 	bundle->user[0].state_keys = 100;
 	run_files_init(&files);
@@ -73,8 +74,8 @@ static void test_create(void **state)
 	char path[128];
 
 	(void)state;
-	assert_int_equal(run_files_create(root, bundle, 3, "/run/netns/x", &ring, &files, &diags),
-			 0);
+	assert_int_equal(
+		run_files_create(root, root, bundle, 3, "/run/netns/x", &ring, &files, &diags), 0);
 	assert_int_equal(files.runtime_page->magic, RUNTIME_PAGE_MAGIC);
 	assert_int_equal(files.runtime_page->generation, 3);
 	assert_int_equal(files.runtime_page->ring_map_id, 88);
@@ -109,20 +110,23 @@ static void test_open(void **state)
 	uint64_t log_id;
 
 	(void)state;
-	assert_int_equal(run_files_open(root, bundle, &files, netns, sizeof(netns), &diags), -1);
-	assert_int_equal(run_files_create(root, bundle, 3, "/run/netns/x", &ring, &files, &diags),
-			 0);
+	assert_int_equal(run_files_open(root, root, bundle, &files, netns, sizeof(netns), &diags),
+			 -1);
+	assert_int_equal(
+		run_files_create(root, root, bundle, 3, "/run/netns/x", &ring, &files, &diags), 0);
 	log_id = files.runtime_page->log_id;
 	files.runtime_page->incarnation = 5;
 	run_files_close(&files);
-	assert_int_equal(run_files_open(root, bundle, &files, netns, sizeof(netns), &diags), 0);
+	assert_int_equal(run_files_open(root, root, bundle, &files, netns, sizeof(netns), &diags),
+			 0);
 	assert_string_equal(netns, "/run/netns/x");
 	assert_true(files.runtime_page->log_id == log_id);
 	assert_int_equal(files.runtime_page->incarnation, 5);
 	run_files_close(&files);
 	/* A bundle whose state would not fit. */
 	bundle->user[0].state_keys = 1000;
-	assert_int_equal(run_files_open(root, bundle, &files, netns, sizeof(netns), &diags), -1);
+	assert_int_equal(run_files_open(root, root, bundle, &files, netns, sizeof(netns), &diags),
+			 -1);
 	assert_int_equal(run_files_remove(root, "meter"), 0);
 }
 
@@ -134,7 +138,7 @@ static void test_leftovers(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(run_files_create(root, bundle, 1, "", &ring, &files, &diags), 0);
+	assert_int_equal(run_files_create(root, root, bundle, 1, "", &ring, &files, &diags), 0);
 	log_id = files.runtime_page->log_id;
 	run_files_close(&files);
 	snprintf(path, sizeof(path), "%s/meter/state.7", root);
@@ -145,7 +149,7 @@ static void test_leftovers(void **state)
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
 	assert_true(fd >= 0);
 	close(fd);
-	assert_int_equal(run_files_create(root, bundle, 1, "", &ring, &files, &diags), 0);
+	assert_int_equal(run_files_create(root, root, bundle, 1, "", &ring, &files, &diags), 0);
 	assert_true(files.runtime_page->log_id != log_id);
 	assert_false(there("state.7"));
 	assert_true(there("interfaces.json"));
@@ -167,7 +171,7 @@ static void test_full(void **state)
 		print_message("SKIP: a tmpfs cannot be mounted here: %s\n", strerror(errno));
 		skip();
 	}
-	assert_int_equal(run_files_create(root, bundle, 1, "", &ring, &files, &diags), -1);
+	assert_int_equal(run_files_create(root, root, bundle, 1, "", &ring, &files, &diags), -1);
 	assert_int_equal(diags.count, 1);
 	assert_non_null(strstr(diags.list[0].cause, "meter/log: the file system is full"));
 	snprintf(path, sizeof(path), "%s/meter", root);

@@ -213,7 +213,7 @@ static void run_on_shared_ring(struct shared_ring *shared, int control)
 		_exit(1);
 	memset(worker, 0, sizeof(*worker));
 	rig->runtime->incarnation = 1;
-	if (waiter_open(&worker->waiter) || worker_map(worker, rig->bundle, 0, &files) ||
+	if (waiter_open(&worker->waiter, false) || worker_map(worker, rig->bundle, 0, &files) ||
 	    worker_recover(worker))
 		_exit(2);
 	worker->ring = (struct ring){.consumer = &shared->consumer,

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "worker_disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct worker_disk *of(struct disk *disk)
+{
+	return (struct worker_disk *)(void *)((uint8_t *)disk - offsetof(struct worker_disk, disk));
+}
+
+static int queue_write(struct disk *disk, enum disk_file file, uint64_t offset, const void *data,
+		       uint32_t bytes, uint64_t tag)
+{
+	struct worker_disk *self = of(disk);
+	int err = waiter_write(self->waiter, self->fds[file], offset, data, bytes, tag);
+
+	if (!err)
+		self->flying++;
+	return err;
+}
+
+static int reap(struct disk *disk, struct disk_completion *list, unsigned int most, bool wait)
+{
+	struct worker_disk *self = of(disk);
+	unsigned int count;
+	bool fired;
+	bool waited = false;
+	int err;
+
+	err = waiter_look(self->waiter, &fired);
+	while (!err && wait && self->flying && !waiter_has_written(self->waiter)) {
+		self->waiter->unseen = false;
+		err = waiter_wait(self->waiter, -1);
+		waited = true;
+	}
+	/* Whoever waits for something else hears of it, too. */
+	self->waiter->unseen |= waited;
+	if (err && err != -EINTR && err != -EAGAIN)
+		return err;
+	for (count = 0; count < most; count++) {
+		if (!waiter_take_written(self->waiter, &list[count].tag, &list[count].result))
+			break;
+		self->flying--;
+	}
+	return (int)count;
+}
+
+static int64_t read_now(struct disk *disk, enum disk_file file, uint64_t offset, void *to,
+			uint32_t bytes)
+{
+	struct worker_disk *self = of(disk);
+	uint32_t done = 0;
+
+	while (done < bytes) {
+		ssize_t got = pread(self->fds[file], (uint8_t *)to + done, bytes - done,
+				    (off_t)(offset + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (!got)
+			break;
+		done += (uint32_t)got;
+	}
+	return done;
+}
+
+static void set_flag(int fd, bool direct)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	/* A file system without it (tmpfs before Linux 6.6) says EINVAL. */
+	if (flags >= 0)
+		(void)fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
+int worker_disk_open(struct worker_disk *disk, struct waiter *waiter, const int *fds)
+{
+	static const struct disk_ops ops = {.write = queue_write, .reap = reap, .read = read_now};
+
+	memset(disk, 0, sizeof(*disk));
+	disk->disk.ops = &ops;
+	disk->waiter = waiter;
+	for (unsigned int i = 0; i < DISK_FILES; i++) {
+		struct stat status;
+
+		if (fstat(fds[i], &status))
+			return -errno;
+		disk->fds[i] = fds[i];
+		disk->disk.bytes[i] = (uint64_t)status.st_size;
+		/* The kernel reads ahead for who goes through the page cache. */
+		set_flag(fds[i], false);
+	}
+	return waiter_make_thread(waiter, fds[DISK_LOG]);
+}
+
+void worker_disk_set_direct(struct worker_disk *disk)
+{
+	for (unsigned int i = 0; i < DISK_FILES; i++) {
+		/* Pages that stay would have to be found and dropped by each write. */
+		(void)posix_fadvise(disk->fds[i], 0, 0, POSIX_FADV_DONTNEED);
+		set_flag(disk->fds[i], true);
+	}
+}
