@@ -14,8 +14,8 @@ PACKAGES_CLEANROOM='debootstrap slirp4netns'
 # For virtual machines of this machine's architecture, and of others.
 PACKAGES_VM="busybox-static cpio kmod xz-utils zstd debian-archive-keyring
 	$(case $(dpkg --print-architecture 2>/dev/null) in arm64) echo qemu-system-arm ;; *) echo qemu-system-x86 ;; esac)"
-PACKAGES_VM_ARM64='qemu-system-arm gcc-aarch64-linux-gnu'
-PACKAGES_VM_AMD64='qemu-system-x86 gcc-x86-64-linux-gnu'
+PACKAGES_VM_ARM64='qemu-system-arm gcc-aarch64-linux-gnu g++-aarch64-linux-gnu'
+PACKAGES_VM_AMD64='qemu-system-x86 gcc-x86-64-linux-gnu g++-x86-64-linux-gnu'
 PACKAGES_VM_USER_LAND='busybox-static kmod mount procps ethtool'
 
 package_installed() {
