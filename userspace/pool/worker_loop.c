@@ -128,6 +128,8 @@ static int process_together(struct worker *worker, uint32_t most, uint32_t *ret_
 				break;
 			worker_prepare(worker, &pending[count]);
 		}
+		for (uint32_t i = 0; i < count; i++)
+			worker_prefetch(&pending[i]);
 		for (uint32_t i = 0; !err && i < count; i++) {
 			worker_gather(worker, pending + i, count - i);
 			err = worker_event(worker, &pending[i]);
