@@ -62,6 +62,8 @@ kill_one() {
 	begin=$(now_ms)
 	kill -KILL "$pid"
 	if [ "$kind" = runtime ]; then
+		# It lets go of its lock when it is gone, which takes a moment.
+		wait_for "$BACK_S" process_gone "$pid" || fail "the runtime $pid survives a SIGKILL"
 		sleep "0.0$((RANDOM % 10))"
 		background "$RUNTIME" --foreground --log "$CASE/runtime.log"
 	fi
