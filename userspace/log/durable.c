@@ -271,6 +271,8 @@ static void step_adrift(struct durable *durable, struct page_counters *live,
 static bool fill(struct durable *durable, struct page_counters *live,
 		 const struct durable_place *courier, uint64_t now_ns)
 {
+	durable->courier = *courier;
+	durable->now_ns = now_ns;
 	if (durable->adrift) {
 		step_adrift(durable, live, courier, now_ns);
 	} else {

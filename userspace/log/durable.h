@@ -128,6 +128,9 @@ struct durable {
 	struct page_counters acknowledged; /* what may be seen; its log_position is durable */
 	uint64_t durable_position;	   /* differs from it only while adrift */
 	uint64_t durable_sequence;
+	/* As of the last step: for the next snapshot's superblock. */
+	struct durable_place courier;
+	uint64_t now_ns;
 	struct durable_snapshot snapshot;
 	struct durable_write writes[DURABLE_WRITES];
 	bool adrift;	      /* DURABLE_CONTINUE, and the disk does not take what is written */

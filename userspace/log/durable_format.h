@@ -77,9 +77,11 @@ struct durable_super {
 	/* The log went on without the disk until here: no record before it is to be
 	 * delivered from the disk. */
 	struct durable_place whole_from;
-	/* Noted when the workflow was stopped: the courier had come so far, or further. */
+	/* Noted with a snapshot, and when the workflow was stopped: the courier had come
+	 * so far, or further. The groups behind `begin` say more, if there are any. */
 	struct durable_place delivered;
-	uint64_t reserved[3];
+	uint64_t monotonic_ns; /* of the machine, when the snapshot was named; 0: none was */
+	uint64_t reserved[2];
 	struct durable_shape shapes[FAAS_USER_FUNCTIONS_MAX];
 	uint8_t padding[DISK_BLOCK_BYTES - 160 - FAAS_USER_FUNCTIONS_MAX * 64];
 };

@@ -337,7 +337,8 @@ static int recover(struct recovery *recovery, const struct log_view *view)
 	if (err)
 		return err;
 	recovery->ret->end = super->begin;
-	recovery->ret->courier = super->begin;
+	recovery->ret->courier = super->delivered;
+	recovery->ret->monotonic_ns = super->monotonic_ns;
 	recovery->last = super->begin.position + super->capacity;
 	load(recovery, &window, begin);
 	err = redo_groups(recovery, &window);

@@ -149,6 +149,10 @@ static void name_snapshot(struct durable *durable)
 	super->snapshot_end = snapshot->end;
 	if (durable->catching)
 		super->whole_from = snapshot->begin;
+	/* Behind `begin` may be no group that says it. */
+	if (durable->courier.position > super->delivered.position)
+		super->delivered = durable->courier;
+	super->monotonic_ns = durable->now_ns;
 	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
 		super->shapes[i] = durable->images[i].shape;
 	durable_super_write(durable);

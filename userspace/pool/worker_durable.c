@@ -112,8 +112,10 @@ static void note_recovery(struct worker *worker)
 	/* Counted is from here on, as the kernel does. */
 	memset(counters, 0, sizeof(*counters));
 	counters->sequence = found->end.sequence;
-	counters->log_position = found->end.position;
+	/* A courier may look already: with these two the other way round it would take
+	 * all that was recovered for records without outputs. */
 	counters->output_position = found->end.position;
+	__atomic_store_n(&counters->log_position, found->end.position, __ATOMIC_RELEASE);
 	header->ring_first_sequence = found->end.sequence + 1;
 	page->begin_position = found->courier.position;
 	page->begin_sequence = found->courier.sequence;
