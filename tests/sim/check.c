@@ -36,23 +36,31 @@ static void check_counters(void)
 
 	if (worker_page_read(sim_data(SIM_FD_WORKER_PAGE), &counters))
 		sim_fail("the worker's page does not hold still");
-	same("processed", sim_model.processed, counters.processed);
+	same("processed", sim_model.processed - sim_model.base_processed, counters.processed);
 	same("dead-lettered", sim_model.dead, counters.dead_lettered);
 	same("emitted = processed + dead-lettered", sim_kernel.emitted,
 	     counters.processed + counters.dead_lettered);
 	for (uint32_t i = 0; i < sim_bundle->user_count; i++) {
 		const struct page_function_counters *wanted = &sim_model.functions[i];
 
+		const struct page_function_counters *base = &sim_model.base[i];
+
+		same("outputs of a function", wanted->outputs[0] - base->outputs[0],
+		     counters.functions[i].outputs[0]);
+		if (sim_power_losses)
+			continue;
 		same("calls of a function", wanted->events + (i ? 0 : fired + timer_failures),
 		     counters.functions[i].events);
 		same("errors of a function", wanted->errors + (i ? 0 : timer_failures),
 		     counters.functions[i].errors);
-		same("outputs of a function", wanted->outputs[0], counters.functions[i].outputs[0]);
 	}
+	if (!sim_power_losses)
+		check_timers(&counters);
+	if (sim_plan.durable)
+		return;
 	same("sequence",
 	     counters.processed + counters.dead_lettered + counters.timers + counters.timers_dead,
 	     counters.sequence);
-	check_timers(&counters);
 }
 
 static void check_ring(void)
@@ -313,30 +321,109 @@ static void check_letter(const struct lines *lines, const struct sim_letter *wan
 			 reasons[wanted->reason], lines->line);
 }
 
+/* Where a sink's lines are checked one behind the other. */
+struct progress {
+	uint32_t sink, wanted, count;
+	uint64_t last[2];
+};
+
+static void check_line(struct lines *lines, struct progress *progress)
+{
+	uint32_t sink = progress->sink;
+
+	check_id(lines, progress->last);
+	if (sink == SIM_SINK_IDLE) {
+		check_idle(lines);
+		return;
+	}
+	if (sink == SIM_SINKS && check_timer_letter(lines))
+		return;
+	if (progress->count == progress->wanted)
+		sim_fail("sink %u: more lines than %u: %s", sink, progress->wanted, lines->line);
+	if (sink == SIM_SINKS)
+		check_letter(lines, &sim_model.letters[progress->count++]);
+	else
+		check_output(lines, &sim_model.outputs[sink][progress->count++]);
+}
+
+/* With power losses lines may come again: with their ids, and the same in them. */
+static char *kept[SIM_OUTPUTS_MAX * 4];
+static uint32_t kept_count;
+
+static void id_of(const char *line, uint64_t *ret)
+{
+	const char *at = strchr(line, '-') + 1;
+
+	ret[2] = number_at(&at);
+	at++;
+	ret[0] = number_at(&at);
+	at++;
+	ret[1] = number_at(&at);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t left[3], right[3];
+
+	id_of(*(char *const *)a, left);
+	id_of(*(char *const *)b, right);
+	for (int i = 0; i < 3; i++)
+		if (left[i] != right[i])
+			return left[i] < right[i] ? -1 : 1;
+	return 0;
+}
+
+static bool is_repeated(const char *line, const char *last)
+{
+	uint64_t ids[2][3];
+
+	id_of(line, ids[0]);
+	id_of(last, ids[1]);
+	if (ids[0][0] != ids[1][0] || ids[0][1] != ids[1][1])
+		return false;
+	if (ids[0][2] != ids[1][2] ||
+	    strcmp(strstr(line, "\"workflow\""), strstr(last, "\"workflow\"")))
+		sim_fail("two records have one number: %s and %s", last, line);
+	return true;
+}
+
+static void check_kept(struct lines *lines, struct progress *progress)
+{
+	qsort(kept, kept_count, sizeof(kept[0]), by_id);
+	for (uint32_t i = 0; i < kept_count; i++) {
+		if (i && is_repeated(kept[i], kept[i - 1]))
+			continue;
+		(void)snprintf(lines->line, sizeof(lines->line), "%s", kept[i]);
+		check_line(lines, progress);
+	}
+	for (uint32_t i = 0; i < kept_count; i++)
+		free(kept[i]);
+	kept_count = 0;
+}
+
 static void check_sink(uint32_t sink)
 {
-	uint32_t wanted = sink == SIM_SINKS ? sim_model.letter_count : sim_model.output_count[sink];
-	uint64_t last[2] = {0, UINT64_MAX};
 	static struct lines lines;
-	uint32_t count = 0;
+	struct progress progress = {
+		.sink = sink,
+		.wanted = sink == SIM_SINKS ? sim_model.letter_count : sim_model.output_count[sink],
+		.last = {0, UINT64_MAX},
+	};
 
 	lines_open(&lines, sink);
 	while (lines_next(&lines)) {
-		check_id(&lines, last);
-		if (sink == SIM_SINK_IDLE) {
-			check_idle(&lines);
+		if (!sim_power_losses) {
+			check_line(&lines, &progress);
 			continue;
 		}
-		if (sink == SIM_SINKS && check_timer_letter(&lines))
-			continue;
-		if (count == wanted)
-			sim_fail("sink %u: more lines than %u: %s", sink, wanted, lines.line);
-		if (sink == SIM_SINKS)
-			check_letter(&lines, &sim_model.letters[count++]);
-		else
-			check_output(&lines, &sim_model.outputs[sink][count++]);
+		if (kept_count == sizeof(kept) / sizeof(kept[0]))
+			sim_fail("sink %u: lines without end", sink);
+		kept[kept_count++] = strdup(lines.line);
 	}
-	same(sink == SIM_SINKS ? "dead letters" : "lines of a sink", wanted, count);
+	if (sim_power_losses)
+		check_kept(&lines, &progress);
+	same(sink == SIM_SINKS ? "dead letters" : "lines of a sink", progress.wanted,
+	     progress.count);
 }
 
 void check_all(void)
@@ -349,4 +436,63 @@ void check_all(void)
 	check_counters();
 	check_ring();
 	check_states();
+}
+
+/* ---- after a power loss ---- */
+
+static void open_table(uint32_t function, struct state_table *ret)
+{
+	const struct bundle_function *description = &sim_bundle->user[function];
+	const struct sim_file *file = sim_file(SIM_FD_STATE + (int)function);
+	struct state_shape shape = {
+		.keys_max = description->state_keys,
+		.key_bytes = state_key_bytes(sim_bundle, function),
+		.value_bytes = state_value_bytes(description),
+		.value_version = description->state_version,
+	};
+
+	if (state_open(ret, file->data, file->bytes, &shape, 0))
+		sim_fail("state %u does not open", function);
+}
+
+static bool model_is_there(struct state_table *tables)
+{
+	for (uint32_t f = 0; f < sim_bundle->user_count; f++) {
+		for (uint32_t k = 0; k < sim_plan.keys; k++) {
+			const struct sim_chain *wanted = &sim_model.states[f][k], *found;
+			struct state_place place;
+			uint8_t key[16];
+
+			workflow_key(k, key);
+			found = state_find(&tables[f], key, sizeof(key),
+					   state_hash(&tables[f], key, sizeof(key)), &place);
+			if ((found ? found->count : 0) != wanted->count ||
+			    (found && found->hash != wanted->hash))
+				return false;
+		}
+	}
+	return true;
+}
+
+uint32_t check_survivors(uint32_t least)
+{
+	struct state_table tables[SIM_FUNCTIONS_MAX];
+	uint32_t count = 0;
+
+	for (uint32_t f = 0; f < sim_bundle->user_count; f++)
+		open_table(f, &tables[f]);
+	workflow_reset();
+	while (!model_is_there(tables)) {
+		if (count == sim_kernel.accepted_count)
+			sim_fail("after a power loss the state is that of no number of events "
+				 "(of %u)",
+				 count);
+		workflow_expect(&sim_kernel.accepted[count++]);
+	}
+	if (count < least)
+		sim_fail("after a power loss %u events are left; %u were acknowledged", count,
+			 least);
+	sim_model.base_processed = sim_model.processed;
+	memcpy(sim_model.base, sim_model.functions, sizeof(sim_model.base));
+	return count;
 }

@@ -96,6 +96,13 @@ void kernel_new_ring(void)
 	*producer() = 0;
 }
 
+void kernel_power_loss(void)
+{
+	memset(producers, 0, sizeof(producers));
+	kernel_new_ring();
+	sim_kernel.emitted = 0;
+}
+
 void *kernel_ring_memory(uint64_t offset)
 {
 	return memory + offset;
@@ -148,6 +155,7 @@ static bool reserve(struct producer *from)
 	__atomic_store_n(producer(), from->position + span, __ATOMIC_RELEASE);
 	if (!from->discard) {
 		sim_kernel.emitted++;
+		sim_kernel.accepted[sim_kernel.accepted_count++] = event;
 		workflow_expect(&event);
 	}
 	return true;

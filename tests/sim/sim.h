@@ -6,6 +6,7 @@
  *
  *   process.c   two processes that can be stopped, and killed, before any store
  *   system.c    what they ask of the system: mappings, files, clocks, waiting
+ *   disk.c      the disk of a durable log, with all that disks do
  *   kernel.c    the producing end of the ring
  *   workflow.c  functions, and a model of what should come of the events
  *   check.c     whether it did
@@ -23,6 +24,7 @@
 
 #include "bundle.h"
 #include "pages.h"
+#include "userspace/log/durable.h"
 #include "userspace/pool/worker.h"
 
 #define SIM_KEYS_MAX 16
@@ -53,9 +55,14 @@ struct sim_plan {
 	uint32_t site_stalls;  /* the same: nothing for some turns */
 	uint32_t pauses;       /* of 1000 turns: no event for some time */
 	uint32_t worker_class;
-	uint32_t timer_ns;  /* 0: the function has none */
-	uint32_t timer_bad; /* of its counts: so many lead to a failure or a crash; 0: none */
-	bool lossy;	    /* what finds the ring full is lost, and does not wait */
+	uint32_t timer_ns; /* 0: the function has none */
+	bool durable;
+	uint32_t circle;       /* the log on the disk, in times of the mapped one */
+	uint32_t disk_errors;  /* of 1000 writes to the disk */
+	uint32_t disk_turns;   /* of 1000 turns: something completes */
+	uint32_t power_losses; /* of 100 deaths */
+	uint32_t timer_bad;    /* of its counts: so many lead to a failure or a crash; 0: none */
+	bool lossy;	       /* what finds the ring full is lost, and does not wait */
 };
 
 extern struct sim_plan sim_plan;
@@ -132,7 +139,8 @@ enum sim_fd {
 	SIM_FD_CONTROL,
 	SIM_FD_STATE,
 	SIM_FD_OBJECT = SIM_FD_STATE + SIM_FUNCTIONS_MAX,
-	SIM_FD_LAST = SIM_FD_OBJECT + SIM_FUNCTIONS_MAX,
+	SIM_FD_DISK = SIM_FD_OBJECT + SIM_FUNCTIONS_MAX,
+	SIM_FD_LAST = SIM_FD_DISK + DISK_FILES,
 };
 
 struct sim_file {
@@ -167,33 +175,26 @@ static inline void *sim_data(int fd)
 
 void system_open(void);	 /* once */
 void system_reset(void); /* for each run */
+/* The machine is off and on again: what is not on a disk is gone. */
+void system_power_loss(void);
 void system_worker_gone(void);
 void system_courier_gone(void);
 void system_remove_files(void);
 /* Path of a sink's file; SIM_SINKS: dead letters. */
 void system_sink_path(uint32_t sink, char *to, size_t bytes);
 
+/* ---- the disk ---- */
+
+void disk_sizes(uint64_t *bytes);
+void disk_reset(void);
+bool disk_step(void); /* something completes */
+bool disk_is_idle(void);
+bool disk_has_completed(void);
+bool disk_reap(struct waiter *waiter);
+void disk_process_gone(void);
+void disk_power_loss(void);
+
 /* ---- the kernel tier ---- */
-
-struct sim_kernel {
-	uint32_t made; /* events so far */
-	uint64_t emitted, lost;
-	uint32_t ring_number; /* counts renewals */
-};
-
-extern struct sim_kernel sim_kernel;
-
-void kernel_open(void);
-void kernel_reset(void);
-/* One step of one producer. False: there is nothing (more) to do now. */
-bool kernel_step(bool may_begin);
-bool kernel_is_idle(void); /* no reservation is open */
-void kernel_new_ring(void);
-uint32_t kernel_waiting(void); /* events in the ring that were not released */
-/* An array for ringview_identify and mmap. */
-void *kernel_ring_memory(uint64_t offset);
-
-/* ---- the workflow ---- */
 
 enum sim_kind {
 	KIND_USER,
@@ -210,6 +211,30 @@ struct sim_event {
 	enum sim_kind kind;
 	uint32_t payload_bytes;
 };
+
+struct sim_kernel {
+	uint32_t made; /* events so far */
+	uint64_t emitted, lost;
+	uint32_t ring_number; /* counts renewals */
+	/* What the rings accepted, in order; without what a power loss took. */
+	struct sim_event accepted[SIM_EVENTS_MAX];
+	uint32_t accepted_count;
+};
+
+extern struct sim_kernel sim_kernel;
+
+void kernel_open(void);
+void kernel_reset(void);
+/* One step of one producer. False: there is nothing (more) to do now. */
+bool kernel_step(bool may_begin);
+bool kernel_is_idle(void); /* no reservation is open */
+void kernel_new_ring(void);
+void kernel_power_loss(void);
+uint32_t kernel_waiting(void); /* events in the ring that were not released */
+/* An array for ringview_identify and mmap. */
+void *kernel_ring_memory(uint64_t offset);
+
+/* ---- the workflow ---- */
 
 /* State of a key: hangs together, and depends on all events so far. */
 struct sim_chain {
@@ -239,6 +264,9 @@ struct sim_model {
 	struct page_function_counters functions[SIM_FUNCTIONS_MAX];
 	uint32_t output_count[SIM_SINKS];
 	uint32_t letter_count;
+	/* What of the counts above was before the machine was last switched on. */
+	uint64_t base_processed;
+	struct page_function_counters base[SIM_FUNCTIONS_MAX];
 	/* From here on what a run before left stays: nobody reads it. */
 	struct sim_letter letters[SIM_EVENTS_MAX];
 	struct sim_output outputs[SIM_SINKS][SIM_OUTPUTS_MAX];
@@ -261,13 +289,17 @@ enum sim_timer workflow_timer(uint64_t count);
 /* ---- after a run ---- */
 
 void check_all(void);
+/* After a power loss: the state is that of the first so many events, not fewer than
+ * @p least. Returns how many; the model is made anew for them. */
+uint32_t check_survivors(uint32_t least);
 
 struct sim_totals {
 	uint64_t runs, events, kills_worker, kills_courier, kills_runtime, renewals, steps, lost,
-		timers, stalls;
+		stalls, power_losses;
 };
 
 extern struct sim_totals sim_totals;
+extern uint32_t sim_power_losses; /* of this run */
 #define SIM_POINTS_MAX 64
 struct sim_point {
 	const char *name;

@@ -33,7 +33,7 @@
 
 struct sim_system sim_system;
 static uint8_t *pool; /* of all files */
-#define POOL_BYTES (1 << 20)
+#define POOL_BYTES (8 << 20)
 static int open_files[OPEN_MAX_FILES];
 static uint32_t open_count;
 
@@ -89,16 +89,8 @@ static uint8_t *give(uint8_t *from, int fd, uint64_t bytes)
 	return from;
 }
 
-void system_reset(void)
+static uint8_t *give_memory(uint8_t *at)
 {
-	char directory[sizeof(sim_system.directory)];
-	uint8_t *at = pool;
-
-	memcpy(directory, sim_system.directory, sizeof(directory));
-	memset(&sim_system, 0, sizeof(sim_system));
-	memcpy(sim_system.directory, directory, sizeof(directory));
-	sim_now_ns = CLOCK_BEGIN_NS;
-	system_remove_files();
 	at = give(at, SIM_FD_WAKE, FAAS_INSTANCES_MAX * sizeof(struct faas_wake));
 	at = give(at, SIM_FD_WORKER_PAGE, WORKER_PAGE_BYTES);
 	at = give(at, SIM_FD_COURIER_PAGE, COURIER_PAGE_BYTES);
@@ -106,6 +98,62 @@ void system_reset(void)
 	at = give(at, SIM_FD_LOG, log_file_bytes(sim_plan.segment_count, sim_plan.segment_bytes));
 	for (uint32_t i = 0; i < sim_bundle->user_count; i++)
 		at = give(at, SIM_FD_STATE + (int)i, state_file_bytes(sim_bundle, i));
+	return at;
+}
+
+static void give_disk(uint8_t *at)
+{
+	uint64_t bytes[DISK_FILES];
+
+	disk_sizes(bytes);
+	for (int i = 0; i < DISK_FILES; i++)
+		at = give(at, SIM_FD_DISK + i, bytes[i]);
+}
+
+void system_reset(void)
+{
+	char directory[sizeof(sim_system.directory)];
+	uint8_t *at;
+
+	memcpy(directory, sim_system.directory, sizeof(directory));
+	memset(&sim_system, 0, sizeof(sim_system));
+	memcpy(sim_system.directory, directory, sizeof(directory));
+	sim_now_ns = CLOCK_BEGIN_NS;
+	system_remove_files();
+	at = give_memory(pool);
+	disk_reset();
+	if (sim_plan.durable)
+		give_disk(at);
+}
+
+/* The last line of a sink's file may be half there: as a file system leaves it. */
+static void cut_torn_line(uint32_t sink)
+{
+	char path[128], line[32768];
+	long end = 0;
+	FILE *file;
+
+	system_sink_path(sink, path, sizeof(path));
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file))
+		if (strchr(line, '\n'))
+			end = ftell(file);
+	(void)fclose(file);
+	if (truncate(path, end))
+		sim_fail("%s: %s", path, strerror(errno));
+}
+
+void system_power_loss(void)
+{
+	disk_power_loss();
+	(void)give_memory(pool);
+	sim_system.ring_fired = sim_system.space_fired = sim_system.control_fired = false;
+	sim_system.courier_notified = false;
+	sim_system.runtime_gone = false;
+	for (uint32_t i = 0; i <= SIM_SINKS; i++)
+		cut_torn_line(i);
 }
 
 /* ---- mappings and files ---- */
@@ -330,6 +378,8 @@ static bool take_fired(struct waiter *waiter)
 	/* A wakeup without data left to read makes no completion. */
 	ring = sim_system.ring_fired && ring_has_data();
 	any = ring || sim_system.space_fired || sim_system.control_fired;
+	waiter->unseen |= any;
+	any |= disk_reap(waiter);
 	waiter->fired[WAITER_RING] |= ring;
 	waiter->fired[WAITER_SPACE] |= sim_system.space_fired;
 	waiter->fired[WAITER_CONTROL] |= sim_system.control_fired;
@@ -346,8 +396,9 @@ int __wrap_waiter_wait(struct waiter *waiter, int64_t timeout_ns)
 
 	sim_step();
 	arm();
-	while (!take_fired(waiter) && sim_now_ns < until_ns)
+	while (!take_fired(waiter) && !waiter->unseen && sim_now_ns < until_ns)
 		sim_block(until_ns);
+	waiter->unseen = false;
 	return 0;
 }
 
@@ -394,4 +445,18 @@ int __wrap_sched_yield(void)
 {
 	sim_step();
 	return 0;
+}
+
+/* What a process says to its log is of no interest. */
+int __wrap_fprintf(FILE *file, const char *format, ...);
+int __wrap_fprintf(FILE *file, const char *format, ...)
+{
+	va_list arguments;
+	int bytes = 0;
+
+	va_start(arguments, format);
+	if (!sim_current)
+		bytes = vfprintf(file, format, arguments);
+	va_end(arguments);
+	return bytes;
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "sim.h"
+#include "userspace/log/log.h"
 
 #define RUNS_DEFAULT 10000
 #define JOBS_MAX 8
@@ -61,6 +62,21 @@ static uint32_t one_of(uint32_t a, uint32_t b, uint32_t c)
 
 /* ---- plans ---- */
 
+/* What survives a power loss is told by the states: each event changes one. */
+static void make_durable(void)
+{
+	sim_plan.durable = true;
+	sim_plan.segment_bytes = LOG_GROUP_SEGMENT_MIN * between(1, 2);
+	sim_plan.circle = between(2, 4);
+	sim_plan.disk_errors = one_of(0, 0, 30);
+	/* Whole tables and circles are written: more steps for each event. */
+	sim_plan.budget_max = one_of(2000, 8000, 40000);
+	sim_plan.disk_turns = one_of(30, 200, 500);
+	sim_plan.power_losses = one_of(10, 30, 60);
+	sim_plan.failing = sim_plan.poison = sim_plan.invalid = sim_plan.forwarded = 0;
+	sim_plan.keys_max = SIM_KEYS_MAX + 8;
+}
+
 void plan_make(uint64_t seed)
 {
 	run_seed = seed;
@@ -98,6 +114,8 @@ void plan_make(uint64_t seed)
 		.timer_ns = sim_below(2) ? 1000u << sim_below(16) : 0,
 		.timer_bad = one_of(0, 0, 5),
 	};
+	if (sim_below(3) == 0)
+		make_durable();
 	sim_plan.courier_turns = between(20, 1000 - sim_plan.producing - 60);
 }
 
@@ -108,7 +126,8 @@ void plan_print(void)
 		"pages "
 		"log=%u*%u rotate=%u\n# failing=%u poison=%u invalid=%u forwarded=%u discarded=%u "
 		"kills=%u,%u,%u producing=%u courier=%u write_errors=%u budget=%u renewals=%u "
-		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u\n",
+		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u\n"
+		"# durable=%d circle=%u disk=%u,%u power_losses=%u\n",
 		sim_plan.events, sim_plan.keys, sim_plan.keys_max, sim_plan.function_count,
 		sim_plan.every, sim_plan.copies, sim_plan.payload_max, sim_plan.ring_pages,
 		sim_plan.segment_count, sim_plan.segment_bytes, sim_plan.rotate_bytes,
@@ -117,7 +136,8 @@ void plan_print(void)
 		sim_plan.producing, sim_plan.courier_turns, sim_plan.write_errors,
 		sim_plan.budget_max, sim_plan.renewals, sim_plan.lossy, sim_plan.site,
 		sim_plan.site_kills, sim_plan.site_stalls, sim_plan.pauses, sim_plan.worker_class,
-		sim_plan.timer_ns, sim_plan.timer_bad);
+		sim_plan.timer_ns, sim_plan.timer_bad, sim_plan.durable, sim_plan.circle,
+		sim_plan.disk_errors, sim_plan.disk_turns, sim_plan.power_losses);
 }
 
 /* ---- failing ---- */
@@ -243,9 +263,10 @@ static int run_many(uint64_t first, uint64_t runs)
 	}
 	printf("# %" PRIu64 " runs, %" PRIu64 " events (%" PRIu64 " lost in full rings), %" PRIu64
 	       " steps, %" PRIu64 " new rings\n# deaths: worker %" PRIu64 ", courier %" PRIu64
-	       ", runtime %" PRIu64 "; %" PRIu64 " stalls\n",
+	       ", runtime %" PRIu64 "; power %" PRIu64 "; %" PRIu64 " stalls\n",
 	       totals.runs, totals.events, totals.lost, totals.steps, totals.renewals,
-	       totals.kills_worker, totals.kills_courier, totals.kills_runtime, totals.stalls);
+	       totals.kills_worker, totals.kills_courier, totals.kills_runtime, totals.power_losses,
+	       totals.stalls);
 	print_points(reports, jobs);
 	printf("%sok 1 - state, outputs and ledger are those of a run without faults\n1..1\n",
 	       failed ? "not " : "");

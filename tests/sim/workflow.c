@@ -234,6 +234,7 @@ static struct bundle_function *add_function(struct bundle *bundle, const char *n
 	function->state_version = state_version;
 	function->state_bytes = state_bytes;
 	function->has_state = true;
+	function->state_mode = sim_plan.durable ? STATE_DURABLE : STATE_MEMORY;
 	function->key[function->key_count++] = KEY_SOURCE_ADDRESS;
 	return function;
 }

@@ -15,10 +15,12 @@
 #include "sim.h"
 #include "userspace/log/log.h"
 #include "userspace/pool/supervisor_policy.h"
+#include "userspace/pool/worker_durable.h"
+#include "userspace/pool/worker_fds.h"
 #include "userspace/sink/feed.h"
 
 /* A run that has not come to rest after so many turns never will. */
-#define TURNS_MAX 2000000
+#define TURNS_MAX 10000000
 #define STALLS_MAX 50 /* of one run */
 #define NS_PER_MS 1000000ull
 
@@ -31,9 +33,13 @@ static uint64_t worker_start_ns;   /* when the next one is started, while there 
 static uint64_t worker_started_ns; /* the last */
 static uint64_t sequence_at_start;
 static uint32_t kills, stalls, renewals;
-static bool renewing;	     /* the old worker is to empty its ring and stop */
-static bool stopping;	     /* the last one */
-static bool told;	     /* this worker, to stop */
+static bool renewing; /* the old worker is to empty its ring and stop */
+static bool stopping; /* the last one */
+static bool told;     /* this worker, to stop */
+uint32_t sim_power_losses;
+static uint64_t log_id;
+static bool booted;	     /* since the last power loss: nobody is ready yet */
+static uint32_t survivors;   /* events that must be there then, at least */
 static uint32_t pause_turns; /* without new events */
 static struct feed_scratch *scratch;
 
@@ -57,19 +63,29 @@ static int worker_body(void)
 		files.state[i] = SIM_FD_STATE + i;
 		files.object[i] = SIM_FD_OBJECT + i;
 	}
+	for (int i = 0; i < DISK_FILES; i++)
+		files.disk[i] = SIM_FD_DISK + i;
 	status = worker_map(worker, sim_bundle, 0, &files);
 	if (!status) {
 		worker->notify_fd = SIM_FD_NOTIFY;
 		worker->control_fd = SIM_FD_CONTROL;
-		status = worker_load(worker, &files);
+		if (sim_plan.durable)
+			status = worker_durable_open(worker, files.disk);
 	}
 	if (!status)
 		status = worker_recover(worker);
+	if (!status)
+		status = worker_load(worker, &files);
 	if (!status) {
 		sim_system.ready = true;
 		/* So does the runtime: its predecessor may have died before it told. */
 		sim_system.courier_notified = true;
 		status = worker_run(worker);
+	}
+	/* It cannot begin without its disk: the runtime tries again. */
+	if (status == WORKER_EXIT_SETUP && sim_plan.disk_errors) {
+		sim_note("the worker ends: %s", worker->error);
+		return status;
 	}
 	if (status)
 		sim_fail("the worker gives up with status %d: %s", status, worker->error);
@@ -183,6 +199,7 @@ static void worker_ended(void)
 	bool as_told = worker_process.ended && !death.signal && sim_system.stopped;
 	uint32_t delay_ms;
 
+	disk_process_gone();
 	sim_note("the worker is gone: signal %d, %s", death.signal,
 		 sim_system.stopped ? "stopped" : "not stopped");
 	system_worker_gone();
@@ -236,9 +253,62 @@ static void kill_runtime(void)
 		kill_courier();
 }
 
+static void lay_out(uint32_t boot)
+{
+	struct runtime_page *page = runtime_page();
+
+	page->version = PAGES_VERSION;
+	page->log_id = log_id;
+	page->ring_map_id = 1 + sim_kernel.ring_number;
+	page->ring_boot_hash = 76 + boot;
+	page->generation = 1 + renewals;
+	page->magic = RUNTIME_PAGE_MAGIC;
+	/* Smaller segments than the worker would make: they are used in a circle. */
+	log_format(sim_data(SIM_FD_LOG), sim_plan.segment_count, sim_plan.segment_bytes,
+		   page->log_id, page->ring_boot_hash, page->ring_map_id);
+}
+
+/* What the runtime knew is gone with it; the boot brings back what the disks have. */
+static void lose_power(void)
+{
+	struct page_counters counters;
+
+	if (!worker_page_read(worker_page(), &counters) && worker_page()->taken_up && !booted)
+		survivors += (uint32_t)(counters.processed + counters.dead_lettered);
+	sim_note("power loss: %u events were acknowledged", survivors);
+	process_kill(&worker_process);
+	process_kill(&courier_process);
+	system_worker_gone();
+	system_courier_gone();
+	system_power_loss();
+	kernel_power_loss();
+	lay_out(2 + sim_kernel.ring_number);
+	policy = (struct policy){0};
+	worker_start_ns = sim_now_ns;
+	booted = true;
+	sim_system.ready = false;
+	told = false;
+	sim_power_losses++;
+	sim_totals.power_losses++;
+}
+
+static void check_boot(void)
+{
+	if (!booted || !sim_system.ready)
+		return;
+	booted = false;
+	survivors = check_survivors(survivors);
+	sim_kernel.accepted_count = survivors;
+	sim_note("%u events have survived", survivors);
+}
+
 static void kill_someone(void)
 {
 	kills++;
+	if (sim_plan.durable && sim_below(100) < sim_plan.power_losses) {
+		lose_power();
+		return;
+	}
 	switch (sim_below(8)) {
 	case 0:
 		kill_runtime();
@@ -317,7 +387,8 @@ static bool wants_to_run(const struct sim_process *process)
 		return false;
 	if (process == &courier_process)
 		return sim_system.courier_notified;
-	return sim_system.ring_fired || sim_system.space_fired || sim_system.control_fired;
+	return sim_system.ring_fired || sim_system.space_fired || sim_system.control_fired ||
+	       disk_has_completed();
 }
 
 static uint64_t budget(void)
@@ -383,13 +454,14 @@ static void check_sleep(void)
 	const struct courier_page *courier = sim_data(SIM_FD_COURIER_PAGE);
 	struct page_counters counters;
 
-	if (worker_page()->state == WORKER_SLEEPING && kernel_waiting())
+	if (worker_page()->state == WORKER_SLEEPING && worker_process.wake_ns == UINT64_MAX &&
+	    kernel_waiting())
 		sim_fail("the worker sleeps, and %u events are in its ring", kernel_waiting());
 	if (courier_process.wake_ns != UINT64_MAX || worker_page_read(worker_page(), &counters))
 		return;
 	if (courier->cursors[courier->current].log_position < counters.output_position)
 		sim_fail("the courier sleeps, and there is something to deliver");
-	if (worker_page()->state == WORKER_WAITING)
+	if (worker_page()->state == WORKER_WAITING && worker_process.wake_ns == UINT64_MAX)
 		sim_fail("the worker waits for space, and the courier sleeps");
 }
 
@@ -412,6 +484,9 @@ static bool turn(void)
 		kill_someone();
 		return true;
 	}
+	check_boot();
+	if (sim_plan.durable && sim_chance(sim_plan.disk_turns) && disk_step())
+		return true;
 	maybe_renew();
 	/* The new ring is where events go from now on; the old one's end is told
 	 * when its last producer is done. */
@@ -421,18 +496,19 @@ static bool turn(void)
 	if (start_what_is_gone())
 		return true;
 	what = sim_below(1000);
-	if (sim_chance(sim_plan.pauses))
+	if (!pause_turns && sim_chance(sim_plan.pauses))
 		pause_turns = sim_below(3000);
 	pause_turns -= pause_turns > 0;
 	worker_process.stalled -= worker_process.stalled > 0;
 	courier_process.stalled -= courier_process.stalled > 0;
+	/* Until it is known what has survived, nothing new comes. */
 	if (!calm && what < sim_plan.producing)
-		(void)kernel_step(!renewing && !pause_turns);
+		(void)kernel_step(!renewing && !pause_turns && !booted);
 	else if (what < sim_plan.producing + sim_plan.courier_turns)
 		(void)run(&courier_process);
 	else
 		(void)run(&worker_process);
-	if (!at_rest())
+	if (!at_rest() || !disk_is_idle())
 		return true;
 	if (worker_process.state == SIM_BLOCKED && kernel_is_idle())
 		check_sleep();
@@ -462,31 +538,18 @@ void world_open(void)
 		abort();
 }
 
-static void lay_out(void)
-{
-	struct runtime_page *page = runtime_page();
-
-	page->version = PAGES_VERSION;
-	page->log_id = sim_random() | 1;
-	page->ring_map_id = 1;
-	page->ring_boot_hash = 77;
-	page->generation = 1;
-	page->magic = RUNTIME_PAGE_MAGIC;
-	/* Smaller segments than the worker would make: they are used in a circle. */
-	log_format(sim_data(SIM_FD_LOG), sim_plan.segment_count, sim_plan.segment_bytes,
-		   page->log_id, page->ring_boot_hash, page->ring_map_id);
-}
-
 void world_run(uint64_t seed)
 {
 	plan_make(seed);
 	workflow_reset();
 	system_reset();
 	kernel_reset();
-	lay_out();
+	log_id = sim_random() | 1;
+	lay_out(1);
 	policy = (struct policy){0};
 	kills = stalls = renewals = pause_turns = 0;
-	renewing = stopping = false;
+	renewing = stopping = booted = false;
+	survivors = sim_power_losses = 0;
 	worker_process.state = courier_process.state = SIM_GONE;
 	worker_start_ns = 0;
 	run_to_rest();

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The disk below the durable log: what is written is in flight until chance
+ * completes it, in any order, whole, in part, or with an error. When the power
+ * goes, of what is in flight some sectors are there and some are not.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define SECTOR_BYTES 512
+#define DAMAGE_BYTES 65536
+#define WRITE_BYTES_MAX (1 << 20)
+
+struct write {
+	int fd;
+	uint64_t offset;
+	const uint8_t *data;
+	uint32_t bytes; /* 0: free */
+	uint64_t tag;
+	bool done;
+	int32_t result;
+	uint8_t *copy; /* as it was handed over: a place of its own for each */
+};
+
+static struct write writes[WAITER_WRITES_MAX];
+static uint8_t copies[WAITER_WRITES_MAX][WRITE_BYTES_MAX];
+
+static uint8_t *media(const struct write *write)
+{
+	return (uint8_t *)sim_data(write->fd) + write->offset;
+}
+
+/* What is on its way must not change. */
+static void check_unchanged(const struct write *write)
+{
+	if (memcmp(write->copy, write->data, write->bytes))
+		sim_fail("%u bytes at %llu of a file on the disk were changed while in flight",
+			 write->bytes, (unsigned long long)write->offset);
+}
+
+static void drop(struct write *write)
+{
+	*write = (struct write){0};
+}
+
+void disk_reset(void)
+{
+	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++)
+		drop(&writes[i]);
+}
+
+int __wrap_waiter_write(struct waiter *waiter, int fd, uint64_t offset, const void *data,
+			uint32_t bytes, uint64_t tag);
+int __wrap_waiter_write(struct waiter *waiter, int fd, uint64_t offset, const void *data,
+			uint32_t bytes, uint64_t tag)
+{
+	(void)waiter;
+	sim_step();
+	if (offset % 4096 || bytes % 4096 || (uintptr_t)data % 4096 || !bytes ||
+	    offset + bytes > sim_file(fd)->bytes || bytes > WRITE_BYTES_MAX)
+		sim_fail("a write of %u bytes at %llu of file %d", bytes,
+			 (unsigned long long)offset, fd - SIM_FD_DISK);
+	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++) {
+		struct write *write = &writes[i];
+
+		if (write->bytes)
+			continue;
+		*write = (struct write){.fd = fd,
+					.offset = offset,
+					.data = data,
+					.bytes = bytes,
+					.tag = tag,
+					.copy = copies[i]};
+		memmove(write->copy, data, bytes);
+		return 0;
+	}
+	return -EAGAIN;
+}
+
+static void put_sectors(const struct write *write, uint32_t bytes, bool any)
+{
+	for (uint32_t at = 0; at < bytes; at += SECTOR_BYTES)
+		if (!any || sim_below(2))
+			memmove(media(write) + at, write->copy + at, SECTOR_BYTES);
+}
+
+static void complete(struct write *write)
+{
+	static const int errors[] = {ENOSPC, EIO, EROFS};
+
+	check_unchanged(write);
+	write->done = true;
+	write->result = (int32_t)write->bytes;
+	if (sim_chance(sim_plan.disk_errors)) {
+		write->result = -errors[sim_below(3)];
+		put_sectors(write, write->bytes, true);
+	} else if (sim_chance(sim_plan.disk_errors)) {
+		write->result = (int32_t)(sim_below(write->bytes / SECTOR_BYTES) * SECTOR_BYTES);
+		put_sectors(write, (uint32_t)write->result, false);
+	} else {
+		put_sectors(write, write->bytes, false);
+	}
+}
+
+bool disk_step(void)
+{
+	struct write *write = &writes[sim_below(WAITER_WRITES_MAX)];
+
+	if (!write->bytes || write->done)
+		return false;
+	complete(write);
+	return true;
+}
+
+bool disk_is_idle(void)
+{
+	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++)
+		if (writes[i].bytes)
+			return false;
+	return true;
+}
+
+bool disk_has_completed(void)
+{
+	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++)
+		if (writes[i].done)
+			return true;
+	return false;
+}
+
+bool disk_reap(struct waiter *waiter)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++) {
+		struct write *write = &writes[i];
+
+		if (!write->done || waiter->written_count == WAITER_WRITES_MAX)
+			continue;
+		waiter->written[waiter->written_count].tag = write->tag;
+		waiter->written[waiter->written_count++].result = write->result;
+		drop(write);
+		any = true;
+	}
+	return any;
+}
+
+/* A process that ends waits for what the device has, and drops what it has not. */
+void disk_process_gone(void)
+{
+	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++) {
+		if (writes[i].bytes && !writes[i].done && sim_below(2))
+			complete(&writes[i]);
+		drop(&writes[i]);
+	}
+}
+
+void disk_power_loss(void)
+{
+	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++) {
+		if (writes[i].bytes && !writes[i].done)
+			put_sectors(&writes[i], writes[i].bytes, true);
+		drop(&writes[i]);
+	}
+}
+
+int __wrap_waiter_make_thread(struct waiter *waiter, int fd);
+int __wrap_waiter_make_thread(struct waiter *waiter, int fd)
+{
+	(void)waiter;
+	(void)fd;
+	return 0;
+}
+
+ssize_t __wrap_pread(int fd, void *to, size_t bytes, off_t offset);
+ssize_t __wrap_pread(int fd, void *to, size_t bytes, off_t offset)
+{
+	const struct sim_file *file = sim_file(fd);
+	uint64_t at = (uint64_t)offset;
+
+	sim_step();
+	if (at >= file->bytes)
+		return 0;
+	if (bytes > file->bytes - at)
+		bytes = (size_t)(file->bytes - at);
+	memmove(to, file->data + at, bytes);
+	return (ssize_t)bytes;
+}
+
+int __wrap_posix_fadvise(int fd, off_t offset, off_t bytes, int advice);
+int __wrap_posix_fadvise(int fd, off_t offset, off_t bytes, int advice)
+{
+	(void)fd;
+	(void)offset;
+	(void)bytes;
+	(void)advice;
+	return 0;
+}
+
+int __wrap_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...)
+{
+	(void)fd;
+	(void)command;
+	return 0;
+}
+
+/* Bytes of each file of the disk, for the bundle at hand. */
+void disk_sizes(uint64_t *bytes)
+{
+	uint64_t staging = (uint64_t)sim_plan.segment_count * sim_plan.segment_bytes;
+	struct durable_image images[FAAS_USER_FUNCTIONS_MAX] = {0};
+
+	for (uint32_t i = 0; i < sim_bundle->user_count; i++)
+		state_durable_shape(sim_bundle, i, &images[i].shape);
+	bytes[DISK_LOG] = durable_log_bytes(sim_plan.circle * staging, staging);
+	bytes[DISK_SNAPSHOT_0] = bytes[DISK_SNAPSHOT_1] = durable_snapshot_bytes(images);
+	bytes[DISK_DAMAGE] = DAMAGE_BYTES;
+}
