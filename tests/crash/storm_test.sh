@@ -30,12 +30,19 @@ begin_load() {
 
 now_ms() { date +%s%3N; }
 
-# Those that are called so, of all that are not dead. A look through /proc for each kill
-# has to be a short one, so it is one process.
+# Those that are called so, of this build and not dead. A look through /proc for each
+# kill has to be a short one, so one process reads it.
 all_of() { # worker|courier|runtime
-	local name=ebpf-faas-$1
-	awk -v name="(${name:0:15})" '$2 == name && $3 != "Z" && $3 != "X" {print $1}' \
-		/proc/[0-9]*/stat 2>/dev/null || true
+	local name=ebpf-faas-$1 pid parent pids=' ' lines
+	lines=$(awk -v name="(${name:0:15})" '$2 == name && $3 != "Z" && $3 != "X" {print $1, $4}' \
+		/proc/[0-9]*/stat 2>/dev/null || true)
+	while read -r pid parent; do
+		[[ $(readlink "/proc/$pid/exe" 2>/dev/null) != "$BUILD"/* ]] || pids+="$pid "
+	done <<<"$lines"
+	while read -r pid parent; do
+		# A child that has not become another program yet is not one of them.
+		[[ $pids != *" $pid "* || $pids == *" $parent "* ]] || echo "$pid"
+	done <<<"$lines"
 }
 
 # The pid of the one that is called so; nothing if there is none, or more than one.
