@@ -60,10 +60,11 @@ static json_t *state_list(const struct bundle *from, uint32_t generation, const 
 
 		if (function->has_state && !strcmp(function->instance, from->user[i].instance))
 			json_array_append_new(
-				list, state_item(function->instance, "memory",
-						 bundle_same_state(&from->user[i], function,
-								   difference, sizeof(difference)),
-						 difference));
+				list,
+				state_item(function->instance, "memory",
+					   bundle_state_fate(&from->user[i], function, difference,
+							     sizeof(difference)) != STATE_NOT_KEPT,
+					   difference));
 	}
 cleanup:
 	bpf_object__close(object);

@@ -478,6 +478,13 @@ static void on_timer(struct reader *reader, char *const columns[])
 	reader->function->has_timer = true;
 }
 
+/* migrate */
+static void on_migrate(struct reader *reader, char *const columns[])
+{
+	(void)columns;
+	reader->function->has_migrate = true;
+}
+
 /* function  TIER  DOC */
 static void on_function(struct reader *reader, char *const columns[])
 {
@@ -512,6 +519,7 @@ static const struct {
 	{"batch", 1, false, true, on_batch},
 	{"verdict", 3, false, true, on_verdict},
 	{"verdicts", 3, true, false, on_verdicts},
+	{"migrate", 1, false, true, on_migrate},
 };
 
 /* One text. Cuts it up in a copy. */

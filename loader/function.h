@@ -79,8 +79,9 @@ struct function {
 	bool has_state;
 	uint32_t state_bytes;
 	uint32_t state_version;
-	bool has_timer; /* it has faas_on_timer */
-	bool has_batch; /* it has faas_on_batch in the place of faas_on_event */
+	bool has_timer;	  /* it has faas_on_timer */
+	bool has_batch;	  /* it has faas_on_batch in the place of faas_on_event */
+	bool has_migrate; /* it has faas_on_migrate */
 	struct function_verdict verdicts[FAAS_VERDICTS_MAX];
 	uint32_t verdict_count;
 	/* Its members, from the debug information; none without. */

@@ -206,6 +206,14 @@ static int check_user(const struct object *object, struct function *function)
 						? "it declares FAAS_TIMER and has no faas_on_timer"
 						: "it has faas_on_timer and does not declare "
 						  "FAAS_TIMER");
+	if (find_symbol(object, SHT_DYNSYM, "faas_on_migrate", &symbol) != function->has_migrate)
+		return complain(object,
+				function->has_migrate
+					? "it declares FAAS_MIGRATE and has no faas_on_migrate"
+					: "it has faas_on_migrate and does not declare "
+					  "FAAS_MIGRATE");
+	if (function->has_migrate && !function->has_state)
+		return complain(object, "it declares FAAS_MIGRATE and has no FAAS_STATE");
 	if (!function->has_state)
 		return 0;
 	if (read_u32(object, "faas_state_bytes", &function->state_bytes))

@@ -64,8 +64,9 @@ static void print_function(const struct function *function)
 	for (uint32_t i = 0; i < function->output_count; i++)
 		print_output(function, &function->outputs[i]);
 	if (function->has_state)
-		printf("  state\n    %u bytes for each key, version %u\n", function->state_bytes,
-		       function->state_version);
+		printf("  state\n    %u bytes for each key, version %u%s\n", function->state_bytes,
+		       function->state_version,
+		       function->has_migrate ? ", takes over other versions" : "");
 	if (function->has_timer)
 		printf("  timer\n    %s\n",
 		       function->has_state ? "one for each key" : "by triggers only");

@@ -11,7 +11,6 @@
 #include <ebpf_faas/pins.h>
 
 #include "control_client.h"
-#include "fault.h"
 #include "import.h"
 #include "output.h"
 #include "state_file.h"
@@ -135,7 +134,6 @@ static int send_all(struct importing *importing, struct diags *diags)
 				  "%zu of %zu keys are in", sent, importing->file->count);
 		else
 			sent += count;
-		fault_point("import.piece");
 	}
 	control_close(&importing->control);
 	return error;

@@ -17,6 +17,7 @@
 #include "attach.h"
 #include "carried.h"
 #include "clock.h"
+#include "control_client.h"
 #include "fault.h"
 #include "generation.h"
 #include "history.h"
@@ -41,6 +42,7 @@ struct update {
 	struct record *record;
 	struct takeover *takeover;
 	uint32_t generation;
+	bool migrates; /* the version before cannot go on once the new one has run */
 	struct netns netns;
 };
 
@@ -127,6 +129,18 @@ cleanup:
 	return error;
 }
 
+/* Whether the new generation's worker has taken the state over. */
+static bool runs_already(const struct update *update)
+{
+	struct diags *ignored = calloc(1, sizeof(*ignored));
+	uint32_t running = 0;
+	bool runs = ignored && !control_generation(update->entry->name, &running, ignored) &&
+		    running == update->generation;
+
+	free(ignored);
+	return runs;
+}
+
 /* The new generation, or the old one as it was. */
 static int change(struct update *update, struct diags *diags)
 {
@@ -149,11 +163,19 @@ static int change(struct update *update, struct diags *diags)
 			trial_mark(update->trial, entry);
 		if (!settle_to(update->host, update->slot, update->generation, diags))
 			return 0;
+		if (update->migrates && runs_already(update))
+			return diag_fail(diags, DIAG_FAILED,
+					 "the next command that changes something finishes the "
+					 "update: `ebpf-faas update` again, once that is mended",
+					 "generation %u of workflow %s runs with the state that it "
+					 "took over, and is not finished",
+					 update->generation, entry->name);
 	}
 	again = calloc(1, sizeof(*again));
 	if (!again || settle_to(update->host, update->slot, before, again))
 		diag_fail(diags, DIAG_FAILED, "unload the workflow",
-			  "and generation %u could not be put back", before);
+			  "and generation %u could not be put back: %s", before,
+			  again && again->count ? again->list[0].cause : "out of memory");
 	free(again);
 	return -1;
 }
@@ -172,6 +194,7 @@ int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, co
 				.from = calloc(1, sizeof(*update.from)),
 				.record = calloc(1, sizeof(*update.record)),
 				.takeover = calloc(1, sizeof(*update.takeover))};
+	const char *instance = "";
 	int error = -1;
 
 	if (!update.from || !update.record || !update.takeover) {
@@ -192,6 +215,17 @@ int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, co
 		goto cleanup;
 	if (user_tier_check(update.from, bundle, update.takeover, diags))
 		goto cleanup;
+	update.migrates = user_tier_migrates(update.from, bundle, update.takeover, &instance);
+	if (update.migrates && trial) {
+		diag_fail(diags, DIAG_FAILED,
+			  "update without --confirm and without `health` in the workflow, or keep "
+			  "the "
+			  "state's version, layout and number of keys",
+			  "the state of %s would be migrated, and a version on trial might have to "
+			  "go back, to a version that cannot read it any more",
+			  instance);
+		goto cleanup;
+	}
 	error = change(&update, diags);
 	if (error)
 		goto cleanup;

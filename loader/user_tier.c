@@ -27,10 +27,64 @@ static bool is_reset(const struct takeover *takeover, const char *instance)
 	return false;
 }
 
+static int check_state(const struct bundle_function *from, const struct bundle_function *to,
+		       bool durable, const struct takeover *takeover, struct diags *diags)
+{
+	char difference[256], advice[256];
+	enum bundle_state_fate fate = bundle_state_fate(from, to, difference, sizeof(difference));
+
+	if (fate == STATE_KEPT || (fate == STATE_MIGRATED && !durable) ||
+	    is_reset(takeover, to->instance))
+		return 0;
+	if (fate == STATE_MIGRATED) {
+		snprintf(advice, sizeof(advice),
+			 "--reset-state %s lets it begin anew; `ebpf-faas state export` keeps what "
+			 "it has",
+			 to->instance);
+		return diag_fail(
+			diags, DIAG_FAILED, advice,
+			"the state of %s (%s) cannot be migrated where state is durable, for "
+			"the log on the disk is of the layout before: %s",
+			to->instance, to->function, difference);
+	}
+	if (strcmp(from->function, to->function) || !from->has_state || !to->has_state)
+		snprintf(advice, sizeof(advice), "--reset-state %s lets it begin anew",
+			 to->instance);
+	else
+		snprintf(advice, sizeof(advice),
+			 "%s and FAAS_MIGRATE with faas_on_migrate let %s take it over; "
+			 "--reset-state %s lets it begin anew",
+			 bundle_state_converted(from, to) ? "FAAS_STATE says the version,"
+							  : "a higher version in FAAS_STATE",
+			 to->function, to->instance);
+	return diag_fail(diags, DIAG_FAILED, advice,
+			 "the state of %s (%s) cannot be kept: %s (there: generation %u, here: "
+			 "the new version)",
+			 to->instance, to->function, difference, takeover->generation);
+}
+
+bool user_tier_migrates(const struct bundle *from, const struct bundle *to,
+			const struct takeover *takeover, const char **ret_instance)
+{
+	char ignored[256];
+
+	for (uint32_t i = 0; i < to->user_count && i < from->user_count; i++) {
+		const struct bundle_function *function = &to->user[i];
+
+		if (is_reset(takeover, function->instance) ||
+		    bundle_state_fate(&from->user[i], function, ignored, sizeof(ignored)) !=
+			    STATE_MIGRATED)
+			continue;
+		*ret_instance = function->instance;
+		return true;
+	}
+	return false;
+}
+
 int user_tier_check(const struct bundle *from, const struct bundle *to,
 		    const struct takeover *takeover, struct diags *diags)
 {
-	char difference[256], advice[128];
+	char difference[256];
 	int error = 0;
 
 	if (bundle_needs_runtime(from) != bundle_needs_runtime(to))
@@ -43,20 +97,10 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 				 "user functions and sinks of workflow %s stand in its log by "
 				 "number, and are others: %s",
 				 to->name, difference);
-	for (uint32_t i = 0; i < to->user_count; i++) {
-		const struct bundle_function *function = &to->user[i];
-
-		if (bundle_same_state(&from->user[i], function, difference, sizeof(difference)) ||
-		    is_reset(takeover, function->instance))
-			continue;
-		snprintf(advice, sizeof(advice), "--reset-state %s lets it begin anew",
-			 function->instance);
-		error = diag_fail(diags, DIAG_FAILED, advice,
-				  "the state of %s (%s) cannot be kept: %s (there: generation %u, "
-				  "here: the new version)",
-				  function->instance, function->function, difference,
-				  takeover->generation);
-	}
+	for (uint32_t i = 0; i < to->user_count; i++)
+		if (check_state(&from->user[i], &to->user[i], bundle_is_durable(to), takeover,
+				diags))
+			error = -1;
 	return error;
 }
 

@@ -20,6 +20,11 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 		    const struct takeover *takeover, struct diags *diags)
 	__attribute__((warn_unused_result));
 
+/* Whether the state of a function is moved into a new table, so that @p from cannot
+ * go on with it afterwards; of which instance. */
+bool user_tier_migrates(const struct bundle *from, const struct bundle *to,
+			const struct takeover *takeover, const char **ret_instance);
+
 /* Write down for the runtime which functions of a generation begin anew. */
 int user_tier_write_resets(const struct bundle *to, uint32_t generation,
 			   const struct takeover *takeover, struct diags *diags)

@@ -192,6 +192,7 @@ static void add_user(struct model *model, const struct model_function *function,
 		ret->verdicts[i].kernel = to ? model_find_function(model, to->text)->result_index
 					     : BUNDLE_NO_FUNCTION;
 	}
+	ret->has_migrate = declared->has_migrate;
 	ret->input_count = declared->input_count;
 	for (uint32_t i = 0; i < declared->input_count; i++)
 		snprintf(ret->inputs[i], sizeof(ret->inputs[i]), "%s", declared->inputs[i].name);

@@ -21,6 +21,7 @@
  *   verdicts  NAME  PARAM     (the map that takes them, and what its keys are made of)
  *   batch                     (it has faas_on_batch in the place of faas_on_event)
  *   timer                     (it has faas_on_timer)
+ *   migrate                   (it has faas_on_migrate)
  *
  * An empty DEFAULT means that the workflow must give the parameter. Columns
  * may hold C string literals as the preprocessor prints them, quotes included.

@@ -143,6 +143,9 @@ extern "C" {
  * timers, and is entered from the kernel tier, not behind another function. */
 #define FAAS_BATCH() FAAS_META("batch")
 
+/* The function has faas_on_migrate: it takes over states of other versions. */
+#define FAAS_MIGRATE() FAAS_META("migrate")
+
 /* One value of a record. Which member counts is the field's declared type. */
 struct faas_value {
 	union {
@@ -157,8 +160,8 @@ struct faas_call;
 
 /*
  * The function's callbacks. faas_on_event must exist, or faas_on_batch if and only
- * if FAAS_BATCH() is declared; faas_on_timer if and only if FAAS_TIMER() is; the
- * others may.
+ * if FAAS_BATCH() is declared; faas_on_timer if and only if FAAS_TIMER() is, and
+ * faas_on_migrate if and only if FAAS_MIGRATE() is; the others may.
  *
  * faas_on_init: once in each worker, before the first event. Not 0: the
  * worker does not start and the load fails; an -errno is told in words.
@@ -182,6 +185,13 @@ struct faas_call;
  * each event alone; one that fails alone is put aside as a dead letter. Events may
  * come again in another batch, as if this one had not been.
  *
+ * faas_on_migrate: an update brings a state of another version, of one key:
+ * @p from_bytes of it, of version @p from_version; it may be a later one, when a
+ * rollback brings an earlier function back. Write it into @p to, which is zeros. Not
+ * 0: this key cannot be taken over; the update fails, and the version before goes
+ * on. Called for each key, after faas_on_init, in a process of its own that then
+ * ends: what it keeps in variables is gone. The key's timer goes on by itself.
+ *
  * faas_on_stop: once, when the worker ends in an orderly way. A killed worker
  * does not get there.
  */
@@ -190,6 +200,7 @@ int faas_on_event(struct faas_call *call, const struct faas_event *event, void *
 int faas_on_batch(struct faas_call *call, const struct faas_event *const *events,
 		  unsigned int count);
 int faas_on_timer(struct faas_call *call, const struct faas_event *event, void *state);
+int faas_on_migrate(uint32_t from_version, const void *from, uint32_t from_bytes, void *to);
 void faas_on_stop(void);
 
 /**

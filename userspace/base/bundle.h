@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 10
+#define BUNDLE_FORMAT 11
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -198,6 +198,7 @@ struct bundle_function {
 	bool has_batch;	     /* it has faas_on_batch in the place of faas_on_event */
 	struct bundle_verdict_to verdicts[FAAS_VERDICTS_MAX];
 	uint32_t verdict_count;
+	bool has_migrate; /* it has faas_on_migrate */
 	/* Without debug information, none: the state is bytes. In order of their place. */
 	struct bundle_state_field state_fields[FAAS_STATE_FIELDS_MAX];
 	uint32_t state_field_count;

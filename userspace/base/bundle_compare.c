@@ -150,8 +150,8 @@ bool bundle_same_state(const struct bundle_function *a, const struct bundle_func
 {
 	if (differ_name("function", a->function, b->function, ret, bytes) ||
 	    differ_count("has state", a->has_state, b->has_state, ret, bytes) ||
-	    differ_count("bytes of the state", a->state_bytes, b->state_bytes, ret, bytes) ||
 	    differ_count("version of the state", a->state_version, b->state_version, ret, bytes) ||
+	    differ_count("bytes of the state", a->state_bytes, b->state_bytes, ret, bytes) ||
 	    differ_count("has timers", a->has_timer, b->has_timer, ret, bytes) ||
 	    differ_fields(a, b, ret, bytes) ||
 	    differ_count("number of keys", a->state_keys, b->state_keys, ret, bytes) ||
@@ -162,4 +162,22 @@ bool bundle_same_state(const struct bundle_function *a, const struct bundle_func
 				bundle_key_part_name(b->key[i]), ret, bytes))
 			return false;
 	return true;
+}
+
+enum bundle_state_fate bundle_state_fate(const struct bundle_function *a,
+					 const struct bundle_function *b, char *ret, size_t bytes)
+{
+	char ignored[256];
+
+	if (bundle_same_state(a, b, ret, bytes))
+		return STATE_KEPT;
+	if (strcmp(a->function, b->function) || !a->has_state || !b->has_state ||
+	    a->key_count != b->key_count ||
+	    memcmp(a->key, b->key, a->key_count * sizeof(a->key[0])))
+		return STATE_NOT_KEPT;
+	if (bundle_state_converted(a, b))
+		return b->has_migrate ? STATE_MIGRATED : STATE_NOT_KEPT;
+	return a->state_bytes == b->state_bytes && !differ_fields(a, b, ignored, sizeof(ignored))
+		       ? STATE_MIGRATED
+		       : STATE_NOT_KEPT;
 }

@@ -22,4 +22,21 @@ bool bundle_same_records(const struct bundle *a, const struct bundle *b);
 bool bundle_same_state(const struct bundle_function *a, const struct bundle_function *b, char *ret,
 		       size_t bytes);
 
+/* What becomes of the state of a function when @p b takes the place of @p a. */
+enum bundle_state_fate {
+	STATE_KEPT,	/* as it is */
+	STATE_MIGRATED, /* key by key into a new table: by faas_on_migrate, or as it is */
+	STATE_NOT_KEPT, /* *ret says why */
+};
+
+enum bundle_state_fate bundle_state_fate(const struct bundle_function *a,
+					 const struct bundle_function *b, char *ret, size_t bytes);
+
+/* Whether faas_on_migrate is needed for that: else states are copied. */
+static inline bool bundle_state_converted(const struct bundle_function *a,
+					  const struct bundle_function *b)
+{
+	return a->state_version != b->state_version;
+}
+
 #endif

@@ -170,7 +170,7 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 	struct manifest_at list, state;
 
 	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "file", "state", "timer",
-			"batch", "verdicts", "inputs", "layout", "key");
+			"batch", "verdicts", "migrate", "inputs", "layout", "key");
 	read_function(&at, ret);
 	manifest_text(&at, "file", ret->file, sizeof(ret->file));
 	state = manifest_member(&at, "state");
@@ -189,6 +189,7 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 	list = manifest_array(&at, "verdicts", FAAS_VERDICTS_MAX, &ret->verdict_count);
 	for (uint32_t i = 0; i < ret->verdict_count; i++)
 		read_verdict(manifest_element(&list, i), &ret->verdicts[i]);
+	ret->has_migrate = manifest_bool(&at, "migrate");
 	list = manifest_array(&at, "inputs", FAAS_INPUTS_MAX, &ret->input_count);
 	for (uint32_t i = 0; i < ret->input_count; i++) {
 		struct manifest_at input = manifest_element(&list, i);

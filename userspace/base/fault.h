@@ -17,6 +17,8 @@
  *   recover.inside         behind a record that was redone
  *   durable.before_taken_up everything stands in memory as the disk has it, and does not count yet
  *   recover.new_ring       the log names a new ring, the counters not yet
+ *   import.before_commit, import.after_commit, import.inside   states that are put in
+ *   migrate.*, migration.*  tables of states that take the place of others
  *
  * Those of the command are called after it and what was done last, e.g.
  * settle.switched; tests/crash/loader_kill_test.sh goes through all it finds in loader/.

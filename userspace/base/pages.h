@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 5
+#define PAGES_VERSION 6
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -205,7 +205,10 @@ struct runtime_page {
 	uint32_t generation;
 	uint64_t log_id;
 	uint32_t resets; /* bit n: the state of function n begins anew in this generation */
-	uint32_t reserved;
+	/* Tables of states were moved into new ones: of which generation they were before;
+	 * 0: all is done. And the worker's head_sequence then. */
+	uint32_t migrated_from;
+	uint64_t migrated_sequence;
 };
 
 _Static_assert(sizeof(struct worker_page) <= 8192, "two pages");

@@ -57,12 +57,11 @@ static const char *take_path(const struct request *request, const char *key)
 
 static void handle_start(const struct request *request)
 {
-	bool keep = json_is_true(json_object_get(request->message, "keep"));
+	struct start start = {.keep = json_is_true(json_object_get(request->message, "keep")),
+			      .client = request->client};
 	struct runtime *runtime = request->runtime;
 	json_int_t generation, slot;
-	struct workflow *workflow;
 	const char *netns;
-	struct diags *diags;
 
 	if (!take_integer(request, "generation", 1, UINT32_MAX, &generation) ||
 	    !take_integer(request, "slot", 1, FAAS_SLOTS_MAX - 1, &slot))
@@ -70,31 +69,20 @@ static void handle_start(const struct request *request)
 	netns = take_path(request, "netns");
 	if (!netns)
 		return;
-	if (workflow_find(runtime, request->workflow)) {
+	if (workflow_find(runtime, request->workflow) ||
+	    migration_runs(runtime, request->workflow)) {
 		control_server_refuse(runtime->server, request->client, "unload it first",
 				      "workflow %s is there already", request->workflow);
 		return;
 	}
-	diags = calloc(1, sizeof(*diags));
-	if (!diags) {
-		control_server_refuse(runtime->server, request->client, NULL, "out of memory");
-		return;
-	}
-	workflow = workflow_new(runtime, request->workflow, (uint32_t)generation, (uint32_t)slot,
-				netns, !keep, diags);
-	if (workflow) {
-		workflow->keep = keep;
-		workflow->courier.strict = true;
-		workflow->phase = WORKFLOW_ADDING;
-		workflow->waiter = request->client;
-		workflow_enlist(workflow);
-		courier_link_add(&runtime->courier, &workflow->courier);
-	} else {
-		control_server_refuse(runtime->server, request->client, diags->list[0].advice, "%s",
-				      diags->list[0].cause);
-		runtime_look_for_end(runtime);
-	}
-	free(diags);
+	start.generation = (uint32_t)generation;
+	start.slot = (uint32_t)slot;
+	memcpy(start.name, request->workflow, strlen(request->workflow) + 1);
+	memcpy(start.netns, netns, strlen(netns) + 1);
+	if (start.keep)
+		migration_begin(runtime, &start);
+	else
+		workflow_begin(runtime, &start);
 }
 
 /* The workflow that is asked for; answers when there is none. */
@@ -299,6 +287,7 @@ static void gone(void *context, uint64_t client)
 	struct runtime *runtime = context;
 	struct workflow *workflow;
 
+	migration_forget(runtime, client);
 	for (workflow = TAILQ_FIRST(&runtime->workflows); workflow;
 	     workflow = TAILQ_NEXT(workflow, all)) {
 		if (workflow->importer == client) {

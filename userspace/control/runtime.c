@@ -14,6 +14,7 @@
 #include "bundle_names.h"
 #include "clock.h"
 #include "logger.h"
+#include "userspace/pool/supervisor_migrate.h"
 #include "userspace/pool/supervisor_renew.h"
 
 static void on_impatient(struct loop_timer *timer)
@@ -34,6 +35,7 @@ void runtime_init(struct runtime *runtime, struct loop *loop)
 	memset(runtime, 0, sizeof(*runtime));
 	runtime->loop = loop;
 	TAILQ_INIT(&runtime->workflows);
+	TAILQ_INIT(&runtime->migrations);
 	courier_link_init(&runtime->courier, loop);
 	runtime->courier.ended = on_courier_ended;
 	runtime_be_patient(runtime);
@@ -165,6 +167,7 @@ void runtime_take_over(struct runtime *runtime)
 		} else if (slot > 0 && loaded.state != FAAS_REGISTRY_LOADING) {
 			/* One that is being unloaded wants to be drained; one that is
 			 * being updated goes on as it was, until the command says so. */
+			(void)!migrate_settle(FAAS_RUN_WORKFLOWS, entry->d_name);
 			if (run_files_generation(FAAS_RUN_WORKFLOWS, entry->d_name, &generation))
 				generation = loaded.generation;
 			take_over_one(runtime, entry->d_name, (uint32_t)slot, generation);

@@ -52,12 +52,16 @@ struct workflow {
 
 TAILQ_HEAD(workflows, workflow);
 
+struct migration;
+TAILQ_HEAD(migrations, migration);
+
 struct runtime {
 	struct loop *loop;
 	struct control_server *server;
 	struct courier_link courier;
 	struct workflows workflows; /* by name */
 	uint32_t workflow_count;
+	struct migrations migrations; /* whose workflows are about to start */
 	struct loop_timer patience;
 	bool ending;
 	bool ended;  /* the loop may be left */
@@ -77,6 +81,26 @@ void runtime_take_over(struct runtime *runtime);
 void runtime_end(struct runtime *runtime);
 
 /* Between the parts of the runtime. */
+
+/* What a command asks for with "start". */
+struct start {
+	char name[FAAS_NAME_BYTES];
+	uint32_t generation;
+	uint32_t slot;
+	char netns[FAAS_PATH_BYTES];
+	bool keep;
+	uint64_t client;
+};
+
+/* Start a workflow; the client is answered when it runs, or cannot. */
+void workflow_begin(struct runtime *runtime, const struct start *start);
+
+/* With the files of a version before: move its states into new tables where the new
+ * version needs that, then begin. */
+void migration_begin(struct runtime *runtime, const struct start *start);
+bool migration_runs(const struct runtime *runtime, const char *name);
+/* The client does not wait any more: it is ended. */
+void migration_forget(struct runtime *runtime, uint64_t client);
 
 /* A workflow, not yet in any list: prepared and with its files. @p fresh: they
  * are made; else those of an earlier runtime are taken. NULL with a diagnostic. */

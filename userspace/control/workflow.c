@@ -14,6 +14,7 @@
 #include "logger.h"
 #include "netsocket.h"
 #include "userspace/control/runtime.h"
+#include "userspace/pool/supervisor_migrate.h"
 #include "userspace/pool/supervisor_renew.h"
 
 const char *workflow_phase_name(const struct workflow *workflow)
@@ -209,11 +210,16 @@ static void on_failed(struct supervisor *supervisor)
 static void on_ready(struct supervisor *supervisor)
 {
 	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
+	int err;
 
 	if (workflow->phase != WORKFLOW_STARTING)
 		return;
 	workflow->phase = WORKFLOW_RUNNING;
 	workflow->keep = false;
+	err = migrate_keep(FAAS_RUN_WORKFLOWS, supervisor->name);
+	if (err)
+		logger_write(LOGGER_ERROR, "workflow.migration", "workflow=%s error=\"%s\"",
+			     supervisor->name, strerror(-err));
 	control_server_answer(workflow->runtime->server, workflow->waiter,
 			      json_pack("{s:b}", "ok", 1));
 	workflow->waiter = 0;
@@ -317,7 +323,12 @@ static int take_files(struct workflow *workflow, const struct bundle *bundle, co
 	    run_files_open(FAAS_RUN_WORKFLOWS, FAAS_STATE_DURABLE, bundle, &supervisor->files,
 			   workflow->netns, sizeof(workflow->netns), diags))
 		return -1;
-	if (supervisor->files.runtime_page->generation != supervisor->generation)
+	/* Back from a version whose worker did not start, they are of this generation, and
+	 * of its ring again. */
+	if (supervisor->files.runtime_page->generation == supervisor->generation)
+		resets = supervisor->files.runtime_page->resets;
+	if (supervisor->files.runtime_page->generation != supervisor->generation ||
+	    supervisor->files.runtime_page->ring_map_id != ring.map_id)
 		run_files_adopt(&supervisor->files, supervisor->generation, resets, &ring);
 	return 0;
 }
@@ -374,4 +385,30 @@ cleanup:
 		return NULL;
 	}
 	return workflow;
+}
+
+void workflow_begin(struct runtime *runtime, const struct start *start)
+{
+	struct diags *diags = calloc(1, sizeof(*diags));
+	struct workflow *workflow;
+
+	if (!diags) {
+		control_server_refuse(runtime->server, start->client, NULL, "out of memory");
+		return;
+	}
+	workflow = workflow_new(runtime, start->name, start->generation, start->slot, start->netns,
+				!start->keep, diags);
+	if (workflow) {
+		workflow->keep = start->keep;
+		workflow->courier.strict = true;
+		workflow->phase = WORKFLOW_ADDING;
+		workflow->waiter = start->client;
+		workflow_enlist(workflow);
+		courier_link_add(&runtime->courier, &workflow->courier);
+	} else {
+		control_server_refuse(runtime->server, start->client, diags->list[0].advice, "%s",
+				      diags->list[0].cause);
+		runtime_look_for_end(runtime);
+	}
+	free(diags);
 }

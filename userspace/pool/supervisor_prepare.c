@@ -37,8 +37,7 @@ static int new_memfd(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A copy that nobody can change any more: descriptor or -errno. */
-static int seal_copy(const char *path, const char *name)
+int supervisor_seal(const char *path, const char *name)
 {
 	struct stat status;
 	int from, to = -1;
@@ -120,13 +119,13 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 	supervisor->generation = generation;
 	supervisor->user_count = bundle->user_count;
 	snprintf(path, sizeof(path), "%s/%s", bundle_directory, BUNDLE_MANIFEST);
-	supervisor->manifest = seal_copy(path, "manifest.json");
+	supervisor->manifest = supervisor_seal(path, "manifest.json");
 	if (supervisor->manifest < 0)
 		return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
 				 strerror(-supervisor->manifest));
 	for (uint32_t i = 0; i < bundle->user_count; i++) {
 		snprintf(path, sizeof(path), "%s/%s", bundle_directory, bundle->user[i].file);
-		supervisor->objects[i] = seal_copy(path, bundle->user[i].instance);
+		supervisor->objects[i] = supervisor_seal(path, bundle->user[i].instance);
 		if (supervisor->objects[i] < 0)
 			return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
 					 strerror(-supervisor->objects[i]));

@@ -30,8 +30,7 @@ int run_files_generation(const char *root, const char *name, uint32_t *ret)
 	return 0;
 }
 
-/* Whether the command wrote down that the state of this instance begins anew. */
-static bool is_reset(const char *root, const char *name, uint32_t generation, const char *instance)
+bool run_files_reset(const char *root, const char *name, uint32_t generation, const char *instance)
 {
 	char path[FAAS_PATH_BYTES], line[FAAS_NAME_BYTES + 2];
 	bool found = false;
@@ -80,9 +79,12 @@ int run_files_renew(const char *root, const struct bundle *before, const struct 
 				 "functions or sinks of %s are not those that its log is of: %s",
 				 to->name, difference);
 	for (uint32_t i = 0; i < to->user_count; i++) {
-		if (bundle_same_state(&before->user[i], &to->user[i], difference,
-				      sizeof(difference)) &&
-		    !is_reset(root, to->name, generation, to->user[i].instance))
+		enum bundle_state_fate fate = bundle_state_fate(&before->user[i], &to->user[i],
+								difference, sizeof(difference));
+
+		/* What is migrated has been by now. */
+		if ((fate == STATE_KEPT || (fate == STATE_MIGRATED && !bundle_is_durable(to))) &&
+		    !run_files_reset(root, to->name, generation, to->user[i].instance))
 			continue;
 		resets |= 1u << i;
 		err = make_anew(root, to, i);

@@ -12,6 +12,7 @@
 #ifndef FAAS_POOL_SUPERVISOR_RENEW_H
 #define FAAS_POOL_SUPERVISOR_RENEW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "userspace/pool/supervisor_files.h"
@@ -21,11 +22,14 @@ int run_files_generation(const char *root, const char *name, uint32_t *ret)
 	__attribute__((warn_unused_result));
 
 /* Let the state begin anew of functions where @p before and @p to have it laid out
- * differently, and of those that the command's file `resets` of @p generation names:
- * *ret_resets has a bit for each. */
+ * differently and it was not migrated (supervisor_migrate.h), and of those that the
+ * command's file `resets` of @p generation names: *ret_resets has a bit for each. */
 int run_files_renew(const char *root, const struct bundle *before, const struct bundle *to,
 		    uint32_t generation, uint32_t *ret_resets, struct diags *diags)
 	__attribute__((warn_unused_result));
+
+/* Whether the command wrote down that the state of this instance begins anew. */
+bool run_files_reset(const char *root, const char *name, uint32_t generation, const char *instance);
 
 /* From now on they belong to @p generation, and positions count in its ring. */
 void run_files_adopt(struct run_files *files, uint32_t generation, uint32_t resets,

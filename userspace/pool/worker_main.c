@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #include "userspace/pool/worker.h"
 #include "userspace/pool/worker_durable.h"
 #include "userspace/pool/worker_fds.h"
+#include "userspace/pool/worker_migrate.h"
 #include "userspace/pool/worker_privilege.h"
 
 struct arguments {
@@ -45,12 +47,14 @@ static int parse_number(const char *text, unsigned long most, unsigned long *ret
 	return 0;
 }
 
-static int parse_arguments(int count, char **texts, struct arguments *ret)
+static int parse_arguments(int count, char **texts, bool migrates, struct arguments *ret)
 {
 	unsigned long uid, instance, generation;
 
 	if (count != 4 || parse_number(texts[1], UINT32_MAX - 1, &uid) ||
-	    parse_number(texts[2], FAAS_INSTANCES_MAX - 1, &instance) ||
+	    parse_number(texts[2],
+			 migrates ? (1u << FAAS_USER_FUNCTIONS_MAX) - 1 : FAAS_INSTANCES_MAX - 1,
+			 &instance) ||
 	    parse_number(texts[3], UINT32_MAX, &generation))
 		return -EINVAL;
 	*ret = (struct arguments){
@@ -87,7 +91,7 @@ static void ignore_signals(void)
 }
 
 /* Read the manifest. Returns-owned: *ret, free(). */
-static int read_manifest(struct bundle **ret)
+static int read_manifest(int fd, struct bundle **ret)
 {
 	struct bundle *bundle = calloc(1, sizeof(*bundle));
 	struct diags *diags = calloc(1, sizeof(*diags));
@@ -100,8 +104,8 @@ static int read_manifest(struct bundle **ret)
 		goto cleanup;
 	}
 	while (bytes <= FAAS_MANIFEST_BYTES_MAX) {
-		ssize_t got = pread(WORKER_FD_MANIFEST, text + bytes,
-				    FAAS_MANIFEST_BYTES_MAX + 1 - bytes, (off_t)bytes);
+		ssize_t got =
+			pread(fd, text + bytes, FAAS_MANIFEST_BYTES_MAX + 1 - bytes, (off_t)bytes);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -216,17 +220,34 @@ static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t i
 	return 0;
 }
 
+/* See worker_migrate.h. */
+static int migrate(struct worker *worker, uint32_t mask)
+{
+	struct bundle *before = NULL, *bundle = NULL;
+	int status = read_manifest(MIGRATE_FD_MANIFEST_BEFORE, &before);
+
+	if (!status)
+		status = read_manifest(MIGRATE_FD_MANIFEST, &bundle);
+	if (status)
+		return status;
+	status = worker_migrate(worker, before, bundle, mask);
+	return status ? report(status, worker->error) : WORKER_EXIT_DONE;
+}
+
 int main(int count, char **texts)
 {
 	struct worker *worker = NULL;
 	struct bundle *bundle = NULL;
 	struct arguments arguments;
 	const char *step = "";
+	bool migrates;
 	int status;
 	int err;
 
-	if (parse_arguments(count, texts, &arguments)) {
+	migrates = count == 5 && !strcmp(texts[4], "migrate");
+	if (parse_arguments(migrates ? 4 : count, texts, migrates, &arguments)) {
 		(void)fprintf(stderr, "usage: ebpf-faas-worker UID INSTANCE GENERATION\n"
+				      "       ebpf-faas-worker UID MASK GENERATION migrate\n"
 				      "The runtime starts it, with files open.\n");
 		return WORKER_EXIT_SETUP;
 	}
@@ -245,7 +266,9 @@ int main(int count, char **texts)
 	if (!worker)
 		return report(WORKER_EXIT_SETUP, "no memory");
 	memset(worker, 0, sizeof(*worker));
-	status = read_manifest(&bundle);
+	if (migrates)
+		return migrate(worker, arguments.instance);
+	status = read_manifest(WORKER_FD_MANIFEST, &bundle);
 	if (status)
 		return status;
 	status = open_waiter(worker, bundle_is_durable(bundle));

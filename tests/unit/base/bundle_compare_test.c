@@ -178,9 +178,56 @@ static void test_rows(void **state)
 	}
 }
 
+static void migrate(struct bundle *b)
+{
+	b->user[0].has_migrate = true;
+}
+static void library(struct bundle *b)
+{
+	strcpy(b->user[0].function, "tally");
+}
+
+/* Two changes at once, and what becomes of the state. */
+static const struct {
+	const char *name;
+	void (*change)(struct bundle *b);
+	void (*and_change)(struct bundle *b);
+	enum bundle_state_fate fate;
+} fates[] = {
+	{"a parameter", parameter, migrate, STATE_KEPT},
+	{"more keys", keys, NULL, STATE_MIGRATED},
+	{"timers", timer, NULL, STATE_MIGRATED},
+	{"another version", version, NULL, STATE_NOT_KEPT},
+	{"another version, taken over", version, migrate, STATE_MIGRATED},
+	{"a larger state of the same version", bytes, migrate, STATE_NOT_KEPT},
+	{"other members of the same version", member, migrate, STATE_NOT_KEPT},
+	{"more keys, and other members", keys, member_type, STATE_NOT_KEPT},
+	{"another key", key, migrate, STATE_NOT_KEPT},
+	{"another function", library, migrate, STATE_NOT_KEPT},
+};
+
+static void test_fates(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(fates) / sizeof(fates[0]); i++) {
+		struct bundle *a = make(), *b = make();
+		char words[256] = "";
+
+		fates[i].change(b);
+		if (fates[i].and_change)
+			fates[i].and_change(b);
+		if (bundle_state_fate(&a->user[0], &b->user[0], words, sizeof(words)) !=
+		    fates[i].fate)
+			fail_msg("%s: %s", fates[i].name, words);
+		free(a);
+		free(b);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows),
+					   cmocka_unit_test(test_fates)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,162 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Updates to a version with another layout of its state: every key is taken over, by
+# faas_on_migrate, or the version before goes on with the state that it had.
+# shellcheck source=lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+VERSIONS=$FIXTURES/migrate
+generation() { faas list --json | jq -r '.[0].generation // 0'; }
+load_first() { faas load --netns "$GATEWAY" --set "sinks.records.file.path=$CASE/records.jsonl" "$@" "$VERSIONS/first/growth.yaml"; }
+update_to() { # VERSION OPTION...
+	local version=$1
+	shift
+	faas update --set "sinks.records.file.path=$CASE/records.jsonl" "$@" "$VERSIONS/$version/growth.yaml"
+}
+send() { traffic --to 10.77.0.1:5005 --count "$1" --keys 10 --first-port 40000; }
+# state MEMBER: of all keys, each value once.
+state() { faas state list growth total --all --json | jq -c "[.entries[].value.$1] | unique"; }
+
+taken_over() {
+	network
+	load_first
+	send 50
+	settle growth
+	faas build --set "sinks.records.file.path=$CASE/records.jsonl" --output "$CASE/second" \
+		"$VERSIONS/second/growth.yaml"
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 8000 --keys 10 \
+		--first-port 40000 --rate 1000 >"$CASE/sent"
+	echo "$STARTED" >>"$CASE/pids"
+	fails 0 faas update "$CASE/second"
+	! process_gone "$STARTED" || fail "the events had ended before the update"
+	wait "$STARTED"
+	settle growth
+	same "generation" 2 "$(generation)"
+	same "processed" 8050 "$(counted processed)"
+	same "counts" '[805]' "$(state count)"
+	same "they were taken over" true \
+		"$(faas state list growth total --json | jq '[.entries[].value.taken_over | . >= 5 and . < 805] | all')"
+	exactly_once 10 805
+	same "no table is left beside" state.0 "$(ls /run/ebpf-faas/workflows/growth | grep '^state')"
+	fails 0 update_to second --set version=again
+	same "an update without a change keeps them" '[805]' "$(state count)"
+	fails 0 faas rollback growth
+	fails 1 update_to first
+	says 'version of the state: 2 there, 1 here'
+	says 'FAAS_MIGRATE with faas_on_migrate let growth take it over'
+	same "counts" '[805]' "$(state count)"
+	fails 0 update_to first --reset-state total
+	send 10
+	settle growth
+	same "begun anew" '[1]' "$(state count)"
+}
+
+key_refused() {
+	network
+	load_first
+	send 50
+	traffic --to 10.77.0.1:5005 --count 2 --keys 1 --first-port 40007
+	settle growth
+	fails 1 update_to second --set functions.total.params.refuse=7
+	says 'not migrated from version 1 to 2: faas_on_migrate returned -34 for key 40007'
+	same "generation" 1 "$(generation)"
+	same "the state is as it was" '[5,7]' "$(state count)"
+	send 50
+	settle growth
+	same "and goes on" '[10,12]' "$(state count)"
+	same "no table is left beside" state.0 "$(ls /run/ebpf-faas/workflows/growth | grep '^state')"
+	fails 0 update_to second
+	same "counts" '[10,12]' "$(state count)"
+}
+
+refused_at_once() {
+	network
+	load_first
+	send 50
+	settle growth
+	fails 1 update_to third
+	says 'version of the state: 1 there, 3 here'
+	says 'FAAS_MIGRATE'
+	says 'reset-state total'
+	fails 1 update_to second --confirm 60s
+	says 'would be migrated'
+	says 'version on trial'
+	same "generation" 1 "$(generation)"
+	fails 0 update_to third --reset-state total
+	same "begun anew" '[]' "$(state count)"
+}
+
+number_of_keys() {
+	network
+	load_first
+	send 50
+	settle growth
+	fails 0 update_to first --set functions.total.keys=100000
+	same "more keys" '[5]' "$(state count)"
+	fails 0 update_to first --set functions.total.keys=10
+	same "as many as there are" '[5]' "$(state count)"
+	fails 1 update_to first --set functions.total.keys=9
+	says 'the state of total has 10 keys, and there is room for 9'
+	send 50
+	settle growth
+	same "fewer are refused" '[10]' "$(state count)"
+	same "keys that fit" 10 "$(faas state list growth total --json | jq .keys_max)"
+}
+
+# What fails behind the migration: the version before has its state back.
+fails_later() {
+	network
+	load_first
+	send 50
+	settle growth
+	fails 1 faas update --set "sinks.records.file.path=/nowhere/at/all" "$VERSIONS/second/growth.yaml"
+	same "generation" 1 "$(generation)"
+	same "the state is as it was" '[5]' "$(state count)"
+	send 50
+	settle growth
+	same "and goes on" '[10]' "$(state count)"
+	exactly_once 10 10
+	same "no table is left beside" state.0 "$(ls /run/ebpf-faas/workflows/growth | grep '^state')"
+}
+
+# Killed at any time, whoever it is: the one or the other, and the next command goes on.
+killed() {
+	local victim round sent=5
+	network
+	load_first
+	send 50
+	settle growth
+	command_pid() { echo "$COMMAND"; }
+	for victim in command runtime worker; do
+		for round in 1 2; do
+			faas update --set "sinks.records.file.path=$CASE/records.jsonl" \
+				--set functions.total.params.pause_us=20000 "$VERSIONS/second/growth.yaml" &
+			COMMAND=$!
+			wait_for 10 growing || true
+			[ "$round" != 2 ] || sleep 0.2
+			# shellcheck disable=SC2046
+			kill -KILL $("${victim}_pid") || true
+			wait "$COMMAND" || true
+			# The next command finishes it, forward or back.
+			update_to first >"$CASE/next" 2>&1 || update_to second
+			send 10
+			settle growth
+			sent=$((sent + 1))
+			same "count after the $victim was killed" "[$sent]" "$(state count)"
+			if faas state list growth total --json | jq -e '.version == 2' >/dev/null; then
+				faas unload growth
+				load_first
+				sent=0
+			fi
+		done
+	done
+}
+growing() { [ -e /run/ebpf-faas/workflows/growth/state.0.next ]; }
+
+test_case "taken over, under traffic" taken_over
+test_case "a key that is refused" key_refused
+test_case "what is refused at once" refused_at_once
+test_case "another number of keys" number_of_keys
+test_case "a failure behind the migration" fails_later
+test_case "killed in between" killed
+tests_done

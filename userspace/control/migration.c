@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Before the worker of a new version starts: a process that moves states into new
+ * tables, where the new version has them laid out differently. Nothing is changed for
+ * the version before until all of them are moved.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ebpf_faas/pins.h>
+
+#include "bundle_compare.h"
+#include "clock.h"
+#include "fault.h"
+#include "logger.h"
+#include "paths.h"
+#include "spawn.h"
+#include "userspace/control/runtime.h"
+#include "userspace/pool/supervisor_migrate.h"
+#include "userspace/pool/supervisor_renew.h"
+#include "userspace/pool/worker_migrate.h"
+
+/* For all keys of a workflow. */
+#define MIGRATION_MS 15000
+
+_Static_assert(MIGRATE_FD_TO(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
+
+struct migration {
+	struct runtime *runtime;
+	struct start start;
+	uint32_t mask; /* bit n: user function n */
+	pid_t pid;
+	struct loop_source exit; /* pidfd */
+	struct loop_source control;
+	struct loop_timer timer;
+	struct childlog output;
+	char reason[WORKER_MESSAGE_BYTES_MAX];
+	TAILQ_ENTRY(migration) all;
+};
+
+static void close_source(struct migration *migration, struct loop_source *source)
+{
+	int fd = source->fd;
+
+	if (fd < 0)
+		return;
+	loop_remove(migration->runtime->loop, source);
+	close(fd);
+}
+
+static void destroy(struct migration *migration)
+{
+	loop_unset(migration->runtime->loop, &migration->timer);
+	close_source(migration, &migration->control);
+	close_source(migration, &migration->exit);
+	childlog_close(&migration->output);
+	free(migration);
+}
+
+static void kill_process(const struct migration *migration)
+{
+	(void)!syscall(SYS_pidfd_send_signal, migration->exit.fd, SIGKILL, NULL, 0);
+}
+
+static void on_too_slow(struct loop_timer *timer)
+{
+	struct migration *migration = loop_container(timer, struct migration, timer);
+
+	snprintf(migration->reason, sizeof(migration->reason),
+		 "it took more than %d seconds; does faas_on_migrate hang?", MIGRATION_MS / 1000);
+	kill_process(migration);
+}
+
+static void on_control(struct loop_source *source, uint32_t events)
+{
+	struct migration *migration = loop_container(source, struct migration, control);
+	char message[WORKER_MESSAGE_BYTES_MAX];
+	ssize_t bytes = recv(source->fd, message, sizeof(message) - 1, MSG_DONTWAIT);
+
+	(void)events;
+	if (bytes < 0)
+		return;
+	if (!bytes) {
+		close_source(migration, source);
+		return;
+	}
+	message[bytes] = '\0';
+	if (!strncmp(message, "failed ", 7) && !migration->reason[0])
+		memcpy(migration->reason, message + 7, (size_t)bytes - 6);
+}
+
+/* All states are where the new version wants them. */
+static void succeed(struct migration *migration)
+{
+	struct runtime *runtime = migration->runtime;
+	const char *name = migration->start.name;
+	int err = migrate_swap(FAAS_RUN_WORKFLOWS, name, migration->mask);
+
+	fault_point("migration.swapped");
+	if (!err) {
+		logger_write(LOGGER_INFO, "workflow.migrated", "workflow=%s generation=%u", name,
+			     migration->start.generation);
+		workflow_begin(runtime, &migration->start);
+		return;
+	}
+	(void)!migrate_settle(FAAS_RUN_WORKFLOWS, name);
+	control_server_refuse(runtime->server, migration->start.client, NULL,
+			      "putting the migrated state of %s in its place: %s", name,
+			      strerror(-err));
+}
+
+static void on_exit_ready(struct loop_source *source, uint32_t events)
+{
+	struct migration *migration = loop_container(source, struct migration, exit);
+	struct runtime *runtime = migration->runtime;
+	struct spawn_end how;
+
+	(void)events;
+	if (spawn_reap(source->fd, &how))
+		return;
+	if (migration->control.fd >= 0)
+		on_control(&migration->control, 0);
+	TAILQ_REMOVE(&runtime->migrations, migration, all);
+	if (!how.signal && !how.status && migration->start.client) {
+		succeed(migration);
+	} else {
+		if (!migration->reason[0])
+			snprintf(migration->reason, sizeof(migration->reason),
+				 "the process that does it %s %d",
+				 how.signal ? "was killed by signal" : "exited with status",
+				 how.signal ? how.signal : how.status);
+		logger_write(LOGGER_ERROR, "workflow.migration", "workflow=%s error=\"%s\"",
+			     migration->start.name, migration->reason);
+		(void)!migrate_settle(FAAS_RUN_WORKFLOWS, migration->start.name);
+		control_server_refuse(runtime->server, migration->start.client,
+				      "--reset-state FUNCTION lets a state begin anew", "%s",
+				      migration->reason);
+		runtime_look_for_end(runtime);
+	}
+	destroy(migration);
+}
+
+/* ---- what the process is given ---- */
+
+static void close_all(int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* Descriptor @p number shall be what @p fd is, or -errno. */
+static int take_fd(int *fds, size_t number, int fd)
+{
+	if (fd < 0)
+		return fd;
+	if (fds[number] >= 0)
+		close(fds[number]);
+	fds[number] = fd;
+	return 0;
+}
+
+static int duplicate(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return copy < 0 ? -errno : copy;
+}
+
+static int seal_manifest(const char *name, uint32_t generation)
+{
+	char path[FAAS_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%s/%s/generations/%u/%s", FAAS_STATE_WORKFLOWS, name,
+		 generation, BUNDLE_MANIFEST);
+	return supervisor_seal(path, "manifest.json");
+}
+
+static int seal_object(const struct migration *migration, const struct bundle_function *function)
+{
+	char path[FAAS_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%s/%s/generations/%u/%s", FAAS_STATE_WORKFLOWS,
+		 migration->start.name, migration->start.generation, function->file);
+	return supervisor_seal(path, function->instance);
+}
+
+/* The descriptors of worker_migrate.h, all of them. Owned, on failure too. */
+static int fill_fds(struct migration *migration, const struct bundle *to, uint32_t before,
+		    int output, int control, int *fds, size_t count)
+{
+	const char *name = migration->start.name;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int err = null < 0 ? -errno : 0;
+
+	for (size_t i = 0; !err && i < count; i++)
+		err = take_fd(fds, i, duplicate(null));
+	if (null >= 0)
+		close(null);
+	for (size_t i = 1; !err && i <= 2; i++)
+		err = take_fd(fds, i, duplicate(output));
+	if (!err)
+		err = take_fd(fds, MIGRATE_FD_CONTROL, duplicate(control));
+	if (!err)
+		err = take_fd(fds, MIGRATE_FD_MANIFEST,
+			      seal_manifest(name, migration->start.generation));
+	if (!err)
+		err = take_fd(fds, MIGRATE_FD_MANIFEST_BEFORE, seal_manifest(name, before));
+	for (uint32_t i = 0; !err && i < to->user_count; i++) {
+		err = take_fd(fds, MIGRATE_FD_OBJECT(i), seal_object(migration, &to->user[i]));
+		if (err || !(migration->mask >> i & 1))
+			continue;
+		err = take_fd(fds, MIGRATE_FD_FROM(i), migrate_open(FAAS_RUN_WORKFLOWS, name, i));
+		if (!err)
+			err = take_fd(fds, MIGRATE_FD_TO(i),
+				      migrate_make(FAAS_RUN_WORKFLOWS, to, i));
+	}
+	return err;
+}
+
+static int run_process(struct migration *migration, const int *fds, size_t count, int *ret_pidfd)
+{
+	char path[FAAS_PATH_BYTES + 32], texts[3][16], fault[128];
+	char *arguments[] = {(char *)"ebpf-faas-worker", texts[0], texts[1], texts[2],
+			     (char *)"migrate",		 NULL};
+	char *environment[] = {NULL, NULL};
+	const char *faults = getenv("EBPF_FAAS_FAULT");
+	struct spawn spawn = {.path = path,
+			      .arguments = arguments,
+			      .environment = environment,
+			      .fds = fds,
+			      .fd_count = count};
+
+	snprintf(path, sizeof(path), "%s/ebpf-faas-worker", paths_libexec());
+	snprintf(texts[0], sizeof(texts[0]), "%u", FAAS_WORKER_UID_BASE + migration->start.slot);
+	snprintf(texts[1], sizeof(texts[1]), "%u", migration->mask);
+	snprintf(texts[2], sizeof(texts[2]), "%u", migration->start.generation);
+	if (faults) {
+		snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s", faults);
+		environment[0] = fault;
+	}
+	return spawn_start(&spawn, &migration->pid, ret_pidfd);
+}
+
+/* Start it. On failure nothing of it is left but the object. */
+static int launch(struct migration *migration, const struct bundle *to, uint32_t before)
+{
+	struct loop *loop = migration->runtime->loop;
+	int fds[SPAWN_FDS_MAX], pair[2] = {-1, -1}, output = -1, pidfd = -1, err = 0;
+	size_t count = MIGRATE_FD_FUNCTIONS + 3 * (size_t)to->user_count;
+
+	memset(fds, 0xff, sizeof(fds));
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		err = -errno;
+	if (!err)
+		err = childlog_open(&migration->output, loop, migration->start.name, &output);
+	if (!err)
+		err = fill_fds(migration, to, before, output, pair[1], fds, count);
+	if (!err)
+		err = run_process(migration, fds, count, &pidfd);
+	if (!err)
+		err = loop_add(loop, &migration->exit, pidfd, EPOLLIN, on_exit_ready);
+	if (err && pidfd >= 0) {
+		(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		close(pidfd);
+	}
+	if (!err && !loop_add(loop, &migration->control, pair[0], EPOLLIN, on_control))
+		pair[0] = -1;
+	close_all(fds, SPAWN_FDS_MAX);
+	close_all(pair, 2);
+	close_all(&output, 1);
+	return err;
+}
+
+/* ---- from the runtime ---- */
+
+/* Which functions have to be migrated; and from which generation. -1 with a diagnostic. */
+static int look(const struct start *start, struct bundle *from, struct bundle *to,
+		uint32_t *ret_before, uint32_t *ret_mask, struct diags *diags)
+{
+	char directory[FAAS_PATH_BYTES], ignored[256];
+
+	*ret_mask = 0;
+	if (run_files_generation(FAAS_RUN_WORKFLOWS, start->name, ret_before) ||
+	    *ret_before == start->generation)
+		return 0; /* whoever opens the files says what is wrong with them */
+	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS,
+		 start->name, *ret_before);
+	if (bundle_open(directory, from, diags))
+		return -1;
+	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS,
+		 start->name, start->generation);
+	if (bundle_open(directory, to, diags))
+		return -1;
+	/* The log on the disk has records in the layout of before. */
+	if (bundle_is_durable(to))
+		return 0;
+	for (uint32_t i = 0; i < from->user_count && i < to->user_count; i++)
+		if (bundle_state_fate(&from->user[i], &to->user[i], ignored, sizeof(ignored)) ==
+			    STATE_MIGRATED &&
+		    !run_files_reset(FAAS_RUN_WORKFLOWS, start->name, start->generation,
+				     to->user[i].instance))
+			*ret_mask |= 1u << i;
+	return 0;
+}
+
+/* 1: it goes on without one. 0: a process is at work. -1 with a diagnostic. */
+static int begin(struct runtime *runtime, const struct start *start, struct bundle *from,
+		 struct bundle *to, struct diags *diags)
+{
+	uint32_t before = 0, mask = 0;
+	struct migration *migration;
+	int err = migrate_settle(FAAS_RUN_WORKFLOWS, start->name);
+
+	if (err)
+		return diag_fail(diags, DIAG_FAILED, NULL, "the state of %s: %s", start->name,
+				 strerror(-err));
+	if (look(start, from, to, &before, &mask, diags))
+		return -1;
+	if (!mask)
+		return 1;
+	if (!migrate_may_begin(FAAS_RUN_WORKFLOWS, start->name))
+		return diag_fail(diags, DIAG_FAILED, "try again",
+				 "the worker of generation %u of %s did not come to its end",
+				 before, start->name);
+	migration = calloc(1, sizeof(*migration));
+	if (!migration)
+		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	migration->runtime = runtime;
+	migration->start = *start;
+	migration->mask = mask;
+	migration->exit.fd = migration->control.fd = -1;
+	err = launch(migration, to, before);
+	if (err) {
+		destroy(migration);
+		(void)!migrate_settle(FAAS_RUN_WORKFLOWS, start->name);
+		return diag_fail(diags, DIAG_FAILED, err == -ENOSPC ? "is /run full?" : NULL,
+				 "migrating the state of %s: %s", start->name, strerror(-err));
+	}
+	TAILQ_INSERT_TAIL(&runtime->migrations, migration, all);
+	loop_set(runtime->loop, &migration->timer,
+		 clock_monotonic_ns() + MIGRATION_MS * CLOCK_NS_PER_MS, on_too_slow);
+	return 0;
+}
+
+void migration_begin(struct runtime *runtime, const struct start *start)
+{
+	struct bundle *from = calloc(1, sizeof(*from)), *to = calloc(1, sizeof(*to));
+	struct diags *diags = calloc(1, sizeof(*diags));
+	int outcome = -1;
+
+	if (from && to && diags)
+		outcome = begin(runtime, start, from, to, diags);
+	if (outcome > 0)
+		workflow_begin(runtime, start);
+	else if (outcome)
+		control_server_refuse(
+			runtime->server, start->client, diags ? diags->list[0].advice : NULL, "%s",
+			diags && diags->count ? diags->list[0].cause : "out of memory");
+	free(diags);
+	free(to);
+	free(from);
+}
+
+bool migration_runs(const struct runtime *runtime, const char *name)
+{
+	const struct migration *migration;
+
+	TAILQ_FOREACH(migration, &runtime->migrations, all)
+	if (!strcmp(migration->start.name, name))
+		return true;
+	return false;
+}
+
+void migration_forget(struct runtime *runtime, uint64_t client)
+{
+	struct migration *migration;
+
+	TAILQ_FOREACH(migration, &runtime->migrations, all)
+	{
+		if (migration->start.client != client)
+			continue;
+		migration->start.client = 0;
+		kill_process(migration);
+	}
+}

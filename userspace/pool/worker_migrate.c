@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "worker_migrate.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "bundle_compare.h"
+#include "fault.h"
+#include "userspace/pool/worker.h"
+#include "userspace/pool/worker_privilege.h"
+#include "userspace/sink/text.h"
+#include "userspace/state/state_lookup.h"
+
+#define KEY_TEXT_BYTES 128
+
+typedef int migrate_callback(uint32_t from_version, const void *from, uint32_t from_bytes,
+			     void *to);
+
+/* One function's. */
+struct migration {
+	const struct bundle_function *before, *here;
+	struct state_table from, to;
+	migrate_callback *convert; /* NULL: states are copied */
+	uint8_t *value;		   /* of the new table */
+};
+
+static int open_table(struct worker *worker, const struct bundle *bundle, uint32_t function, int fd,
+		      int protection, struct state_table *ret)
+{
+	const struct bundle_function *description = &bundle->user[function];
+	const struct state_shape shape = {
+		.keys_max = description->state_keys,
+		.key_bytes = state_key_bytes(bundle, function),
+		.value_bytes = state_value_bytes(description),
+		.value_version = description->state_version,
+	};
+	uint64_t seed = 0;
+	struct stat status;
+	void *mapping;
+	int err;
+
+	if (fstat(fd, &status) || getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return worker_fail(worker, WORKER_EXIT_SETUP, "state of %s: %s",
+				   description->instance, strerror(errno));
+	mapping = mmap(NULL, (size_t)status.st_size, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (mapping == MAP_FAILED)
+		return worker_fail(worker, WORKER_EXIT_SETUP, "state of %s: cannot map: %s",
+				   description->instance, strerror(errno));
+	/* Nothing is laid out in a table that is only read: its magic is there. */
+	if (!(protection & PROT_WRITE) && !((const struct state_header *)mapping)->magic)
+		err = -EINVAL;
+	else
+		err = state_open(ret, mapping, (uint64_t)status.st_size, &shape, seed);
+	if (err)
+		return worker_fail(
+			worker, WORKER_EXIT_CORRUPT, "state of %s: %s", description->instance,
+			err == -ESTALE ? "is not of the version before" : "does not check out");
+	return 0;
+}
+
+/* As sinks write it. */
+static const char *print_key(const struct bundle_function *function, const uint8_t *key,
+			     char ret[KEY_TEXT_BYTES])
+{
+	struct text text = {.data = ret, .room = KEY_TEXT_BYTES - 1};
+
+	for (uint32_t i = 0; i < function->key_count; i++) {
+		uint32_t bytes = bundle_key_part_bytes(function->key[i]);
+
+		if (i)
+			text_put(&text, ",", 1);
+		if (bytes == 16)
+			text_address(&text, key);
+		else
+			text_unsigned(&text, bytes == 2 ? (uint64_t)key[0] << 8 | key[1] : key[0]);
+		key += bytes;
+	}
+	ret[text.overrun ? 0 : text.used] = '\0';
+	return ret;
+}
+
+static int move_key(struct worker *worker, struct migration *migration, struct state_slot *slot)
+{
+	const struct bundle_function *before = migration->before, *here = migration->here;
+	const uint8_t *from = state_slot_value(&migration->from, slot);
+	const uint8_t *key = state_slot_key(slot);
+	char text[KEY_TEXT_BYTES];
+	int err = 0;
+
+	memset(migration->value, 0, migration->to.value_bytes);
+	if (migration->convert)
+		err = migration->convert(before->state_version, from, before->state_bytes,
+					 migration->value);
+	else
+		memcpy(migration->value, from, before->state_bytes);
+	if (err)
+		return worker_fail(worker, WORKER_EXIT_LOAD,
+				   "the state of %s is not migrated from version %u to %u: "
+				   "faas_on_migrate returned %d for key %s",
+				   here->instance, before->state_version, here->state_version, err,
+				   print_key(here, key, text));
+	/* Their timers go on. */
+	if (before->has_timer && here->has_timer)
+		memcpy(migration->value + migration->to.value_bytes - sizeof(uint64_t),
+		       from + migration->from.value_bytes - sizeof(uint64_t), sizeof(uint64_t));
+	err = state_put(&migration->to, key, slot->key_bytes, migration->value);
+	if (err)
+		return worker_fail(worker, WORKER_EXIT_LOAD, "the state of %s has %u keys, %s %u",
+				   here->instance, migration->from.keys,
+				   err == -ENOSPC ? "and there is room for" : "longer than",
+				   err == -ENOSPC ? migration->to.keys_max
+						  : migration->to.key_room);
+	fault_point("migrate.key");
+	return 0;
+}
+
+static int migrate(struct worker *worker, const struct bundle *before, uint32_t function)
+{
+	struct migration migration = {.before = &before->user[function],
+				      .here = &worker->bundle->user[function]};
+	int status = open_table(worker, before, function, MIGRATE_FD_FROM((int)function), PROT_READ,
+				&migration.from);
+
+	if (!status)
+		status = open_table(worker, worker->bundle, function, MIGRATE_FD_TO((int)function),
+				    PROT_READ | PROT_WRITE, &migration.to);
+	if (status)
+		return status;
+	if (bundle_state_converted(migration.before, migration.here)) {
+		*(void **)&migration.convert =
+			dlsym(worker->functions[function].object, "faas_on_migrate");
+		if (!migration.convert)
+			return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no faas_on_migrate",
+					   migration.here->instance);
+	}
+	migration.value = calloc(1, FAAS_STATE_BYTES_MAX + 2 * sizeof(uint64_t));
+	if (!migration.value)
+		return worker_fail(worker, WORKER_EXIT_SETUP, "no memory");
+	for (uint64_t i = 0; !status && i < migration.from.capacity; i++) {
+		struct state_slot *slot = state_slot_at(&migration.from, i);
+
+		if (slot->mark)
+			status = move_key(worker, &migration, slot);
+	}
+	free(migration.value);
+	return status;
+}
+
+int worker_migrate(struct worker *worker, const struct bundle *before, const struct bundle *bundle,
+		   uint32_t mask)
+{
+	struct worker_files files = {0};
+	int status;
+
+	worker->bundle = bundle;
+	worker->control_fd = MIGRATE_FD_CONTROL;
+	if (before->user_count != bundle->user_count || mask >> bundle->user_count)
+		return worker_fail(worker, WORKER_EXIT_SETUP, "no such functions");
+	for (uint32_t i = 0; i < bundle->user_count; i++) {
+		worker->functions[i].number = (uint8_t)i;
+		worker->functions[i].has_state = bundle->user[i].has_state;
+		files.object[i] = MIGRATE_FD_OBJECT((int)i);
+	}
+	if (privilege_limit(0))
+		return worker_fail(worker, WORKER_EXIT_SETUP, "limits: %s", strerror(errno));
+	status = worker_load(worker, &files);
+	if (!status && privilege_close_files())
+		status = worker_fail(worker, WORKER_EXIT_SETUP, "file limit: %s", strerror(errno));
+	for (uint32_t i = 0; !status && i < bundle->user_count; i++)
+		if (mask >> i & 1)
+			status = migrate(worker, before, i);
+	return status;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Another life of the worker's program: `ebpf-faas-worker UID MASK GENERATION migrate`
+ * moves the states of the user functions in MASK from the tables of the version before
+ * into new ones, says "failed REASON" if a key cannot be moved, and ends. It has the
+ * rights of a worker: the code of an author runs in it.
+ */
+#ifndef FAAS_POOL_WORKER_MIGRATE_H
+#define FAAS_POOL_WORKER_MIGRATE_H
+
+#include <stdint.h>
+
+#include "bundle.h"
+#include "userspace/pool/worker_fds.h"
+
+enum migrate_fd {
+	/* 0 to 2 as for a worker. */
+	MIGRATE_FD_MANIFEST = WORKER_FD_MANIFEST, /* of the new version */
+	MIGRATE_FD_MANIFEST_BEFORE = 4,
+	MIGRATE_FD_CONTROL = WORKER_FD_CONTROL,
+	MIGRATE_FD_FUNCTIONS = 13,
+};
+
+/* For user function n: its shared object; with n in MASK the table that there is, to be
+ * read, and the new one, all zeros; else a /dev/null each. */
+#define MIGRATE_FD_OBJECT(n) (MIGRATE_FD_FUNCTIONS + 3 * (n))
+#define MIGRATE_FD_FROM(n) (MIGRATE_FD_FUNCTIONS + 3 * (n) + 1)
+#define MIGRATE_FD_TO(n) (MIGRATE_FD_FUNCTIONS + 3 * (n) + 2)
+
+struct worker;
+
+/**
+ * @brief Do it. Privileges are gone.
+ * @param worker Zeroed.
+ * @return 0, or an exit status with worker->error set.
+ */
+int worker_migrate(struct worker *worker, const struct bundle *before, const struct bundle *bundle,
+		   uint32_t mask) __attribute__((warn_unused_result));
+
+#endif
