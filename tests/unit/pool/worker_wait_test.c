@@ -253,6 +253,10 @@ static void test_reserved_record_keeps_awake(void **state)
 		run_on_shared_ring(shared, pair[1]);
 	}
 	(void)close(pair[1]);
+	for (int i = 0;
+	     i < 2000 && __atomic_load_n(&rig->page->state, __ATOMIC_RELAXED) != WORKER_RUNNING;
+	     i++)
+		pause_us(1000);
 	/* Fifty times as long as it takes to fall asleep. */
 	for (int i = 0; i < 50; i++) {
 		pause_us(1000);
