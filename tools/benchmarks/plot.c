@@ -127,7 +127,7 @@ static double round_up(double value)
 	static const double steps[] = {1, 2, 2.5, 5, 10};
 	double power, step = value / TICKS;
 
-	if (step <= 0)
+	if (!(step > 0))
 		return TICKS;
 	power = pow(10, floor(log10(step)));
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
