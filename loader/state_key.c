@@ -77,7 +77,7 @@ static int parse_number(const char *text, uint32_t bytes, uint8_t *ret)
 int state_key_parse(const struct bundle_function *function, const char *text, uint8_t *ret,
 		    uint32_t *ret_bytes, char *why, size_t why_bytes)
 {
-	uint8_t key[FAAS_KEY_BYTES_MAX];
+	uint8_t key[FAAS_KEY_BYTES_MAX] = {0};
 	uint32_t used = 0;
 
 	for (uint32_t i = 0; i < function->key_count; i++) {
