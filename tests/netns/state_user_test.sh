@@ -166,6 +166,21 @@ killed_meanwhile() {
 	settle witness
 }
 
+# With durable state the command ends when the keys are on the disk.
+durable() {
+	network
+	load_diary
+	traffic --to 10.77.0.1:5005 --count 600 --keys 600 --first-port 20000
+	settle diary
+	faas state export diary notes | sed 's/"events":1,/"events":9,/' >"$CASE/export"
+	faas unload diary
+	load_diary --set functions.notes.state=durable
+	fails 0 timeout 20 "$FAAS" state import diary notes "$CASE/export"
+	says 'imported 600 keys'
+	same "states" '[9]' "$(faas state list diary notes --all --json | jq -c '[.entries[].value.events] | unique')"
+	faas unload diary --purge
+}
+
 # A file that is wrong anywhere changes nothing.
 wrong_files() {
 	network
@@ -207,5 +222,6 @@ test_case "never half written" whole
 test_case "worker, courier and runtime killed in any order" survives
 test_case "export and import" back_again
 test_case "killed in the middle of an import" killed_meanwhile
+test_case "into durable state" durable
 test_case "files that are wrong" wrong_files
 tests_done

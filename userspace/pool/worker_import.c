@@ -151,12 +151,21 @@ bool worker_import_take(struct worker *worker, const void *message, uint32_t byt
 	if (bytes < sizeof(struct import_head) || bytes > sizeof(import->message) ||
 	    memcmp(message, IMPORT_WORD, sizeof(IMPORT_WORD)) != 0)
 		return false;
-	if (!import->pending) {
+	if (!import->pending && !import->unanswered) {
 		memcpy(import->message, message, bytes);
 		import->bytes = bytes;
 		import->pending = true;
 	}
 	return true;
+}
+
+/* With durable state what is shown is what is on the disk. */
+static void answer_committed(struct worker *worker)
+{
+	if (!worker->import.unanswered || worker->shown->log_position < worker->import.position)
+		return;
+	worker->import.unanswered = false;
+	answer(worker, "imported", NULL);
 }
 
 int worker_import(struct worker *worker)
@@ -165,6 +174,7 @@ int worker_import(struct worker *worker)
 	struct worker_function *function;
 	const char *reason;
 
+	answer_committed(worker);
 	if (!worker->import.pending)
 		return 0;
 	function = find_function(worker, &reason);
@@ -190,6 +200,8 @@ int worker_import(struct worker *worker)
 	live->log_position = worker->log.head;
 	store_items(worker, function);
 	worker_show_progress(worker, true);
-	answer(worker, "imported", NULL);
+	worker->import.position = live->log_position;
+	worker->import.unanswered = true;
+	answer_committed(worker);
 	return 0;
 }

@@ -12,8 +12,10 @@ struct worker;
 
 /* One piece, from the message to the answer. */
 struct worker_import {
-	bool pending; /* it is here, and not committed yet */
+	bool pending;	 /* it is here, and not committed yet */
+	bool unanswered; /* it is committed up to `position` of the log */
 	uint32_t bytes;
+	uint64_t position;
 	uint64_t now_ns; /* what its timers count from, in the log and in the table */
 	uint64_t message[(IMPORT_BYTES_MAX + 7) / 8];
 };
@@ -23,7 +25,8 @@ struct worker_import {
 bool worker_import_take(struct worker *worker, const void *message, uint32_t bytes);
 
 /**
- * @brief Commit the piece that waits, as one record, and answer. Between events.
+ * @brief Commit the piece that waits, as one record, between events; answer when it
+ * is where the workflow's state is: with durable state, on the disk.
  * @return 0; -EAGAIN: the log is full, and it waits on.
  */
 int worker_import(struct worker *worker) __attribute__((warn_unused_result));
