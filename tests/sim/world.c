@@ -328,6 +328,7 @@ static void kill_someone(void)
 void fault_point(const char *name)
 {
 	struct sim_point *point = sim_points;
+	uint32_t of_1000 = sim_plan.point_kills;
 
 	if (!sim_current)
 		return;
@@ -337,7 +338,10 @@ void fault_point(const char *name)
 	point->name = name;
 	point->passes++;
 	sim_step();
-	if (kills >= sim_plan.kills_max || !sim_chance(sim_plan.point_kills))
+	/* Those are passed seldom. */
+	if (!strncmp(name, "durable.", 8) || !strcmp(name, "recover.new_ring"))
+		of_1000 *= 10;
+	if (kills >= sim_plan.kills_max || !sim_chance(of_1000))
 		return;
 	kills++;
 	point->kills++;

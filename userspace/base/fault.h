@@ -16,6 +16,7 @@
  *   sweep.inside           behind a key that a trigger of time called
  *   recover.inside         behind a record that was redone
  *   durable.before_taken_up everything stands in memory as the disk has it, and does not count yet
+ *   durable.snapshot_named a superblock names a new snapshot, the counters are older
  *   recover.new_ring       the log names a new ring, the counters not yet
  *   import.before_commit, import.after_commit, import.inside   states that are put in
  *   migrate.*, migration.*  tables of states that take the place of others

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "crc32c.h"
+#include "fault.h"
 
 /* Zeros that one chunk stands for, at most: looking for their end takes time. */
 #define ZERO_RUN_BYTES (4u << 20)
@@ -168,6 +169,7 @@ void durable_snapshot_step(struct durable *durable)
 			*durable->super = *durable->super_next;
 			snapshot->active = false;
 			durable->snapshots_written++;
+			fault_point("durable.snapshot_named");
 		}
 		return;
 	}

@@ -198,13 +198,15 @@ int worker_durable_open(struct worker *worker, const int *fds)
 
 /* ---- going on -------------------------------------------------------------- */
 
-uint32_t worker_durable_incarnation(const struct worker *worker)
+uint32_t worker_durable_incarnation(struct worker *worker)
 {
 	struct durable_super *super = malloc(sizeof(*super));
 	uint32_t incarnation = 0;
 
-	if (super && !durable_super_read(worker->durable->setup.disk, super))
+	if (super && !durable_super_read(worker->durable->setup.disk, super)) {
 		incarnation = durable_incarnation(super);
+		worker->durable->begin = super->begin.position;
+	}
 	free(super);
 	return incarnation;
 }
@@ -228,6 +230,9 @@ int worker_durable_start(struct worker *worker)
 	struct page_counters acknowledged = worker->page->counters[worker->page->current & 1];
 	int err;
 
+	/* Whoever named the snapshot died before it could show what it knew. */
+	if (acknowledged.log_position < self->begin && self->at_begin.log_position == self->begin)
+		acknowledged = self->at_begin;
 	/* What was acknowledged counts in a ring that is gone. */
 	if (worker->new_ring)
 		acknowledged.ring_position = worker->live.ring_position;

@@ -23,8 +23,11 @@ struct worker_durable {
 	struct durable_setup setup;
 	struct worker_disk disk;
 	struct durable_recovered found;
-	uint32_t cut;	       /* bit n: of the table of function n something was lost */
-	struct worker *worker; /* borrowed */
+	/* Where the snapshot begins that counts; the log before it is on the disk. */
+	uint64_t begin;
+	struct page_counters at_begin; /* if a record of the redone ones ends there */
+	uint32_t cut;		       /* bit n: of the table of function n something was lost */
+	struct worker *worker;	       /* borrowed */
 };
 
 /**
@@ -38,8 +41,9 @@ int worker_durable_open(struct worker *worker, const int *fds) __attribute__((wa
 /* 0, or an exit status with worker->error set. */
 int worker_durable_start(struct worker *worker) __attribute__((warn_unused_result));
 
-/* The incarnation of this worker. */
-uint32_t worker_durable_incarnation(const struct worker *worker);
+/* The incarnation of this worker; notes where the snapshot begins. Before the log
+ * is redone. */
+uint32_t worker_durable_incarnation(struct worker *worker);
 
 /* Go on with what is to be written. True: more is acknowledged than was published. */
 bool worker_durable_step(struct worker *worker);

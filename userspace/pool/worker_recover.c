@@ -124,6 +124,8 @@ static int redo_log(struct worker *worker)
 		live->log_position = next;
 		/* Whether it has outputs does not matter: one look too many. */
 		live->output_position = next;
+		if (worker->durable && next == worker->durable->begin)
+			worker->durable->at_begin = *live;
 		fault_point("recover.inside");
 	}
 	if (bytes < 0)
