@@ -52,6 +52,8 @@ one_of() { # worker|courier|runtime
 	[[ $pids =~ ^[0-9]+$ ]] && echo "$pids"
 }
 
+find_one() { PID=$(one_of "$1"); }
+
 another() { # KIND PID
 	local pid
 	pid=$(one_of "$1") && [ "$pid" != "$2" ]
@@ -61,13 +63,15 @@ another() { # KIND PID
 # as a service manager does.
 kill_one() {
 	local kind=$1 pid old_worker='' begin took
-	pid=$(one_of "$kind") || {
-		wait_for "$BACK_S" one_of "$kind" || fail "no $kind"
-		pid=$(one_of "$kind")
+	wait_for "$BACK_S" find_one "$kind" || {
+		fail "no $kind"
+		return
 	}
+	pid=$PID
 	[ "$kind" != runtime ] || old_worker=$(all_of worker)
 	begin=$(now_ms)
-	kill -KILL "$pid"
+	# A courier or worker may have ended with its runtime just now.
+	kill -KILL "$pid" || return 0
 	if [ "$kind" = runtime ]; then
 		# It lets go of its lock when it is gone, which takes a moment.
 		wait_for "$BACK_S" process_gone "$pid" || fail "the runtime $pid survives a SIGKILL"
