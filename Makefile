@@ -215,6 +215,8 @@ $(BUILD)/bench/%: $(BUILD)/obj/tools/benchmarks/%_main.o $(call obj,$(filter-out
 	$(call say,LINK,$@)
 	$(call link)
 $(call obj,$(wildcard tools/benchmarks/*.c)): CPPFLAGS += -DTEST_BUILD='"$(abspath $(BUILD))"' -DTEST_SOURCE='"$(CURDIR)"' -Itests/lib
+# What they are compared with.
+$(BENCH_PROGRAMS): LIBS += -lsqlite3 -llmdb
 bench-programs: all $(BENCH_PROGRAMS) $(BENCH_BPF) $(TEST_PROGRAMS)
 
 check: ## run every test

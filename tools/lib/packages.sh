@@ -10,6 +10,8 @@ PACKAGES_BUILD='gcc make pkg-config|pkgconf libc6-dev clang llvm llvm-14-dev|llv
 # libcmocka: the plant and the collector are linked with the tests' library.
 PACKAGES_DEMO='iproute2 util-linux bpftool jq tshark tcpreplay libcmocka-dev'
 PACKAGES_CHECK='git g++ ethtool libclang-rt-dev clang-format clang-tidy cppcheck'
+# What benchmarks compare with.
+PACKAGES_BENCH='libsqlite3-dev liblmdb-dev'
 PACKAGES_CLEANROOM='debootstrap slirp4netns'
 # For virtual machines of this machine's architecture, and of others.
 PACKAGES_VM="busybox-static cpio kmod xz-utils zstd debian-archive-keyring
