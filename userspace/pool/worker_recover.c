@@ -191,6 +191,9 @@ int worker_recover(struct worker *worker)
 	uint32_t incarnation = runtime->incarnation;
 	int status;
 
+	/* What the worker before died of is not what this one dies of before its
+	 * first callback. */
+	__atomic_store_n(&worker->page->attempt_position, 0, __ATOMIC_RELAXED);
 	if (worker->durable)
 		incarnation = worker_durable_incarnation(worker);
 	worker->live = worker->page->counters[worker->page->current & 1];

@@ -280,6 +280,22 @@ static void test_poison(void **state)
 	assert_int_equal(rig_stop(rig), 0);
 }
 
+/* A worker that dies before it calls anything is not charged to the event that its
+ * predecessor died of. */
+static void test_begins_without_blame(void **state)
+{
+	struct rig_options options = {.copies = 1};
+
+	(void)state;
+	assert_int_equal(open_rig(&options), 0);
+	assert_int_equal(rig_start(rig), 0);
+	assert_int_equal(rig_stop(rig), 0);
+	rig->page->attempt_position = 77;
+	assert_int_equal(rig_start(rig), 0);
+	assert_int_equal(rig->page->attempt_position, 0);
+	assert_int_equal(rig_stop(rig), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +308,7 @@ int main(void)
 		TEST(test_killed_at_fault_points),
 #endif
 		TEST(test_poison),
+		TEST(test_begins_without_blame),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
