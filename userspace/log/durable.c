@@ -190,6 +190,22 @@ static void advance(struct durable *durable)
 	}
 }
 
+/* Say in the superblock how far the log has come, before it comes too far. */
+static void note_reach(struct durable *durable)
+{
+	if (durable->naming)
+		return;
+	if (durable_write_finish(durable, WRITE_OF_SUPER))
+		*durable->super = *durable->super_next;
+	if (!durable_write_is_free(durable, WRITE_OF_SUPER) ||
+	    durable->durable_position - durable->super->reached <
+		    DURABLE_REACH(durable->capacity) / 4)
+		return;
+	*durable->super_next = *durable->super;
+	durable->super_next->reached = durable->durable_position;
+	durable_super_write(durable);
+}
+
 /* ---- going on without the disk --------------------------------------------- */
 
 static bool any_flying(const struct durable *durable)
@@ -248,6 +264,8 @@ static void step_adrift(struct durable *durable, struct page_counters *live,
 		 * written without a failure, and not before. */
 		if (durable_write_finish(durable, WRITE_OF_SUPER))
 			*durable->super = *durable->super_next;
+		if (durable_write_is_free(durable, WRITE_OF_SUPER))
+			durable->naming = false;
 		drop_writes(durable);
 		if (durable_write_is_free(durable, WRITE_OF_SUPER) && !any_flying(durable) &&
 		    now_ns >= durable->retry_ns)
@@ -282,6 +300,7 @@ static bool fill(struct durable *durable, struct page_counters *live,
 			durable_snapshot_begin(durable);
 		if (durable->snapshot.active)
 			durable_snapshot_step(durable);
+		note_reach(durable);
 	}
 	return send(durable, now_ns);
 }
@@ -353,7 +372,10 @@ uint64_t durable_limit(const struct durable *durable)
 	uint64_t staging =
 		durable->log->tail + durable->log->capacity - durable->log->segment_bytes;
 	uint64_t disk = durable->super->begin.position + durable->capacity;
+	uint64_t reach = durable->super->reached + DURABLE_REACH(durable->capacity);
 
+	if (reach < disk)
+		disk = reach;
 	if (durable->catching)
 		return durable->log->head;
 	if (durable->adrift || staging < disk)
@@ -390,6 +412,7 @@ int durable_start(struct durable *durable, const struct durable_setup *setup,
 	if (!err) {
 		*durable->super_next = *durable->super;
 		durable->super_next->incarnation = log->incarnation;
+		durable->super_next->reached = acknowledged->log_position;
 		durable->super_next->number++;
 		durable_super_seal(durable->super_next);
 		err = durable_write_now(setup->disk, DISK_LOG,

@@ -134,6 +134,7 @@ struct durable {
 	struct durable_snapshot snapshot;
 	struct durable_write writes[DURABLE_WRITES];
 	bool adrift;	      /* DURABLE_CONTINUE, and the disk does not take what is written */
+	bool naming;	      /* the superblock on its way names the snapshot in the making */
 	bool catching;	      /* adrift, and a snapshot is made that ends it: no record may come */
 	uint64_t progress_ns; /* of it */
 	uint32_t generation;

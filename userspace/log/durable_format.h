@@ -81,12 +81,18 @@ struct durable_super {
 	 * so far, or further. The groups behind `begin` say more, if there are any. */
 	struct durable_place delivered;
 	uint64_t monotonic_ns; /* of the machine, when the snapshot was named; 0: none was */
-	uint64_t reserved[2];
+	/* The log was on the disk up to here when this was written. It never gets further
+	 * than DURABLE_REACH(capacity) beyond this before another superblock says so: what
+	 * could be damage is not looked for in all of the circle. */
+	uint64_t reached;
+	uint64_t reserved;
 	struct durable_shape shapes[FAAS_USER_FUNCTIONS_MAX];
 	uint8_t padding[DISK_BLOCK_BYTES - 160 - FAAS_USER_FUNCTIONS_MAX * 64];
 };
 
 _Static_assert(sizeof(struct durable_super) == DISK_BLOCK_BYTES, "one block");
+
+#define DURABLE_REACH(capacity) ((capacity) / 4)
 
 /* Head of a chunk. */
 struct durable_chunk {

@@ -195,13 +195,14 @@ static bool later_group(const struct recovery *recovery, struct window *window, 
 
 /*
  * The records end here. If that is damage, *ret_next is where they go on. Reads
- * all that the circle may hold: the bytes that would be missing are anywhere.
+ * as far as the log can have come: the bytes that would be missing are anywhere.
  */
 static int look_behind(const struct recovery *recovery, struct durable_place *ret_next)
 {
 	const struct durable_super *super = recovery->super;
 	uint64_t from = recovery->ret->end.position;
 	struct window window = {.loaded = from - from % super->segment_bytes};
+	uint64_t to = super->reached + DURABLE_REACH(super->capacity);
 	uint64_t durable = 0;
 	bool found = false;
 	struct group group;
@@ -209,7 +210,9 @@ static int look_behind(const struct recovery *recovery, struct durable_place *re
 	window.data = aligned_alloc(DISK_BLOCK_BYTES, super->staging_bytes);
 	if (!window.data)
 		return -ENOMEM;
-	for (uint64_t at = from + LOG_BLOCK_BYTES; at < recovery->last;) {
+	if (to > recovery->last)
+		to = recovery->last;
+	for (uint64_t at = from + LOG_BLOCK_BYTES; at < to;) {
 		if (!later_group(recovery, &window, at, &group)) {
 			at += LOG_BLOCK_BYTES;
 			continue;

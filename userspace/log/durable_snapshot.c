@@ -148,8 +148,12 @@ static void name_snapshot(struct durable *durable)
 	super->snapshot_file = snapshot->file;
 	super->snapshot_chunks = snapshot->chunks;
 	super->snapshot_end = snapshot->end;
-	if (durable->catching)
+	super->reached = durable->durable_position;
+	if (durable->catching) {
 		super->whole_from = snapshot->begin;
+		super->reached = snapshot->begin.position;
+	}
+	durable->naming = true;
 	/* Behind `begin` may be no group that says it. */
 	if (durable->courier.position > super->delivered.position)
 		super->delivered = durable->courier;
@@ -164,9 +168,10 @@ void durable_snapshot_step(struct durable *durable)
 	struct durable_snapshot *snapshot = &durable->snapshot;
 	bool written = true;
 
-	if (!durable_write_is_free(durable, WRITE_OF_SUPER)) {
+	if (durable->naming) {
 		if (durable_write_finish(durable, WRITE_OF_SUPER)) {
 			*durable->super = *durable->super_next;
+			durable->naming = false;
 			snapshot->active = false;
 			durable->snapshots_written++;
 			fault_point("durable.snapshot_named");
@@ -185,7 +190,8 @@ void durable_snapshot_step(struct durable *durable)
 	if (!snapshot->end)
 		snapshot->end = durable->log->head;
 	/* A catching up begins and ends at one place, and nothing came since. */
-	if (written && (durable->catching || durable->durable_position >= snapshot->end))
+	if (written && durable_write_is_free(durable, WRITE_OF_SUPER) &&
+	    (durable->catching || durable->durable_position >= snapshot->end))
 		name_snapshot(durable);
 }
 

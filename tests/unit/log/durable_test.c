@@ -192,6 +192,10 @@ static void step(struct machine *m)
 	m->now_ns += 20000000;
 	durable_step(&m->durable, &m->live, &m->courier, m->now_ns);
 	assert_true(m->durable.acknowledged.sequence <= m->log.sequence);
+	/* Damage is looked for no further than this. */
+	if (!m->durable.adrift)
+		assert_true(m->log.head <=
+			    m->durable.super->reached + DURABLE_REACH(m->durable.capacity));
 	if (m->durable.durable_sequence > m->seen)
 		m->seen = m->durable.durable_sequence;
 	/* The courier follows what is acknowledged, at its own pace. */
