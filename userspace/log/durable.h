@@ -230,6 +230,13 @@ static inline bool durable_is_settled(const struct durable *durable)
 	return durable->acknowledged.log_position == durable->log->head;
 }
 
+/* Whether anything is still to be written, to be tried again, or on its way. */
+static inline bool durable_is_busy(const struct durable *durable)
+{
+	return !durable_is_settled(durable) || durable->snapshot.active || durable->adrift ||
+	       durable->writes[DURABLE_WRITES - 1].bytes;
+}
+
 /* When to step again even if nothing completes; 0: never. */
 uint64_t durable_wake_ns(const struct durable *durable);
 

@@ -275,6 +275,5 @@ bool worker_durable_is_due(const struct worker *worker)
 {
 	const struct durable *durable = &worker->durable->durable;
 
-	return !durable_is_settled(durable) || durable->snapshot.active || durable->adrift ||
-	       waiter_has_written(&worker->waiter);
+	return durable_is_busy(durable) || waiter_has_written(&worker->waiter);
 }
