@@ -198,8 +198,8 @@ static void note_reach(struct durable *durable)
 	if (durable_write_finish(durable, WRITE_OF_SUPER))
 		*durable->super = *durable->super_next;
 	if (!durable_write_is_free(durable, WRITE_OF_SUPER) ||
-	    durable->durable_position - durable->super->reached <
-		    DURABLE_REACH(durable->capacity) / 4)
+	    durable->durable_position <
+		    durable->super->reached + DURABLE_REACH(durable->capacity) / 4)
 		return;
 	*durable->super_next = *durable->super;
 	durable->super_next->reached = durable->durable_position;
@@ -412,7 +412,9 @@ int durable_start(struct durable *durable, const struct durable_setup *setup,
 	if (!err) {
 		*durable->super_next = *durable->super;
 		durable->super_next->incarnation = log->incarnation;
-		durable->super_next->reached = acknowledged->log_position;
+		/* Who died may have got further than it could show. */
+		if (durable->super_next->reached < acknowledged->log_position)
+			durable->super_next->reached = acknowledged->log_position;
 		durable->super_next->number++;
 		durable_super_seal(durable->super_next);
 		err = durable_write_now(setup->disk, DISK_LOG,

@@ -140,6 +140,7 @@ static void name_snapshot(struct durable *durable)
 {
 	const struct durable_snapshot *snapshot = &durable->snapshot;
 	struct durable_super *super = durable->super_next;
+	uint64_t reached;
 
 	*super = *durable->super;
 	super->generation = durable->generation;
@@ -148,11 +149,12 @@ static void name_snapshot(struct durable *durable)
 	super->snapshot_file = snapshot->file;
 	super->snapshot_chunks = snapshot->chunks;
 	super->snapshot_end = snapshot->end;
-	super->reached = durable->durable_position;
-	if (durable->catching) {
+	if (durable->catching)
 		super->whole_from = snapshot->begin;
-		super->reached = snapshot->begin.position;
-	}
+	/* While adrift the log went on, and the disk stood still. */
+	reached = durable->catching ? snapshot->begin.position : durable->durable_position;
+	if (super->reached < reached)
+		super->reached = reached;
 	durable->naming = true;
 	/* Behind `begin` may be no group that says it. */
 	if (durable->courier.position > super->delivered.position)

@@ -55,7 +55,9 @@ static bool fits(const struct durable_super *super, const struct disk *disk)
 	       super->capacity % super->staging_bytes == 0 && super->capacity < 1ull << 60 &&
 	       super->capacity + DURABLE_LOG_OFFSET <= disk->bytes[DISK_LOG] &&
 	       super->begin.position % DISK_BLOCK_BYTES == 0 &&
-	       super->begin.position < 1ull << 62 && super->snapshot_file <= 1 &&
+	       super->begin.position < 1ull << 62 &&
+	       super->reached <= super->begin.position + super->capacity &&
+	       super->snapshot_file <= 1 &&
 	       (!super->snapshot || (uint64_t)super->snapshot_chunks * DURABLE_CHUNK_BYTES <=
 					    disk->bytes[DISK_SNAPSHOT_0 + super->snapshot_file]);
 }

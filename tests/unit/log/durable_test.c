@@ -34,6 +34,7 @@ struct machine {
 	struct log_writer log;
 	struct durable durable;
 	struct page_counters live;
+	struct page_counters shown; /* acknowledged, as of the step before the last */
 	struct durable_place courier;
 	uint64_t now_ns;
 	/* What was done: key of each record by its sequence, 0: no event. */
@@ -190,6 +191,7 @@ static bool event(struct machine *m)
 static void step(struct machine *m)
 {
 	m->now_ns += 20000000;
+	m->shown = m->durable.acknowledged;
 	durable_step(&m->durable, &m->live, &m->courier, m->now_ns);
 	assert_true(m->durable.acknowledged.sequence <= m->log.sequence);
 	/* Damage is looked for no further than this. */
@@ -298,14 +300,20 @@ static void power_loss(struct machine *m)
 static void worker_loss(struct machine *m)
 {
 	struct page_counters acknowledged = m->durable.acknowledged;
+	uint64_t reached = m->durable.super->reached;
 
 	if (m->durable.adrift) {
 		power_loss(m);
 		return;
 	}
+	/* It may die before it could show what the last step knew. */
+	if (m->shown.log_position >= m->durable.super->begin.position &&
+	    m->shown.log_position <= acknowledged.log_position)
+		acknowledged = m->shown;
 	fake_disk_kill(&m->fake);
 	durable_end(&m->durable);
 	start(m, &acknowledged);
+	assert_true(m->durable.super->reached >= reached);
 	settle(m);
 }
 
