@@ -37,8 +37,8 @@ complain(struct reader *reader, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	diag_add(reader->diags, DIAG_INVALID, reader->place, 0, 0,
-		 "see ebpf-faas-function(7), and build the function again", "%s", text);
+	diag_add(reader->diags, DIAG_INVALID, reader->place, 0, 0, "see ebpf-faas-function(7)",
+		 "%s", text);
 	reader->failed = true;
 }
 

@@ -106,7 +106,8 @@ int function_describe(const char *text, size_t bytes, enum function_tier tier, c
 	__attribute__((warn_unused_result));
 
 /* Read an object: its declarations, and that it is what its tier needs. As
- * function_describe(), state_bytes included. */
+ * function_describe(), state_bytes included; what is wrong is told of ret->source
+ * if there is one. */
 int function_read_object(const char *path, enum function_tier tier, struct function *ret,
 			 struct diags *diags) __attribute__((warn_unused_result));
 

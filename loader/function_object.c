@@ -32,7 +32,8 @@
 
 struct object {
 	Elf *elf;
-	const char *path;
+	const char *place; /* for diagnostics: its source if there is one, else itself */
+	const char *advice;
 	enum function_tier tier;
 	struct diags *diags;
 	size_t names; /* section that holds the names of sections */
@@ -47,8 +48,7 @@ complain(const struct object *object, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	diag_add(object->diags, DIAG_INVALID, object->path, 0, 0, "build the function again", "%s",
-		 text);
+	diag_add(object->diags, DIAG_INVALID, object->place, 0, 0, object->advice, "%s", text);
 	return -1;
 }
 
@@ -172,7 +172,7 @@ static int read_meta(const struct object *object, struct function *ret)
 	if (!text)
 		return complain(object, "corrupt: section %s is not there as announced",
 				FAAS_META_SECTION);
-	return function_describe(text, header.sh_size, object->tier, object->path, ret,
+	return function_describe(text, header.sh_size, object->tier, object->place, ret,
 				 object->diags);
 }
 
@@ -233,7 +233,13 @@ static int check_user(const struct object *object, struct function *function)
 int function_read_object(const char *path, enum function_tier tier, struct function *ret,
 			 struct diags *diags)
 {
-	struct object object = {.path = path, .tier = tier, .diags = diags};
+	/* An object that was just made of its source lies in a scratch directory. */
+	struct object object = {
+		.place = ret->source[0] ? ret->source : path,
+		.advice = ret->source[0] ? "see ebpf-faas-function(7)" : "build the function again",
+		.tier = tier,
+		.diags = diags,
+	};
 	struct function *function = NULL;
 	int fd = -1, err = -1;
 

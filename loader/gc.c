@@ -2,7 +2,8 @@
 /*
  * ebpf-faas gc: what killed commands left and nobody owns. The registry says what is
  * owned; a command that was killed half way is repaired before this looks. What lies
- * in FAAS_STATE_DIRECTORY is left alone: it outlives a reboot on purpose.
+ * in FAAS_STATE_DIRECTORY is left alone: it outlives a reboot on purpose. A runtime that
+ * was killed is started again.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include "build.h"
 #include "bundle_names.h"
 #include "command.h"
+#include "control_client.h"
 #include "generation.h"
 #include "host.h"
 #include "output.h"
@@ -136,13 +138,43 @@ static void collect(struct gc *gc)
 	each_entry(gc, BUILD_SCRATCH_DIRECTORY, visit_scratch);
 }
 
+/* Whether a loaded workflow has files of a worker, and there is no runtime for it. */
+static bool runtime_is_missed(const struct host *host)
+{
+	char path[FAAS_PATH_BYTES];
+
+	for (uint32_t slot = 1; host->registry && slot < FAAS_SLOTS_MAX; slot++) {
+		const struct faas_registry_entry *entry = &host->registry[slot];
+
+		if (entry->state != FAAS_REGISTRY_LOADED)
+			continue;
+		snprintf(path, sizeof(path), "%s/%.*s", FAAS_RUN_WORKFLOWS,
+			 (int)sizeof(entry->name), entry->name);
+		if (!access(path, F_OK))
+			return !control_runtime_running();
+	}
+	return false;
+}
+
+static void print_found(const struct gc *gc, bool starts)
+{
+	json_t *path;
+	size_t i;
+
+	json_array_foreach (gc->found, i, path)
+		printf("%s %s\n", gc->remove ? "removed" : "would remove", json_string_value(path));
+	if (!json_array_size(gc->found))
+		printf("nothing to remove\n");
+	if (starts)
+		printf("%s the runtime, which was gone\n", gc->remove ? "started" : "would start");
+}
+
 int verb_gc(const struct options *options, struct diags *diags)
 {
 	struct gc gc = {.remove = !options->dry_run, .found = json_array()};
-	const char *word = options->dry_run ? "would remove" : "removed";
 	struct host host;
-	json_t *path;
-	size_t i;
+	bool starts;
+	int err = 0;
 
 	if (host_open(&host, options->dry_run ? HOST_READ : HOST_CHANGE, diags)) {
 		host_close(&host);
@@ -151,16 +183,15 @@ int verb_gc(const struct options *options, struct diags *diags)
 	}
 	gc.host = &host;
 	collect(&gc);
+	starts = runtime_is_missed(&host);
+	if (starts && gc.remove)
+		err = control_start_runtime(diags);
 	host_close(&host);
-	if (options->json) {
-		output_json(
-			json_pack("{s:b, s:o}", "dry_run", options->dry_run, "removed", gc.found));
-		return 0;
-	}
-	json_array_foreach (gc.found, i, path)
-		printf("%s %s\n", word, json_string_value(path));
-	if (!json_array_size(gc.found))
-		printf("nothing to remove\n");
+	if (!err && options->json)
+		output_json(json_pack("{s:b, s:O, s:b}", "dry_run", options->dry_run, "removed",
+				      gc.found, "runtime_started", starts));
+	else if (!err)
+		print_found(&gc, starts);
 	json_decref(gc.found);
-	return 0;
+	return err ? DIAG_FAILED : 0;
 }

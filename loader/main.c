@@ -125,7 +125,7 @@ static const struct {
 	{"functions", verb_functions, "[FUNCTION]", OPTION_JSON | OPTION_FUNCS, 0, 1,
 	 "functions of the library: tier, parameters, outputs, state"},
 	{"gc", verb_gc, "", OPTION_JSON | OPTION_DRY_RUN, 0, 0,
-	 "remove what killed commands left and nobody owns"},
+	 "remove what killed commands left and nobody owns; start a killed runtime again"},
 	{"version", verb_version, "", OPTION_JSON, 0, 0, "versions of the program and the kernel"},
 	{"help", verb_help, "[VERB]", OPTION_JSON, 0, 1, "this text, or that of one verb"},
 };

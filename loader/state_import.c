@@ -120,10 +120,14 @@ static int send_all(struct importing *importing, struct diags *diags)
 	size_t sent = 0;
 	int error = control_connect(FAAS_RUN_SOCKET, &importing->control);
 
+	if (error == -ENOENT || error == -ECONNREFUSED) {
+		if (control_start_runtime(diags))
+			return -1;
+		error = control_connect(FAAS_RUN_SOCKET, &importing->control);
+	}
 	if (error)
-		return diag_fail(diags, DIAG_FAILED,
-				 "a command that changes something starts the runtime",
-				 "there is no runtime (%s: %s)", FAAS_RUN_SOCKET, strerror(-error));
+		return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", FAAS_RUN_SOCKET,
+				 strerror(-error));
 	while (!error && sent < importing->file->count) {
 		uint32_t count;
 		uint32_t bytes = make_piece(importing, sent, &count);

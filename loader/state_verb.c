@@ -20,18 +20,18 @@ static const struct {
 int verb_state(const struct options *options, struct diags *diags)
 {
 	const char *word = options->arguments[0];
+	char advice[96] = "";
 
 	/* A workflow may be named as one of the words: alone it is its name. */
-	for (size_t i = 0; options->argument_count > 1 && i < sizeof(words) / sizeof(words[0]);
-	     i++) {
-		char advice[96];
-
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(words[i].word, word))
 			continue;
 		if (options->argument_count == words[i].arguments)
 			return words[i].run(options, diags) ? DIAG_FAILED : 0;
 		snprintf(advice, sizeof(advice), "write `ebpf-faas state %s %s`", word,
 			 words[i].usage);
+		if (options->argument_count == 1)
+			break;
 		diag_fail(diags, DIAG_USAGE, advice, "state %s takes %u arguments, not %u", word,
 			  words[i].arguments - 1, options->argument_count - 1);
 		return DIAG_USAGE;
@@ -41,5 +41,9 @@ int verb_state(const struct options *options, struct diags *diags)
 			  "state WORKFLOW takes an instance and a map, and no more");
 		return DIAG_USAGE;
 	}
-	return state_overview(options, diags) ? DIAG_FAILED : 0;
+	if (!state_overview(options, diags))
+		return 0;
+	if (advice[0])
+		diag_fail(diags, DIAG_NOT_FOUND, advice, "state %s, as a word, needs more", word);
+	return DIAG_FAILED;
 }

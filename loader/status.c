@@ -19,7 +19,7 @@
 #include "generation.h"
 #include "output.h"
 #include "record.h"
-#include "workflow_value.h"
+#include "timer_report.h"
 
 #define INTEGER(value) ((json_int_t)(value))
 
@@ -108,24 +108,6 @@ static json_t *functions_json(const struct bundle *bundle, const struct ledger *
 	return list;
 }
 
-static json_t *timers_json(const struct bundle *bundle)
-{
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < bundle->timer_count; i++) {
-		const struct bundle_timer *timer = &bundle->timers[i];
-		struct value every = {.integer = (int64_t)timer->every_ns};
-		char written[FAAS_VALUE_BYTES];
-
-		value_print(PARAM_DURATION, &every, written, sizeof(written));
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:I, s:s}", "trigger", timer->name, "function",
-					bundle->user[timer->function].instance, "every_ns",
-					INTEGER(timer->every_ns), "every", written));
-	}
-	return list;
-}
-
 static json_t *sinks_json(const struct bundle *bundle, const struct ledger *ledger)
 {
 	json_t *list = json_array();
@@ -145,9 +127,23 @@ static json_t *sinks_json(const struct bundle *bundle, const struct ledger *ledg
 	return list;
 }
 
+/* One that is dead and waits for its parent does not live. */
 static bool process_lives(uint32_t pid)
 {
-	return pid && (!kill((pid_t)pid, 0) || errno == EPERM);
+	char path[32], text[128] = "";
+	const char *end;
+	FILE *stat;
+
+	if (!pid || (kill((pid_t)pid, 0) && errno != EPERM))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	stat = fopen(path, "re");
+	if (!stat)
+		return true;
+	/* PID (NAME) STATE ... */
+	end = fgets(text, sizeof(text), stat) ? strrchr(text, ')') : NULL;
+	fclose(stat);
+	return !end || !strchr("ZX", end[1] ? end[2] : ' ');
 }
 
 static const char *worker_state_name(const struct ledger *ledger)
@@ -296,7 +292,7 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 			  functions_json(bundle, ledger), "sinks", sinks_json(bundle, ledger),
 			  "user_tier", ledger->has_user_tier);
 	if (value && bundle->timer_count)
-		json_object_set_new(value, "timers", timers_json(bundle));
+		json_object_set_new(value, "timers", timer_report(bundle));
 	if (value)
 		json_object_set_new(value, "bypassed",
 				    json_boolean(entry->flags & FAAS_REGISTRY_BYPASSED));
@@ -391,9 +387,7 @@ static void print_workflow(json_t *status)
 			print_numbers("    packets that no workflow took: ",
 				      json_object_get(item, "not_taken"));
 	}
-	json_array_foreach (json_object_get(status, "timers"), i, item)
-		printf("  timer %s: %s every %s\n", text(item, "trigger"), text(item, "function"),
-		       text(item, "every"));
+	timer_report_print(json_object_get(status, "timers"), "  ");
 	printf("  packets: matched %llu = dropped %llu + passed %llu + replied %llu + redirected "
 	       "%llu + "
 	       "no_program %llu + in_kernel %llu\n",
@@ -442,8 +436,10 @@ static void print_workflow(json_t *status)
 		       text(item, "state"), text(item, "class"), number(item, "pid"),
 		       number(item, "uid"), number(item, "restarts"), text(item, "limits"),
 		       number(item, "courier_pid"),
-		       json_is_true(json_object_get(status, "runtime")) ? "running"
-									: "not running");
+		       json_is_true(json_object_get(status, "runtime"))
+			       ? "running"
+			       : "not running: `ebpf-faas gc` "
+				 "starts it");
 	print_storage(json_object_get(status, "storage"), text(status, "workflow"));
 }
 

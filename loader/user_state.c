@@ -55,7 +55,8 @@ static int complain_function(const struct bundle *bundle, const char *name, stru
 			names[count++] = bundle->user[i].instance;
 	}
 	suggest_advice(name, names, count, "those with state are", advice, sizeof(advice));
-	return diag_fail(diags, DIAG_NOT_FOUND, advice[0] ? advice : "none has any",
+	return diag_fail(diags, DIAG_NOT_FOUND,
+			 advice[0] ? advice : "it has no function with state",
 			 "workflow %s has no user function %s", bundle->name, name);
 }
 

@@ -12,6 +12,7 @@
 #include "bundle_names.h"
 #include "command.h"
 #include "output.h"
+#include "timer_report.h"
 #include "workflow.h"
 
 static const char *target_name(const struct bundle *bundle, const struct bundle_target *target)
@@ -74,24 +75,26 @@ static void print_trigger(const struct bundle *bundle, const struct bundle_trigg
 
 static void print_valid(const struct options *options, const struct bundle *bundle)
 {
-	json_t *triggers;
+	json_t *triggers, *timers = timer_report(bundle);
 
 	if (options->json) {
 		triggers = json_array();
 		for (uint32_t i = 0; i < bundle->trigger_count; i++)
 			json_array_append_new(triggers, trigger_json(bundle, &bundle->triggers[i]));
 		output_json(json_pack(
-			"{s:s, s:s, s:b, s:o, s:i, s:i, s:i, s:[]}", "workflow", bundle->name,
-			"version", bundle->version, "valid", 1, "triggers", triggers,
-			"kernel_functions", (int)bundle->kernel_count, "user_functions",
+			"{s:s, s:s, s:b, s:o, s:o, s:i, s:i, s:i, s:[]}", "workflow", bundle->name,
+			"version", bundle->version, "valid", 1, "triggers", triggers, "timers",
+			timers, "kernel_functions", (int)bundle->kernel_count, "user_functions",
 			(int)bundle->user_count, "sinks", (int)bundle->sink_count, "errors"));
 		return;
 	}
 	printf("%s: valid: triggers %u, kernel functions %u, user functions %u, sinks %u\n",
-	       bundle->name, bundle->trigger_count, bundle->kernel_count, bundle->user_count,
-	       bundle->sink_count);
+	       bundle->name, bundle->trigger_count + bundle->timer_count, bundle->kernel_count,
+	       bundle->user_count, bundle->sink_count);
 	for (uint32_t i = 0; i < bundle->trigger_count; i++)
 		print_trigger(bundle, &bundle->triggers[i]);
+	timer_report_print(timers, "");
+	json_decref(timers);
 }
 
 static int validate_bundle(const struct options *options, struct diags *diags)

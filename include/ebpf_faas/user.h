@@ -19,8 +19,8 @@
  *
  *		if (++state->count % faas_param(every))
  *			return 0;
- *		return faas_emit(call, faas_output(total), (struct faas_value[]){{.u64 =
- *state->count}}, 1);
+ *		return faas_emit(call, faas_output(total),
+ *				 (struct faas_value[]){{.u64 = state->count}}, 1);
  *	}
  *
  * Functions of one workflow run in one process and call each other directly.
@@ -173,11 +173,13 @@ struct faas_call;
  * dead letter.
  *
  * faas_on_timer: the timer of a key is due, see faas_timer; it is not armed any
- * more. @p event has time_ns (now), generation, key, key_hash and shard, its
+ * more. Or a trigger of time that leads here: event->trigger is its number then, 0
+ * else, and the key's own timer stays as it is.
+ * @p event has time_ns (now), generation, key, key_hash and shard, its
  * origin is FAAS_ORIGIN_TIMER, and the rest of it is zero: no addresses, fields
  * or payload. What it changes and emits takes effect as with faas_on_event;
- * if it does not return 0, the call is put aside as a dead letter, and the timer
- * stays disarmed.
+ * if it does not return 0, the call is put aside as a dead letter, and a timer that
+ * was due stays disarmed.
  *
  * faas_on_batch: some events, 1 to FAAS_BATCH_MAX, in their order; not more than
  * there are at the moment. Each still takes effect by itself. faas_fail puts one

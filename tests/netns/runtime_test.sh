@@ -44,10 +44,32 @@ load_another() {
 		--set "sinks.records.file.path=$CASE/other.jsonl"
 }
 
+# What a killed runtime leaves, gc repairs; status tells so.
+collect_garbage() {
+	fails 0 faas status meter
+	says "worker absent.* courier pid 0;"
+	says "runtime not running: .ebpf-faas gc. starts it"
+	fails 0 faas gc --dry-run
+	says "would start the runtime"
+	fails 0 faas gc
+	says "started the runtime"
+	fails 0 faas gc
+	! grep -q "the runtime" "$CASE/output" || fail "a runtime that runs is started again"
+}
+
+# A command that needs the runtime starts it. No key is put in: events wait.
+import_nothing() {
+	faas state export meter total | head -n 1 >"$CASE/states"
+	echo '{"keys":0}' >>"$CASE/states"
+	faas state import meter total "$CASE/states"
+}
+
 terminated() { goes_and_comes TERM; }
 killed() { goes_and_comes KILL; }
 terminated_then_load() { goes_and_comes TERM load_another; }
 killed_then_load() { goes_and_comes KILL load_another; }
+killed_then_gc() { goes_and_comes KILL collect_garbage; }
+killed_then_import() { goes_and_comes KILL import_nothing; }
 
 # While it is killed and started again, packets keep coming.
 killed_under_traffic() {
@@ -127,6 +149,8 @@ test_case "SIGTERM leaves the kernel tier; a runtime started anew takes over" te
 test_case "kill -9 leaves the kernel tier; a runtime started anew takes over" killed
 test_case "SIGTERM; the load of another workflow brings the runtime back" terminated_then_load
 test_case "kill -9; the load of another workflow brings the runtime back" killed_then_load
+test_case "kill -9; status names gc, which brings the runtime back" killed_then_gc
+test_case "kill -9; an import of states brings the runtime back" killed_then_import
 test_case "kill -9 and return under traffic" killed_under_traffic
 test_case "a second runtime is refused and names the first" second_runtime
 test_case "a killed worker has a successor" worker_killed

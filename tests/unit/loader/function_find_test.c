@@ -237,11 +237,17 @@ static void test_errors(void **state)
 	assert_error(fixture, TIER_USER, "#include <none.h>\n", 1, 10, "none.h");
 }
 
+/* Its author wrote the source, and not the object that was made of it. */
 static void assert_refused(struct fixture *fixture, enum function_tier tier, const char *source,
 			   const char *cause)
 {
-	write_file(fixture->first, "bad", tier == TIER_KERNEL ? "bad.bpf.c" : "bad.user.c", source);
+	const char *file = tier == TIER_KERNEL ? "bad.bpf.c" : "bad.user.c";
+	char path[128];
+
+	write_file(fixture->first, "bad", file, source);
+	snprintf(path, sizeof(path), "%s/bad/%s", fixture->first, file);
 	assert_int_equal(find(fixture, tier, "bad"), -EINVAL);
+	assert_string_equal(fixture->diags.list[0].file, path);
 	if (!strstr(fixture->diags.list[0].cause, cause)) {
 		diags_print(&fixture->diags, stderr);
 		fail_msg("not \"%s\"", cause);

@@ -18,6 +18,7 @@
 
 #define PROGRAM TEST_BUILD "/ebpf-faas"
 #define SOUND TEST_SOURCE "/tests/data/workflows/coap-meter.yaml"
+#define TIMED TEST_SOURCE "/tests/netns/workflows/lull.yaml"
 #define OUTPUT_BYTES 65536
 
 static char *out, *err;
@@ -76,6 +77,23 @@ static void test_valid(void **state)
 	assert_true(json_is_true(json_object_get(value, "valid")));
 	assert_int_equal(json_integer_value(json_object_get(value, "user_functions")), 1);
 	assert_int_equal(json_array_size(json_object_get(value, "errors")), 0);
+	json_decref(value);
+}
+
+static void test_timers(void **state)
+{
+	json_t *value, *timer;
+
+	(void)state;
+	assert_int_equal(RUN("validate", TIMED), 0);
+	assert_non_null(strstr(out, "triggers 2"));
+	assert_non_null(strstr(out, "timer clock: watch every 1h\n"));
+	assert_int_equal(RUN("validate", "--json", TIMED), 0);
+	value = parse_out();
+	assert_int_equal(json_array_size(json_object_get(value, "triggers")), 1);
+	timer = json_array_get(json_object_get(value, "timers"), 0);
+	assert_string_equal(json_string_value(json_object_get(timer, "trigger")), "clock");
+	assert_int_equal(json_integer_value(json_object_get(timer, "every_ns")), 3600000000000);
 	json_decref(value);
 }
 
@@ -258,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_valid, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_timers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_invalid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_triggers, set_up, tear_down),
