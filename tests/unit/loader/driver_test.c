@@ -151,10 +151,9 @@ static void graph_is_followed(void **state)
 	assert_non_null(strstr(
 		text, "f_check_range.outside++;\n\t\tDRIVER_OWN(1);\n\t\tdriver_entry_0(call, "
 		      "&meters_now->ledger, hook);\n\t\tgoto verdict_reply;"));
-	assert_non_null(
-		strstr(text, "f_seen.repeat++;\n\t\tDRIVER_OWN(8);\n\t\tgoto verdict_drop;"));
-	assert_non_null(
-		strstr(text, "f_seen.other++;\n\t\tDRIVER_OWN(10);\n\t\tgoto verdict_pass;"));
+	assert_non_null(strstr(text, "f_seen.repeat++;\n\t\tDRIVER_OWN(8);\n\t\tif "
+				     "(observe)\n\t\t\tgoto verdict_drop;\n\t\tDRIVER_DROP;"));
+	assert_non_null(strstr(text, "f_seen.other++;\n\t\tDRIVER_OWN(10);\n\t\tDRIVER_PASS;"));
 	/* An event that leaves the kernel: the trigger's mode decides. */
 	assert_non_null(strstr(text,
 			       "f_seen.first++;\n\t\tDRIVER_OWN(9);\n\t\tdriver_entry_1(call, "
