@@ -52,7 +52,8 @@ static void clean(void)
 		waitpid(owned, NULL, 0);
 	}
 	for (unsigned int i = 0; i < loaded_count; i++)
-		shell("%s/ebpf-faas unload --now %s >/dev/null 2>&1", TEST_BUILD, loaded[i]);
+		shell("%s/ebpf-faas unload --now --purge %s >/dev/null 2>&1", TEST_BUILD,
+		      loaded[i]);
 	if (made_network)
 		shell("ip netns del " NETNS_SENDER "; ip netns del " NETNS_GATEWAY);
 }
@@ -207,8 +208,15 @@ void tier_make_generator(struct tier_network *ret)
 
 void tier_frame(bool peer, uint16_t port, struct frame *ret)
 {
-	static const uint8_t from[6] = {2, 0, 0, 0, 0, 1}, to[6] = {2, 0, 0, 0, 0, 2};
 	static const uint8_t payload[TIER_PAYLOAD_BYTES];
+
+	tier_frame_with(peer, port, payload, sizeof(payload), ret);
+}
+
+void tier_frame_with(bool peer, uint16_t port, const void *payload, uint32_t bytes,
+		     struct frame *ret)
+{
+	static const uint8_t from[6] = {2, 0, 0, 0, 0, 1}, to[6] = {2, 0, 0, 0, 0, 2};
 
 	frame_build(&(struct frame_spec){.source_mac = from,
 					 .destination_mac = to,
@@ -216,7 +224,7 @@ void tier_frame(bool peer, uint16_t port, struct frame *ret)
 					 .destination = peer ? "10.77.1.2" : "10.77.0.2",
 					 .destination_port = port,
 					 .payload = payload,
-					 .payload_bytes = TIER_PAYLOAD_BYTES},
+					 .payload_bytes = bytes},
 		    ret);
 }
 

@@ -71,6 +71,9 @@ void tier_disown(void);
 
 /* A UDP frame with zeros as payload. */
 void tier_frame(bool peer, uint16_t port, struct frame *ret);
+/* The same with a payload. */
+void tier_frame_with(bool peer, uint16_t port, const void *payload, uint32_t bytes,
+		     struct frame *ret);
 
 void tier_send(const struct tier_network *network, bool peer, const struct frame *frame,
 	       uint32_t count, uint32_t batch);
