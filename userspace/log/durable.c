@@ -175,7 +175,7 @@ static void advance(struct durable *durable)
 	while (durable->group_count) {
 		uint32_t slot = durable->group_first;
 		struct durable_group *group = &durable->groups[slot];
-		const struct durable_write *writes = &durable->writes[WRITE_OF_GROUP(slot)];
+		const struct durable_write *writes = &durable->writes[WRITE_OF_GROUP((size_t)slot)];
 
 		if (writes[0].done < writes[0].bytes || writes[1].done < writes[1].bytes)
 			return;
@@ -355,7 +355,7 @@ int durable_settle(struct durable *durable, struct page_counters *live,
 			err = -ENOSPC;
 		if (err)
 			break;
-		if (durable->snapshot.active || !durable_is_settled(durable))
+		if (durable->adrift || durable->snapshot.active || !durable_is_settled(durable))
 			continue;
 		if (durable->super->generation == durable->generation)
 			break;
@@ -433,6 +433,11 @@ int durable_start(struct durable *durable, const struct durable_setup *setup,
 	durable->acknowledged = *acknowledged;
 	log->limit = durable_limit(durable);
 	return 0;
+}
+
+void durable_start_adrift(struct durable *durable)
+{
+	durable->adrift = true;
 }
 
 void durable_end(struct durable *durable)

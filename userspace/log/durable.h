@@ -194,6 +194,11 @@ int durable_start(struct durable *durable, const struct durable_setup *setup,
 	__attribute__((warn_unused_result));
 void durable_end(struct durable *durable);
 
+/* Directly behind durable_start: whoever was before went on without the disk, and
+ * what it processed behind the durable position is in the tables, not on the disk.
+ * durable_settle catches up. */
+void durable_start_adrift(struct durable *durable);
+
 /* The incarnation that a worker begins which finds this superblock. */
 static inline uint32_t durable_incarnation(const struct durable_super *super)
 {

@@ -220,14 +220,17 @@ static void show(struct worker *worker)
 	page->durable_sequence = durable->durable_sequence;
 	page->disk_error = (uint64_t)-durable->error;
 	page->disk_errors = durable->errors;
-	page->adrift = durable->adrift;
 	page->snapshots = durable->snapshots_written;
+	/* Before counters that are ahead of the disk are shown, and behind the position
+	 * that ends it. */
+	__atomic_store_n(&page->adrift, durable->adrift, __ATOMIC_RELEASE);
 }
 
 int worker_durable_start(struct worker *worker)
 {
 	struct worker_durable *self = worker->durable;
 	struct page_counters acknowledged = worker->page->counters[worker->page->current & 1];
+	bool adrift = worker->page->adrift;
 	int err;
 
 	/* Whoever named the snapshot died before it could show what it knew. */
@@ -236,12 +239,21 @@ int worker_durable_start(struct worker *worker)
 	/* What was acknowledged counts in a ring that is gone. */
 	if (worker->new_ring)
 		acknowledged.ring_position = worker->live.ring_position;
+	/* Its counters are ahead of the disk then. */
+	if (adrift) {
+		acknowledged.log_position = worker->page->durable_position;
+		acknowledged.sequence = worker->page->durable_sequence;
+		if (acknowledged.log_position < self->begin)
+			acknowledged.log_position = self->begin;
+	}
 	worker_disk_set_direct(&self->disk);
 	err = durable_start(&self->durable, &self->setup, &worker->log, &acknowledged);
 	if (err)
 		return worker_fail(
 			worker, WORKER_EXIT_SETUP, "the durable log cannot be written: %s",
 			err == -EINVAL ? "it is not this workflow's log" : strerror(-err));
+	if (adrift)
+		durable_start_adrift(&self->durable);
 	err = durable_settle(&self->durable, &worker->live, &worker->courier, worker->now_ns());
 	show(worker);
 	if (err)

@@ -225,11 +225,56 @@ static void test_other_shape(void **state)
 	assert_int_equal(rig_stop(rig), 0);
 }
 
+/* A worker is killed that went on without the disk: its successor has what is in
+ * memory, and brings all of it to the disk before anything is called durable. */
+static void test_killed_adrift(void **state)
+{
+	struct rig_options options = {.copies = 1, .durable = true, .adrift = true};
+	uint64_t position, sequence, end;
+	void *zeros;
+
+	(void)state;
+	assert_int_equal(open_rig(&options), 0);
+	assert_int_equal(rig_start(rig), 0);
+	emit(1000);
+	assert_int_equal(rig_drain(rig), 0);
+	position = rig->page->durable_position;
+	sequence = rig->page->durable_sequence;
+	emit(1000);
+	assert_int_equal(rig_drain(rig), 0);
+	assert_int_equal(rig_read(rig), 0);
+	end = rig->page->durable_position;
+	assert_true(end > position);
+	assert_int_equal(WTERMSIG(rig_kill(rig)), SIGKILL);
+	/* As if the disk had refused the second thousand. */
+	zeros = calloc(1, end - position);
+	assert_non_null(zeros);
+	(void)fcntl(rig->disk[DISK_LOG], F_SETFL, 0);
+	assert_int_equal(pwrite(rig->disk[DISK_LOG], zeros, end - position,
+				(off_t)(DURABLE_LOG_OFFSET + position)),
+			 end - position);
+	free(zeros);
+	rig->page->adrift = 1;
+	rig->page->durable_position = position;
+	rig->page->durable_sequence = sequence;
+
+	assert_int_equal(rig_start(rig), 0);
+	assert_int_equal(rig->page->adrift, 0);
+	assert_int_equal(rig->page->snapshots, 1);
+	assert_int_equal(rig_drain(rig), 0);
+	assert_int_equal(rig_stop(rig), 0);
+	assert_int_equal(rig_reboot(rig), 0);
+	assert_int_equal(rig_start(rig), 0);
+	assert_int_equal(rig_read(rig), 0);
+	check_all(2000, 100);
+	assert_int_equal(rig_stop(rig), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_reboots),	TEST(test_snapshots),	TEST(test_damaged_snapshot),
-		TEST(test_damaged_log), TEST(test_other_shape),
+		TEST(test_damaged_log), TEST(test_other_shape), TEST(test_killed_adrift),
 	};
 
 	if (geteuid()) {
