@@ -100,8 +100,8 @@ static int send_piece(struct importing *importing, uint32_t bytes, struct diags 
 	int error;
 
 	for (uint32_t i = 0; i < bytes; i++) {
-		importing->hex[2 * i] = digits[importing->message[i] >> 4];
-		importing->hex[2 * i + 1] = digits[importing->message[i] & 15];
+		importing->hex[2 * (size_t)i] = digits[importing->message[i] >> 4];
+		importing->hex[2 * (size_t)i + 1] = digits[importing->message[i] & 15];
 	}
 	importing->hex[2 * (size_t)bytes] = '\0';
 	request = json_pack("{s:s, s:s, s:I, s:s}", "op", "import", "workflow",

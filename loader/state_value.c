@@ -88,7 +88,7 @@ static json_t *print_hex(const char *before, const uint8_t *at, uint32_t bytes)
 		return NULL;
 	memcpy(text, before, chars + 1);
 	for (uint32_t i = 0; i < bytes; i++)
-		snprintf(text + chars + 2 * i, 3, "%02x", at[i]);
+		snprintf(text + chars + 2 * (size_t)i, 3, "%02x", at[i]);
 	value = json_string(text);
 	free(text);
 	return value;

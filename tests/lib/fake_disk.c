@@ -129,7 +129,8 @@ void fake_disk_kill(struct fake_disk *fake)
 	for (unsigned int i = 0; i < DISK_WRITES_MAX; i++) {
 		struct fake_write *write = &fake->writes[i];
 
-		memcpy(fake->media[write->file] + write->offset, write->data, write->bytes);
+		if (write->bytes)
+			memcpy(fake->media[write->file] + write->offset, write->data, write->bytes);
 		write->bytes = 0;
 	}
 }

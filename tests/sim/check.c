@@ -292,7 +292,7 @@ static bool check_timer_letter(const struct lines *lines)
 
 	if (hex_number(at + 2 * offsetof(struct faas_event, origin), 2) != FAAS_ORIGIN_TIMER)
 		return false;
-	key = (uint32_t)hex_number(at + 2 * (FAAS_EVENT_KEY_OFFSET + 15), 1) - 1;
+	key = (uint32_t)hex_number(at + (size_t)2 * (FAAS_EVENT_KEY_OFFSET + 15), 1) - 1;
 	if (key >= sim_plan.keys)
 		sim_fail("dead letters: a timer of no key: %s", lines->line);
 	dead_timers[key]++;
@@ -476,7 +476,7 @@ static bool model_is_there(struct state_table *tables)
 
 uint32_t check_survivors(uint32_t least)
 {
-	struct state_table tables[SIM_FUNCTIONS_MAX];
+	struct state_table tables[SIM_FUNCTIONS_MAX] = {0};
 	uint32_t count = 0;
 
 	for (uint32_t f = 0; f < sim_bundle->user_count; f++)

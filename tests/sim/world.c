@@ -325,7 +325,7 @@ static void kill_someone(void)
 }
 
 /* A place that the code names as worth dying at. */
-void fault_point(const char *name)
+void(fault_point)(const char *name)
 {
 	struct sim_point *point = sim_points;
 	uint32_t of_1000 = sim_plan.point_kills;

@@ -8,28 +8,47 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FAULTS_MAX 4
+
+static struct fault {
+	const char *name;
+	size_t bytes;
+	unsigned long passes_left;
+} faults[FAULTS_MAX];
+
+static unsigned int read_environment(void)
+{
+	const char *at = getenv("EBPF_FAAS_FAULT");
+	unsigned int count = 0;
+	const char *colon;
+	char *end;
+
+	while (count < FAULTS_MAX && at && (colon = strchr(at, ':'))) {
+		faults[count].name = at;
+		faults[count].bytes = (size_t)(colon - at);
+		faults[count++].passes_left = strtoul(colon + 1, &end, 10);
+		at = *end == ',' ? end + 1 : NULL;
+	}
+	return count;
+}
+
 void fault_point(const char *name)
 {
-	static const char *wanted;
-	static size_t wanted_bytes;
-	static unsigned long passes_left;
-	static int read_environment;
+	static unsigned int count;
+	static int is_read;
+	size_t bytes = strlen(name);
 
-	if (!read_environment) {
-		const char *text = getenv("EBPF_FAAS_FAULT");
-		const char *colon = text ? strchr(text, ':') : NULL;
-
-		read_environment = 1;
-		if (colon) {
-			wanted = text;
-			wanted_bytes = (size_t)(colon - text);
-			passes_left = strtoul(colon + 1, NULL, 10);
-		}
+	if (!is_read) {
+		is_read = 1;
+		count = read_environment();
 	}
-	if (!passes_left || strlen(name) != wanted_bytes || memcmp(name, wanted, wanted_bytes))
-		return;
-	if (!--passes_left)
-		(void)kill(getpid(), SIGKILL);
+	for (unsigned int i = 0; i < count; i++) {
+		struct fault *fault = &faults[i];
+
+		if (fault->passes_left && fault->bytes == bytes &&
+		    !memcmp(fault->name, name, bytes) && !--fault->passes_left)
+			(void)kill(getpid(), SIGKILL);
+	}
 }
 
 #else

@@ -3,7 +3,7 @@
  * Fault points: places where a test build kills its own process, as SIGKILL
  * from outside would at that instruction. Built with FAAS_FAULTS only; the
  * environment then says EBPF_FAAS_FAULT="NAME:N", the Nth pass of NAME in this
- * process.
+ * process; or up to four of them, with commas between.
  *
  *   commit.before_write    an event was computed, nothing of its record stands
  *   commit.before_header   its entries stand, its header does not

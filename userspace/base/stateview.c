@@ -70,7 +70,7 @@ static int check(const struct state_header *header, uint64_t bytes)
 int stateview_open(int directory, uint32_t function, struct stateview *ret)
 {
 	struct stateview view = {0};
-	const void *mapping;
+	const void *mapping = NULL;
 	uint64_t page_bytes;
 	char name[16];
 	int err;

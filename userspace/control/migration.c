@@ -382,7 +382,7 @@ bool migration_runs(const struct runtime *runtime, const char *name)
 
 void migration_forget(struct runtime *runtime, uint64_t client)
 {
-	struct migration *migration;
+	struct migration *migration = NULL;
 
 	TAILQ_FOREACH(migration, &runtime->migrations, all)
 	{

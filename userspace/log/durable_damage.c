@@ -57,7 +57,7 @@ void durable_keep_damage(const struct durable_setup *setup, const struct durable
 	if (!block)
 		return;
 	at = find_end(disk, block);
-	if (at + 2 * DISK_BLOCK_BYTES > disk->bytes[DISK_DAMAGE])
+	if (at + 2ull * DISK_BLOCK_BYTES > disk->bytes[DISK_DAMAGE])
 		goto cleanup;
 	room = disk->bytes[DISK_DAMAGE] - at - DISK_BLOCK_BYTES;
 	head.kept = bytes < room ? bytes : room & ~(DISK_BLOCK_BYTES - 1ull);

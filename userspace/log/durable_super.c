@@ -71,8 +71,8 @@ int durable_super_read(struct disk *disk, struct durable_super *ret)
 	if (!block)
 		return -ENOMEM;
 	for (unsigned int place = 0; place < 2; place++) {
-		int64_t got = disk->ops->read(disk, DISK_LOG, place * DISK_BLOCK_BYTES, block,
-					      DISK_BLOCK_BYTES);
+		int64_t got = disk->ops->read(disk, DISK_LOG, (uint64_t)place * DISK_BLOCK_BYTES,
+					      block, DISK_BLOCK_BYTES);
 		int err = got < 0 ? (int)got : -EBADMSG;
 
 		if (got == DISK_BLOCK_BYTES)

@@ -287,8 +287,8 @@ uint64_t log_commit(struct log_writer *writer, enum log_kind kind, uint8_t shard
  * between the head and the tail's lap: keep it when setting the limit. Counts
  * as of the record before it. -EAGAIN: there is not.
  */
-#define LOG_GROUP_ROOM (2 * LOG_BLOCK_BYTES)
-#define LOG_GROUP_SEGMENT_MIN (8 * LOG_BLOCK_BYTES)
+#define LOG_GROUP_ROOM (2ull * LOG_BLOCK_BYTES)
+#define LOG_GROUP_SEGMENT_MIN (8ull * LOG_BLOCK_BYTES)
 int log_close_group(struct log_writer *writer, uint16_t ring, const struct log_group *group,
 		    uint64_t ring_position, uint64_t processed, uint64_t dead_lettered)
 	__attribute__((warn_unused_result));

@@ -68,7 +68,7 @@ static struct runtime_page *map_page(int directory)
 bool migrate_may_begin(const char *root, const char *name)
 {
 	int directory = open_directory(root, name);
-	struct worker_page page;
+	struct worker_page page = {0};
 	int err = directory;
 
 	if (directory >= 0) {
@@ -122,7 +122,7 @@ int migrate_swap(const char *root, const char *name, uint32_t mask)
 {
 	int directory = open_directory(root, name);
 	struct runtime_page *page = directory < 0 ? NULL : map_page(directory);
-	struct worker_page worker;
+	struct worker_page worker = {0};
 	int err = directory < 0 ? directory : page ? 0 : -EINVAL;
 
 	if (!err)
@@ -159,7 +159,7 @@ static int has_gone_on(int directory, const struct runtime_page *page, bool *ret
 {
 	int fd = openat(directory, "log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	void *mapping = MAP_FAILED, *record = NULL;
-	struct worker_page *worker = malloc(sizeof(*worker));
+	struct worker_page *worker = calloc(1, sizeof(*worker));
 	const struct page_counters *counters;
 	struct log_view view;
 	struct stat status;

@@ -262,15 +262,15 @@ int main(int count, char **texts)
 	/* Waits of 50 microseconds, not of 100. */
 	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
 
+	status = migrates ? 0 : read_manifest(WORKER_FD_MANIFEST, &bundle);
+	if (status)
+		return status;
 	worker = aligned_alloc(64, (sizeof(*worker) + 63) & ~63ul);
 	if (!worker)
 		return report(WORKER_EXIT_SETUP, "no memory");
 	memset(worker, 0, sizeof(*worker));
 	if (migrates)
 		return migrate(worker, arguments.instance);
-	status = read_manifest(WORKER_FD_MANIFEST, &bundle);
-	if (status)
-		return status;
 	status = open_waiter(worker, bundle_is_durable(bundle));
 	if (status)
 		return report(status, worker->error);

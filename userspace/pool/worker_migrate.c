@@ -26,7 +26,8 @@ struct migration {
 	const struct bundle_function *before, *here;
 	struct state_table from, to;
 	migrate_callback *convert; /* NULL: states are copied */
-	uint8_t *value;		   /* of the new table */
+	_Alignas(16)
+		uint8_t value[FAAS_STATE_BYTES_MAX + 2 * sizeof(uint64_t)]; /* of the new table */
 };
 
 static int open_table(struct worker *worker, const struct bundle *bundle, uint32_t function, int fd,
@@ -138,16 +139,12 @@ static int migrate(struct worker *worker, const struct bundle *before, uint32_t 
 			return worker_fail(worker, WORKER_EXIT_LOAD, "%s has no faas_on_migrate",
 					   migration.here->instance);
 	}
-	migration.value = calloc(1, FAAS_STATE_BYTES_MAX + 2 * sizeof(uint64_t));
-	if (!migration.value)
-		return worker_fail(worker, WORKER_EXIT_SETUP, "no memory");
 	for (uint64_t i = 0; !status && i < migration.from.capacity; i++) {
 		struct state_slot *slot = state_slot_at(&migration.from, i);
 
 		if (slot->mark)
 			status = move_key(worker, &migration, slot);
 	}
-	free(migration.value);
 	return status;
 }
 
