@@ -77,8 +77,8 @@ int stateview_open(int directory, uint32_t function, struct stateview *ret)
 
 	snprintf(name, sizeof(name), "state.%u", function);
 	err = map(directory, name, STATE_DATA_OFFSET, &mapping, &view.bytes);
-	if (err)
-		return err;
+	if (err || !mapping)
+		return err ? err : -EIO;
 	view.live = mapping;
 	view.header = *view.live;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
