@@ -108,6 +108,7 @@ gc_takes_what_nobody_owns() {
 	machine_snapshot "$CASE/before"
 	fails 0 faas gc
 	says 'nothing to remove'
+	same "lines: no runtime is missed" 1 "$(wc -l <"$CASE/output")"
 	left_behind
 	fails 0 faas gc --dry-run
 	for path in $GARBAGE; do
