@@ -158,7 +158,7 @@ static void test_poison(void **state)
 	uint64_t attempt = 0, deadline;
 
 	(void)state;
-	start((struct rig_options){.every_ns = 200 * MS, .crash_key = 42});
+	start((struct rig_options){.every_ns = 1500 * MS, .crash_key = 42});
 	assert_int_equal(rig_emit(rig, KEYS), 0);
 	for (int i = 0; i < 6; i++) {
 		int status = rig_wait(rig);
