@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -24,6 +22,7 @@
 #include "bundle.h"
 #include "counters.h"
 #include "frame.h"
+#include "kit.h"
 
 #define REPEAT 200000
 #define TRIES 5 /* of a round, of which the best counts */
@@ -49,41 +48,6 @@ struct chain {
 	uint32_t frame_bytes;
 	char directory[64];
 };
-
-static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	(void)level;
-	(void)format;
-	(void)arguments;
-	return 0;
-}
-
-static int program_fd(struct bpf_object *object, const char *name)
-{
-	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
-
-	if (!program)
-		bench_die("no program %s", name);
-	return bpf_program__fd(program);
-}
-
-static int map_fd(struct bpf_object *object, const char *name)
-{
-	int fd = bpf_object__find_map_fd_by_name(object, name);
-
-	if (fd < 0)
-		bench_die("no map %s", name);
-	return fd;
-}
-
-static struct bpf_object *open_object(const char *path)
-{
-	struct bpf_object *object = bpf_object__open_file(path, NULL);
-
-	if (!object)
-		bench_die("%s: %s", path, strerror(errno));
-	return object;
-}
 
 /* ---- the workflows, built as a user does ---- */
 
@@ -112,19 +76,17 @@ static void write_workflow(const char *path, unsigned int checks)
 
 static struct bpf_object *build(const struct chain *chain, const char *linker, unsigned int checks)
 {
-	char command[1024], path[128];
+	char path[128];
 
 	snprintf(path, sizeof(path), "%s/chain-%u.yaml", chain->directory, checks);
 	write_workflow(path, checks);
-	snprintf(command, sizeof(command),
-		 "%s/ebpf-faas build --linker %s --funcs %s/tools/benchmarks/funcs --output "
-		 "%s/%s-%u %s >>%s/log",
-		 TEST_BUILD, linker, TEST_SOURCE, chain->directory, linker, checks, path,
-		 chain->directory);
-	if (system(command))
+	if (kit_shell("%s/ebpf-faas build --linker %s --funcs %s/tools/benchmarks/funcs --output "
+		      "%s/%s-%u %s >>%s/log",
+		      TEST_BUILD, linker, TEST_SOURCE, chain->directory, linker, checks, path,
+		      chain->directory))
 		bench_die("building %s failed: see %s/log", path, chain->directory);
 	snprintf(path, sizeof(path), "%s/%s-%u/kernel.bpf.o", chain->directory, linker, checks);
-	return open_object(path);
+	return kit_open_object(path);
 }
 
 static void build_all(struct chain *chain)
@@ -140,10 +102,7 @@ static void build_all(struct chain *chain)
 
 static void clean(const struct chain *chain)
 {
-	char command[256];
-
-	snprintf(command, sizeof(command), "rm -rf %s", chain->directory);
-	if (system(command))
+	if (kit_shell("rm -rf %s", chain->directory))
 		fprintf(stderr, "bench: %s is left\n", chain->directory);
 }
 
@@ -152,7 +111,7 @@ static void clean(const struct chain *chain)
 static void load_workflow(const struct chain *chain, struct bpf_object *object)
 {
 	if (bpf_map__reuse_fd(bpf_object__find_map_by_name(object, FAAS_PIN_PACKET),
-			      map_fd(chain->root, FAAS_PIN_PACKET)) ||
+			      kit_map_fd(chain->root, FAAS_PIN_PACKET)) ||
 	    counters_size(object) || bpf_object__load(object))
 		bench_die("loading a workflow: %s", strerror(errno));
 }
@@ -164,8 +123,8 @@ static void load(struct chain *chain)
 	uint32_t port = PORT, slot = 1;
 	int program;
 
-	chain->peers = open_object(TEST_BUILD "/bench/chain.bpf.o");
-	chain->root = open_object(TEST_BUILD "/libexec/root.bpf.o");
+	chain->peers = kit_open_object(TEST_BUILD "/bench/chain.bpf.o");
+	chain->root = kit_open_object(TEST_BUILD "/libexec/root.bpf.o");
 	if (bpf_object__load(chain->peers) || counters_size(chain->root) ||
 	    bpf_object__load(chain->root))
 		bench_die("loading the peers: %s", strerror(errno));
@@ -173,9 +132,10 @@ static void load(struct chain *chain)
 		load_workflow(chain, chain->fused[i]);
 		load_workflow(chain, chain->linked[i]);
 	}
-	program = program_fd(chain->fused[MIDDLE], "bench_chain");
-	if (bpf_map_update_elem(map_fd(chain->root, FAAS_PIN_SLOTS), &slot, &program, BPF_ANY) ||
-	    bpf_map_update_elem(map_fd(chain->root, FAAS_PIN_PORTS), &port, &entry, BPF_ANY))
+	program = kit_program_fd(chain->fused[MIDDLE], "bench_chain");
+	if (bpf_map_update_elem(kit_map_fd(chain->root, FAAS_PIN_SLOTS), &slot, &program,
+				BPF_ANY) ||
+	    bpf_map_update_elem(kit_map_fd(chain->root, FAAS_PIN_PORTS), &port, &entry, BPF_ANY))
 		bench_die("filling the tables: %s", strerror(errno));
 }
 
@@ -183,14 +143,14 @@ static void load(struct chain *chain)
 static void chain_tails(const struct chain *chain, const char *map, const char *prefix,
 			unsigned int checks)
 {
-	int table = map_fd(chain->peers, map);
+	int table = kit_map_fd(chain->peers, map);
 
 	for (uint32_t i = 0; i <= checks; i++) {
 		char name[32];
 		int program;
 
 		snprintf(name, sizeof(name), "%s_%u", prefix, i);
-		program = program_fd(chain->peers, i < checks ? name : "bare");
+		program = kit_program_fd(chain->peers, i < checks ? name : "bare");
 		if (bpf_map_update_elem(table, &i, &program, BPF_ANY))
 			bench_die("chaining programs: %s", strerror(errno));
 	}
@@ -212,25 +172,16 @@ static void make_frame(struct chain *chain)
 	chain->frame_bytes = frame.bytes;
 }
 
-/* Time of this thread on its CPU: what runs beside it does not count. */
-static uint64_t cpu_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static double run(const struct chain *chain, int program)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = (void *)chain->frame,
 		    .data_size_in = chain->frame_bytes, .repeat = REPEAT);
 
-	uint64_t start = cpu_now_ns(), end;
+	uint64_t start = kit_thread_cpu_ns(), end;
 
 	if (bpf_prog_test_run_opts(program, &options))
 		bench_die("BPF_PROG_TEST_RUN: %s", strerror(errno));
-	end = cpu_now_ns();
+	end = kit_thread_cpu_ns();
 	if (options.retval != XDP_DROP)
 		bench_die("a program answered %u, not XDP_DROP", options.retval);
 	/* The kernel's own figure is cut to whole nanoseconds. */
@@ -265,11 +216,11 @@ static void measure(struct chain *chain, unsigned int size)
 	snprintf(hand, sizeof(hand), "hand_%u", sizes[size].checks);
 	chain_tails(chain, "tails", "tail", sizes[size].checks);
 	chain_tails(chain, "dynamic_tails", "dynamic", sizes[size].checks);
-	programs[SIDE_FUSED] = program_fd(chain->fused[size], "bench_chain");
-	programs[SIDE_HAND] = program_fd(chain->peers, hand);
-	programs[SIDE_TAIL] = program_fd(chain->peers, "tail_0");
-	programs[SIDE_LINKED] = program_fd(chain->linked[size], "bench_chain");
-	programs[SIDE_DYNAMIC] = program_fd(chain->peers, "dynamic_0");
+	programs[SIDE_FUSED] = kit_program_fd(chain->fused[size], "bench_chain");
+	programs[SIDE_HAND] = kit_program_fd(chain->peers, hand);
+	programs[SIDE_TAIL] = kit_program_fd(chain->peers, "tail_0");
+	programs[SIDE_LINKED] = kit_program_fd(chain->linked[size], "bench_chain");
+	programs[SIDE_DYNAMIC] = kit_program_fd(chain->peers, "dynamic_0");
 	for (unsigned int i = 0; i < SIDES; i++)
 		series[i] = &chain->series[size][i];
 	run_in_turns(chain, programs, series, SIDES);
@@ -315,7 +266,7 @@ int main(int argc, char **argv)
 
 	if (!chain)
 		bench_die("out of memory");
-	libbpf_set_print(quiet);
+	kit_quiet_libbpf();
 	bench_pin(1);
 	build_all(chain);
 	load(chain);
@@ -323,10 +274,10 @@ int main(int argc, char **argv)
 	clean(chain);
 	/* Once through the root, so that the packet's description is there for
 	 * the runs that begin at the workflow. */
-	run(chain, program_fd(chain->root, "root"));
-	others[0] = program_fd(chain->peers, "bare");
-	others[1] = program_fd(chain->peers, "hand_uncounted_8");
-	others[2] = program_fd(chain->root, "root");
+	run(chain, kit_program_fd(chain->root, "root"));
+	others[0] = kit_program_fd(chain->peers, "bare");
+	others[1] = kit_program_fd(chain->peers, "hand_uncounted_8");
+	others[2] = kit_program_fd(chain->root, "root");
 	for (unsigned int i = 0; i < bench.rounds; i++) {
 		for (unsigned int size = 0; size < SIZES; size++)
 			measure(chain, size);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "kit.h"
 #include "tier.h"
 
 #define FRAMES 3000000u
@@ -29,10 +30,10 @@ static double flood(const struct tier_network *network, const struct tier_workfl
 
 	tier_set_pace(network, &(struct tier_pace){.keys = keys});
 	before = processed(workflow);
-	cpu = tier_cpu_ns(workflow->worker);
+	cpu = kit_cpu_ns(workflow->worker);
 	tier_send(network, false, frame, FRAMES, BATCH_FRAMES);
 	(void)tier_settle(processed, workflow);
-	cpu = tier_cpu_ns(workflow->worker) - cpu;
+	cpu = kit_cpu_ns(workflow->worker) - cpu;
 	return (double)cpu / (double)(processed(workflow) - before);
 }
 

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
@@ -23,6 +22,7 @@
 #include "bundle.h"
 #include "counters.h"
 #include "frame.h"
+#include "kit.h"
 
 #define REPEAT 1000000
 #define PORT_FIRST 20000 /* as in dispatch.bpf.c */
@@ -56,41 +56,6 @@ struct results {
 	struct bench_series first[SIZES], last[SIZES], random[SIZES], random_program;
 };
 
-static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	(void)level;
-	(void)format;
-	(void)arguments;
-	return 0;
-}
-
-static struct bpf_object *open_object(const char *path)
-{
-	struct bpf_object *object = bpf_object__open_file(path, NULL);
-
-	if (!object)
-		bench_die("%s: %s", path, strerror(errno));
-	return object;
-}
-
-static int program_fd(struct bpf_object *object, const char *name)
-{
-	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
-
-	if (!program)
-		bench_die("no program %s", name);
-	return bpf_program__fd(program);
-}
-
-static int map_fd(struct bpf_object *object, const char *name)
-{
-	int fd = bpf_object__find_map_fd_by_name(object, name);
-
-	if (fd < 0)
-		bench_die("no map %s", name);
-	return fd;
-}
-
 static void put(int map, const void *key, const void *value)
 {
 	if (bpf_map_update_elem(map, key, value, BPF_ANY))
@@ -102,42 +67,35 @@ static void load_sharing(struct dispatch *dispatch, struct bpf_object *object)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, FAAS_PIN_PACKET);
 
-	if (!map || bpf_map__reuse_fd(map, map_fd(dispatch->host, FAAS_PIN_PACKET)) ||
+	if (!map || bpf_map__reuse_fd(map, kit_map_fd(dispatch->host, FAAS_PIN_PACKET)) ||
 	    counters_size(object) || bpf_object__load(object))
 		bench_die("loading: %s", strerror(errno));
 }
 
 static void open_root(struct dispatch *dispatch, struct root *ret)
 {
-	ret->object = open_object(TEST_BUILD "/libexec/root.bpf.o");
+	ret->object = kit_open_object(TEST_BUILD "/libexec/root.bpf.o");
 	load_sharing(dispatch, ret->object);
-	ret->program = program_fd(ret->object, "root");
-	ret->ports = map_fd(ret->object, FAAS_PIN_PORTS);
-	ret->slots = map_fd(ret->object, FAAS_PIN_SLOTS);
+	ret->program = kit_program_fd(ret->object, "root");
+	ret->ports = kit_map_fd(ret->object, FAAS_PIN_PORTS);
+	ret->slots = kit_map_fd(ret->object, FAAS_PIN_SLOTS);
 }
 
 /* Build the workflow as a user does. */
 static void build(char *directory, size_t bytes)
 {
-	char command[1024];
-
 	snprintf(directory, bytes, "/tmp/ebpf-faas-bench-XXXXXX");
 	if (!mkdtemp(directory))
 		bench_die("%s: %s", directory, strerror(errno));
-	snprintf(command, sizeof(command),
-		 "%s/ebpf-faas build --json --funcs %s/tools/benchmarks/funcs --output %s/bundle "
-		 "%s/tools/benchmarks/dispatch.yaml >%s/log",
-		 TEST_BUILD, TEST_SOURCE, directory, TEST_SOURCE, directory);
-	if (system(command))
+	if (kit_shell("%s/ebpf-faas build --json --funcs %s/tools/benchmarks/funcs --output "
+		      "%s/bundle %s/tools/benchmarks/dispatch.yaml >%s/log",
+		      TEST_BUILD, TEST_SOURCE, directory, TEST_SOURCE, directory))
 		bench_die("building tools/benchmarks/dispatch.yaml failed: see %s/log", directory);
 }
 
 static void clean(const char *directory)
 {
-	char command[256];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	if (system(command))
+	if (kit_shell("rm -rf %s", directory))
 		fprintf(stderr, "bench: %s is left\n", directory);
 }
 
@@ -148,11 +106,11 @@ static void add_workflow(struct dispatch *dispatch, const char *path, uint32_t s
 	struct faas_port_entry entry = {
 		.udp_destination = {(uint16_t)slot, (uint16_t)bundle_trigger_id("packets")}};
 	uint32_t port = PORT_FIRST + slot - 1;
-	struct bpf_object *object = open_object(path);
+	struct bpf_object *object = kit_open_object(path);
 	int program;
 
 	load_sharing(dispatch, object);
-	program = program_fd(object, "bench_dispatch");
+	program = kit_program_fd(object, "bench_dispatch");
 	for (size_t i = 0; i < SIZES; i++) {
 		if (slot > workflows[i])
 			continue;
@@ -206,8 +164,8 @@ static void add_prefix(struct root *root, struct bpf_object *peer, uint32_t netw
 	network &= ~0u << (32 - bits);
 	by_hand[1] = htonl(network);
 	memcpy(key.address + 12, &by_hand[1], sizeof(by_hand[1]));
-	put(map_fd(root->object, FAAS_PIN_DESTINATIONS), &key, &ref);
-	put(map_fd(peer, "prefixes"), by_hand, &value);
+	put(kit_map_fd(root->object, FAAS_PIN_DESTINATIONS), &key, &ref);
+	put(kit_map_fd(peer, "prefixes"), by_hand, &value);
 }
 
 /* Networks of all lengths from /8 to /28, and that of the packet. */
@@ -216,7 +174,7 @@ static void fill_prefixes(struct dispatch *dispatch, size_t i)
 	const uint32_t stage = FAAS_STAGE_DESTINATION, zero = 0;
 	struct root *root = &dispatch->prefixes[i];
 
-	put(map_fd(root->object, FAAS_PIN_STAGES), &zero, &stage);
+	put(kit_map_fd(root->object, FAAS_PIN_STAGES), &zero, &stage);
 	for (unsigned int n = 1; n < prefixes[i]; n++) {
 		uint32_t network = next_random(), bits = 8 + next_random() % 21;
 
@@ -231,20 +189,16 @@ static void load(struct dispatch *dispatch)
 	uint32_t bare_index = 1;
 	int bare;
 
-	dispatch->host = open_object(TEST_BUILD "/libexec/host.bpf.o");
-	if (bpf_object__load(dispatch->host))
-		bench_die("loading the host's maps: %s", strerror(errno));
+	dispatch->host = kit_load_object(TEST_BUILD "/libexec/host.bpf.o");
 	for (size_t i = 0; i < SIZES; i++)
 		open_root(dispatch, &dispatch->ports[i]);
 	for (size_t i = 0; i < PREFIX_SIZES; i++) {
 		open_root(dispatch, &dispatch->prefixes[i]);
-		dispatch->peers[i] = open_object(TEST_BUILD "/bench/dispatch.bpf.o");
-		if (bpf_object__load(dispatch->peers[i]))
-			bench_die("loading the peers: %s", strerror(errno));
+		dispatch->peers[i] = kit_load_object(TEST_BUILD "/bench/dispatch.bpf.o");
 		fill_prefixes(dispatch, i);
 	}
-	bare = program_fd(dispatch->peers[0], "bare");
-	put(map_fd(dispatch->peers[0], "next"), &bare_index, &bare);
+	bare = kit_program_fd(dispatch->peers[0], "bare");
+	put(kit_map_fd(dispatch->peers[0], "next"), &bare_index, &bare);
 	build(directory, sizeof(directory));
 	snprintf(path, sizeof(path), "%s/bundle/kernel.bpf.o", directory);
 	open_root(dispatch, &dispatch->programs);
@@ -263,24 +217,15 @@ static void make_frame(uint16_t port, struct frame *ret)
 		    ret);
 }
 
-/* Time of this thread on its CPU: what runs beside it does not count. */
-static uint64_t cpu_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static double run(int program, struct frame *frame)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
 		    .data_size_in = frame->bytes, .repeat = REPEAT);
-	uint64_t start = cpu_now_ns(), end;
+	uint64_t start = kit_thread_cpu_ns(), end;
 
 	if (bpf_prog_test_run_opts(program, &options))
 		bench_die("BPF_PROG_TEST_RUN: %s", strerror(errno));
-	end = cpu_now_ns();
+	end = kit_thread_cpu_ns();
 	if (options.retval != XDP_DROP)
 		bench_die("a program answered %u, not XDP_DROP", options.retval);
 	return (double)(end - start) / REPEAT;
@@ -291,17 +236,18 @@ static double run_random(struct dispatch *dispatch, const struct root *root, uns
 	struct bpf_object *peer = dispatch->peers[0];
 	uint32_t zero = 0;
 
-	put(map_fd(peer, "next"), &zero, &root->program);
-	put(map_fd(peer, "port_count"), &zero, &count);
-	return run(program_fd(peer, "choose_for_root"), &dispatch->first);
+	put(kit_map_fd(peer, "next"), &zero, &root->program);
+	put(kit_map_fd(peer, "port_count"), &zero, &count);
+	return run(kit_program_fd(peer, "choose_for_root"), &dispatch->first);
 }
 
 static void measure(struct dispatch *dispatch, struct results *results)
 {
 	struct bpf_object *peer = dispatch->peers[0];
 
-	bench_add(&results->bare, run(program_fd(peer, "bare"), &dispatch->first));
-	bench_add(&results->choosing, run(program_fd(peer, "choose_for_bare"), &dispatch->first));
+	bench_add(&results->bare, run(kit_program_fd(peer, "bare"), &dispatch->first));
+	bench_add(&results->choosing,
+		  run(kit_program_fd(peer, "choose_for_bare"), &dispatch->first));
 	for (size_t i = 0; i < SIZES; i++) {
 		bench_add(&results->first[i], run(dispatch->ports[i].program, &dispatch->first));
 		bench_add(&results->last[i], run(dispatch->ports[i].program, &dispatch->last[i]));
@@ -314,7 +260,7 @@ static void measure(struct dispatch *dispatch, struct results *results)
 		bench_add(&results->by_prefix[i],
 			  run(dispatch->prefixes[i].program, &dispatch->first));
 		bench_add(&results->by_hand[i],
-			  run(program_fd(dispatch->peers[i], "by_hand"), &dispatch->first));
+			  run(kit_program_fd(dispatch->peers[i], "by_hand"), &dispatch->first));
 	}
 }
 
@@ -400,7 +346,7 @@ int main(int argc, char **argv)
 	static struct results results;
 	bool met;
 
-	libbpf_set_print(quiet);
+	kit_quiet_libbpf();
 	bench_pin(1);
 	load(&dispatch);
 	make_frame(PORT_FIRST, &dispatch.first);

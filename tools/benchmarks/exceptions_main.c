@@ -7,6 +7,7 @@
  */
 #include "bench.h"
 #include "daemon.h"
+#include "kit.h"
 #include "tier.h"
 
 #define FLOOD_FRAMES 8000000u
@@ -34,7 +35,7 @@ static double flood_ours(const struct exceptions *exceptions, double *ret_cpu_ns
 {
 	const struct tier_workflow *workflow = &exceptions->workflow;
 	struct faas_meters meters = tier_meters(workflow);
-	uint64_t before = matched(exceptions), cpu = tier_cpu_ns(workflow->worker);
+	uint64_t before = matched(exceptions), cpu = kit_cpu_ns(workflow->worker);
 	uint64_t taken = tier_counters(workflow).processed;
 	uint64_t start = bench_now_ns(), end, count;
 
@@ -43,7 +44,7 @@ static double flood_ours(const struct exceptions *exceptions, double *ret_cpu_ns
 	count = matched(exceptions) - before;
 	if (!count)
 		bench_die("no packet reached the workflow");
-	*ret_cpu_ns = (double)(tier_cpu_ns(workflow->worker) - cpu) / (double)count;
+	*ret_cpu_ns = (double)(kit_cpu_ns(workflow->worker) - cpu) / (double)count;
 	*ret_missing = (double)(tier_meters(workflow).emitted - meters.emitted) -
 		       (double)(tier_counters(workflow).processed - taken);
 	return (double)count * 1e9 / (double)(end - start);

@@ -10,6 +10,7 @@
 
 #include "bench.h"
 #include "daemon.h"
+#include "kit.h"
 #include "tier.h"
 
 /* A run takes tens of milliseconds to begin: long enough that they do not count. */
@@ -44,7 +45,7 @@ static void prepare(struct handoff *handoff)
 static double flood_ours(const struct handoff *handoff, double *ret_cpu_ns)
 {
 	const struct tier_workflow *workflow = &handoff->workflow;
-	uint64_t before = processed(workflow), cpu = tier_cpu_ns(workflow->worker);
+	uint64_t before = processed(workflow), cpu = kit_cpu_ns(workflow->worker);
 	uint64_t start = bench_now_ns(), end, count;
 
 	tier_send(&handoff->network, false, &handoff->ours, FLOOD_FRAMES, BATCH_FRAMES);
@@ -52,7 +53,7 @@ static double flood_ours(const struct handoff *handoff, double *ret_cpu_ns)
 	count = processed(workflow) - before;
 	if (!count)
 		bench_die("no event reached the worker");
-	*ret_cpu_ns = (double)(tier_cpu_ns(workflow->worker) - cpu) / (double)count;
+	*ret_cpu_ns = (double)(kit_cpu_ns(workflow->worker) - cpu) / (double)count;
 	return (double)count * 1e9 / (double)(end - start);
 }
 

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include <jansson.h>
 
 #include "bench.h"
+#include "kit.h"
 
 #define NETNS "ef_bload"
 #define NAME "bench-load-many-%04u"
@@ -28,18 +28,6 @@
 static char scratch[64];
 static bool made_namespace;
 static unsigned int loaded; /* workflows, by number from 0 on */
-
-static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int shell(const char *format, ...)
-{
-	char command[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(command, sizeof(command), format, arguments);
-	va_end(arguments);
-	return system(command);
-}
 
 /* Run the command without a shell; its time in ms. */
 static double run(char *const arguments[])
@@ -88,24 +76,9 @@ static void clean(void)
 	while (loaded)
 		unload(--loaded);
 	if (made_namespace)
-		shell("ip netns del " NETNS);
+		kit_shell("ip netns del " NETNS);
 	if (scratch[0])
-		shell("rm -rf %s", scratch);
-}
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-/* What was made is taken away at the end of the process. */
-static void look_for_signal(void)
-{
-	if (interrupted)
-		exit(1);
+		kit_shell("rm -rf %s", scratch);
 }
 
 static double build(const char *bundle)
@@ -119,7 +92,7 @@ static double build(const char *bundle)
 			     (char *)TEST_SOURCE "/tools/benchmarks/load.yaml",
 			     NULL};
 
-	shell("rm -rf %s", bundle);
+	kit_shell("rm -rf %s", bundle);
 	return run(arguments);
 }
 
@@ -146,7 +119,7 @@ static void load_many(const char *bundle, struct bench_series *first, struct ben
 	while (loaded < WORKFLOWS) {
 		double time;
 
-		look_for_signal();
+		kit_look_for_signal();
 		rename_bundle(bundle, loaded);
 		time = load(bundle);
 		if (loaded < COMPARED)
@@ -164,19 +137,17 @@ int main(int argc, char **argv)
 	char bundle[96];
 	bool met;
 
-	atexit(clean);
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
+	kit_clean_with(clean);
 	snprintf(scratch, sizeof(scratch), "/tmp/ebpf-faas-bench-load-%d", (int)getpid());
 	snprintf(bundle, sizeof(bundle), "%s/bundle", scratch);
-	if (shell("mkdir %s && ip netns add " NETNS, scratch))
+	if (kit_shell("mkdir %s && ip netns add " NETNS, scratch))
 		bench_die("making a network namespace failed");
 	made_namespace = true;
-	if (shell("ip -n " NETNS " link add ef_l0 type veth peer name ef_l1 && ip -n " NETNS
-		  " link set ef_l0 up && ip -n " NETNS " link set ef_l1 up"))
+	if (kit_shell("ip -n " NETNS " link add ef_l0 type veth peer name ef_l1 && ip -n " NETNS
+		      " link set ef_l0 up && ip -n " NETNS " link set ef_l1 up"))
 		bench_die("making a veth pair failed");
 	for (unsigned int i = 0; i < bench.rounds; i++) {
-		look_for_signal();
+		kit_look_for_signal();
 		bench_add(&builds, build(bundle));
 		bench_add(&firsts, load(bundle));
 		rename_bundle(bundle, 1);

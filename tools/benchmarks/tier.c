@@ -6,7 +6,6 @@
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 
 #include "bench.h"
 #include "counters.h"
+#include "kit.h"
 
 #define NETNS_SENDER "ef_bsend"
 #define NETNS_GATEWAY "ef_bgate"
@@ -33,18 +33,6 @@ static char loaded[TIER_WORKFLOWS_MAX][FAAS_NAME_BYTES];
 static unsigned int loaded_count;
 static pid_t owned;
 
-static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int shell(const char *format, ...)
-{
-	char command[COMMAND_BYTES];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(command, sizeof(command), format, arguments);
-	va_end(arguments);
-	return system(command);
-}
-
 static void clean(void)
 {
 	if (owned > 0) {
@@ -52,10 +40,10 @@ static void clean(void)
 		waitpid(owned, NULL, 0);
 	}
 	for (unsigned int i = 0; i < loaded_count; i++)
-		shell("%s/ebpf-faas unload --now --purge %s >/dev/null 2>&1", TEST_BUILD,
-		      loaded[i]);
+		kit_shell("%s/ebpf-faas unload --now --purge %s >/dev/null 2>&1", TEST_BUILD,
+			  loaded[i]);
 	if (made_network)
-		shell("ip netns del " NETNS_SENDER "; ip netns del " NETNS_GATEWAY);
+		kit_shell("ip netns del " NETNS_SENDER "; ip netns del " NETNS_GATEWAY);
 }
 
 void tier_own_process(pid_t pid)
@@ -70,17 +58,9 @@ void tier_disown(void)
 	made_network = false;
 }
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
 static void make_pair(const char *sender, const char *gateway, int net)
 {
-	int status = shell(
+	int status = kit_shell(
 		"set -e; ip link add %s netns " NETNS_SENDER " address 02:00:00:00:00:01 type veth "
 		"peer name %s netns " NETNS_GATEWAY " address 02:00:00:00:00:02; "
 		"ip -n " NETNS_SENDER " addr add 10.77.%d.1/24 dev %s; "
@@ -93,29 +73,15 @@ static void make_pair(const char *sender, const char *gateway, int net)
 		bench_die("making a veth pair failed");
 }
 
-static void enter(const char *netns)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/netns/%s", netns);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		bench_die("%s: %s", path, strerror(errno));
-	close(fd);
-}
-
 void tier_enter_gateway(void)
 {
-	enter(NETNS_GATEWAY);
+	kit_enter_netns(NETNS_GATEWAY);
 }
 
 void tier_make_network(void)
 {
-	atexit(clean);
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
-	if (shell("ip netns add " NETNS_SENDER) || shell("ip netns add " NETNS_GATEWAY))
+	kit_clean_with(clean);
+	if (kit_shell("ip netns add " NETNS_SENDER) || kit_shell("ip netns add " NETNS_GATEWAY))
 		bench_die("making network namespaces failed");
 	made_network = true;
 	make_pair("ef_b0", "ef_b1", 0);
@@ -174,9 +140,10 @@ void tier_load(const char *yaml, const char *name, const char *const sets[],
 	if (loaded_count == TIER_WORKFLOWS_MAX)
 		bench_die("too many workflows");
 	snprintf(loaded[loaded_count++], FAAS_NAME_BYTES, "%s", name);
-	if (shell("%s/ebpf-faas load --netns " NETNS_GATEWAY " --funcs %s/tools/benchmarks/funcs "
-		  "--set workflow=%s%s %s/tools/benchmarks/%s.yaml >/dev/null",
-		  TEST_BUILD, TEST_SOURCE, name, options, TEST_SOURCE, yaml))
+	if (kit_shell("%s/ebpf-faas load --netns " NETNS_GATEWAY
+		      " --funcs %s/tools/benchmarks/funcs "
+		      "--set workflow=%s%s %s/tools/benchmarks/%s.yaml >/dev/null",
+		      TEST_BUILD, TEST_SOURCE, name, options, TEST_SOURCE, yaml))
 		bench_die("loading tools/benchmarks/%s.yaml failed", yaml);
 	ret->worker = worker_pid(name, &ret->slot);
 	if (ret->worker > 0)
@@ -189,18 +156,16 @@ void tier_load(const char *yaml, const char *name, const char *const sets[],
 
 void tier_make_generator(struct tier_network *ret)
 {
-	struct bpf_object *object = bpf_object__open_file(TEST_BUILD "/bench/generate.bpf.o", NULL);
+	struct bpf_object *object = kit_load_object(TEST_BUILD "/bench/generate.bpf.o");
 
-	if (!object || bpf_object__load(object))
-		bench_die("the generator: %s", strerror(errno));
-	ret->generator = bpf_program__fd(bpf_object__find_program_by_name(object, "generate"));
+	ret->generator = kit_program_fd(object, "generate");
 	ret->generator_data = bpf_object__find_map_fd_by_name(object, ".bss");
 	if (ret->generator_data < 0)
 		bench_die("the generator has no variables");
 	ret->slot_counters = bpf_obj_get(FAAS_PIN_ROOT "/" FAAS_PIN_SLOT_COUNTERS);
 	if (ret->slot_counters < 0)
 		bench_die("the root's counters: %s", strerror(errno));
-	enter(NETNS_SENDER);
+	kit_enter_netns(NETNS_SENDER);
 	ret->ours_ifindex = if_nametoindex("ef_b0");
 	ret->peer_ifindex = if_nametoindex("ef_p0");
 	bench_pin(TIER_GENERATOR_CORE);
@@ -231,16 +196,8 @@ void tier_frame_with(bool peer, uint16_t port, const void *payload, uint32_t byt
 void tier_send(const struct tier_network *network, bool peer, const struct frame *frame,
 	       uint32_t count, uint32_t batch)
 {
-	struct xdp_md context = {.data_end = frame->bytes,
-				 .ingress_ifindex =
-					 peer ? network->peer_ifindex : network->ours_ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
-		    .data_size_in = frame->bytes, .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .repeat = (int)count,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = batch);
-
-	if (bpf_prog_test_run_opts(network->generator, &options) || interrupted)
-		bench_die("live frames: %s", interrupted ? "interrupted" : strerror(errno));
+	kit_send_live(network->generator, peer ? network->peer_ifindex : network->ours_ifindex,
+		      frame, count, batch);
 }
 
 void tier_set_pace(const struct tier_network *network, const struct tier_pace *pace)
@@ -282,20 +239,6 @@ struct page_counters tier_counters(const struct tier_workflow *workflow)
 	if (worker_page_read(workflow->page, &counters))
 		bench_die("the worker's page does not hold still");
 	return counters;
-}
-
-uint64_t tier_cpu_ns(pid_t pid)
-{
-	unsigned long long run_ns = 0;
-	char path[64];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	file = fopen(path, "re");
-	if (!file || fscanf(file, "%llu", &run_ns) != 1)
-		bench_die("%s: the process is gone", path);
-	fclose(file);
-	return run_ns;
 }
 
 uint64_t tier_settle(uint64_t (*count)(const void *), const void *context)

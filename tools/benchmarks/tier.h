@@ -85,9 +85,6 @@ uint64_t tier_matched(const struct tier_network *network, const struct tier_work
 struct faas_meters tier_meters(const struct tier_workflow *workflow);
 struct page_counters tier_counters(const struct tier_workflow *workflow);
 
-/* Time on the CPU, by the scheduler. */
-uint64_t tier_cpu_ns(pid_t pid);
-
 /* Wait until @p count has not moved for a while. Returns when it last moved. */
 uint64_t tier_settle(uint64_t (*count)(const void *), const void *context);
 

@@ -32,6 +32,7 @@
 
 #include "bench.h"
 #include "frame.h"
+#include "kit.h"
 
 #define NETNS "ef_bupdate"
 #define WORKFLOW "bench-update"
@@ -67,18 +68,6 @@ struct update {
 static bool made_namespace;
 static struct update *cleaning;
 
-static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int shell(const char *format, ...)
-{
-	char command[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(command, sizeof(command), format, arguments);
-	va_end(arguments);
-	return system(command);
-}
-
 static void clean(void)
 {
 	if (cleaning && cleaning->generator_pid > 0) {
@@ -88,38 +77,16 @@ static void clean(void)
 	if (cleaning && cleaning->link >= 0)
 		close(cleaning->link);
 	if (made_namespace) {
-		shell(TEST_BUILD "/ebpf-faas unload --now " WORKFLOW " >/dev/null 2>&1");
+		kit_shell(TEST_BUILD "/ebpf-faas unload --now " WORKFLOW " >/dev/null 2>&1");
 		for (int i = 1; i <= PATCHED_SLOTS; i++)
-			shell(TEST_BUILD "/ebpf-faas unload --now bench-filler-%d >/dev/null 2>&1",
-			      i);
-		shell("ip netns del " NETNS);
+			kit_shell(TEST_BUILD
+				  "/ebpf-faas unload --now bench-filler-%d >/dev/null 2>&1",
+				  i);
+		kit_shell("ip netns del " NETNS);
 	}
 	for (int i = 0; cleaning && i < 2; i++)
 		if (cleaning->bundles[i][0])
-			shell("rm -rf %s", cleaning->bundles[i]);
-}
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-/* What was made is taken away at the end of the process. */
-static void look_for_signal(void)
-{
-	if (interrupted)
-		exit(1);
-}
-
-static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	(void)level;
-	(void)format;
-	(void)arguments;
-	return 0;
+			kit_shell("rm -rf %s", cleaning->bundles[i]);
 }
 
 static void build(struct update *update)
@@ -127,12 +94,12 @@ static void build(struct update *update)
 	for (int i = 0; i < 2; i++) {
 		snprintf(update->bundles[i], sizeof(update->bundles[i]),
 			 "/tmp/ebpf-faas-bench-update-%d-%d", (int)getpid(), i);
-		if (shell(TEST_BUILD
-			  "/ebpf-faas build --output %s --funcs " TEST_SOURCE
-			  "/tools/benchmarks/funcs --set functions.stamp.params.version=%d "
-			  "--set functions.stamped.params.version=%d " TEST_SOURCE
-			  "/tools/benchmarks/update.yaml >/dev/null",
-			  update->bundles[i], i + 1, i + 1))
+		if (kit_shell(TEST_BUILD
+			      "/ebpf-faas build --output %s --funcs " TEST_SOURCE
+			      "/tools/benchmarks/funcs --set functions.stamp.params.version=%d "
+			      "--set functions.stamped.params.version=%d " TEST_SOURCE
+			      "/tools/benchmarks/update.yaml >/dev/null",
+			      update->bundles[i], i + 1, i + 1))
 			bench_die("building tools/benchmarks/update.yaml failed");
 	}
 }
@@ -141,12 +108,12 @@ static void build(struct update *update)
 static void load_fillers(void)
 {
 	for (int i = 1; i <= PATCHED_SLOTS; i++)
-		if (shell(TEST_BUILD
-			  "/ebpf-faas load --netns " NETNS " --funcs " TEST_SOURCE
-			  "/tools/benchmarks/funcs --set workflow=bench-filler-%d "
-			  "--set triggers.flood.packet.match.destination_port=%d " TEST_SOURCE
-			  "/tools/benchmarks/update.yaml >/dev/null",
-			  i, PORT + i))
+		if (kit_shell(TEST_BUILD
+			      "/ebpf-faas load --netns " NETNS " --funcs " TEST_SOURCE
+			      "/tools/benchmarks/funcs --set workflow=bench-filler-%d "
+			      "--set triggers.flood.packet.match.destination_port=%d " TEST_SOURCE
+			      "/tools/benchmarks/update.yaml >/dev/null",
+			      i, PORT + i))
 			bench_die("loading tools/benchmarks/update.yaml failed");
 }
 
@@ -185,26 +152,19 @@ static void attach_peer(struct update *update)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = 0);
 	static const char *const names[] = {"bare_drop", "bare_tx"};
-	char path[64];
-	int own, theirs;
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
-	update->peers = bpf_object__open_file(TEST_BUILD "/bench/veth.bpf.o", NULL);
-	if (!update->peers || bpf_object__load(update->peers))
-		bench_die("loading veth.bpf.o: %s", strerror(errno));
+	if (own < 0)
+		bench_die("/proc/self/ns/net: %s", strerror(errno));
+	update->peers = kit_load_object(TEST_BUILD "/bench/veth.bpf.o");
 	for (int i = 0; i < 2; i++)
-		update->peer_programs[i] =
-			bpf_program__fd(bpf_object__find_program_by_name(update->peers, names[i]));
-	snprintf(path, sizeof(path), "/run/netns/%s", NETNS);
-	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	theirs = open(path, O_RDONLY | O_CLOEXEC);
-	if (own < 0 || theirs < 0 || setns(theirs, CLONE_NEWNET))
-		bench_die("%s: %s", path, strerror(errno));
+		update->peer_programs[i] = kit_program_fd(update->peers, names[i]);
+	kit_enter_netns(NETNS);
 	update->link = bpf_link_create(update->peer_programs[0], (int)if_nametoindex("ef_u1"),
 				       BPF_XDP, &options);
 	if (update->link < 0 || setns(own, CLONE_NEWNET))
 		bench_die("attaching the peer: %s", strerror(errno));
 	close(own);
-	close(theirs);
 }
 
 static void prepare(struct update *update)
@@ -212,15 +172,16 @@ static void prepare(struct update *update)
 	static const uint8_t from[6] = {2, 0, 0, 0, 0, 1}, to[6] = {2, 0, 0, 0, 0, 2};
 	static const uint8_t payload[64];
 
-	if (shell("ip netns add " NETNS))
+	if (kit_shell("ip netns add " NETNS))
 		bench_die("making a network namespace failed");
 	made_namespace = true;
-	if (shell("ip -n " NETNS " link add ef_u0 type veth peer name ef_u1 && ip -n " NETNS
-		  " link set ef_u0 up && ip -n " NETNS " link set ef_u1 up"))
+	if (kit_shell("ip -n " NETNS " link add ef_u0 type veth peer name ef_u1 && ip -n " NETNS
+		      " link set ef_u0 up && ip -n " NETNS " link set ef_u1 up"))
 		bench_die("making a veth pair failed");
 	build(update);
 	load_fillers();
-	if (shell(TEST_BUILD "/ebpf-faas load --netns " NETNS " %s >/dev/null", update->bundles[0]))
+	if (kit_shell(TEST_BUILD "/ebpf-faas load --netns " NETNS " %s >/dev/null",
+		      update->bundles[0]))
 		bench_die("loading failed");
 	update->root = open_root();
 	update->slots = bpf_obj_get(FAAS_PIN_ROOT "/" FAAS_PIN_SLOTS);
@@ -368,7 +329,7 @@ static void run_commands(struct update *update, struct bench_series *series)
 	for (size_t i = 0; i < COMMANDS; i++) {
 		uint64_t begin = bench_now_ns();
 
-		if (shell(TEST_BUILD "/ebpf-faas update %s >/dev/null", update->bundles[i & 1]))
+		if (kit_shell(TEST_BUILD "/ebpf-faas update %s >/dev/null", update->bundles[i & 1]))
 			bench_die("update failed");
 		times[i] = (double)(bench_now_ns() - begin) / 1e6;
 	}
@@ -401,24 +362,22 @@ int main(int argc, char **argv)
 	char text[128];
 	bool met;
 
-	libbpf_set_print(quiet);
+	kit_quiet_libbpf();
 	cleaning = &update;
-	atexit(clean);
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
+	kit_clean_with(clean);
 	bench_pin(COMMAND_CORE);
 	prepare(&update);
 	for (unsigned int i = 0; i < bench.rounds; i++) {
-		look_for_signal();
+		kit_look_for_signal();
 		read_ledger(before);
 		start_generator(&update);
-		if (shell(TEST_BUILD "/ebpf-faas update --confirm 600s %s >/dev/null",
-			  update.bundles[1]))
+		if (kit_shell(TEST_BUILD "/ebpf-faas update --confirm 600s %s >/dev/null",
+			      update.bundles[1]))
 			bench_die("update failed");
 		switch_often(&update, update.slot, &switches);
 		switch_often(&update, PATCHED_SLOT, &patched);
 		put(&update, PATCHED_SLOT, "bench-filler-1", "1");
-		if (shell(TEST_BUILD "/ebpf-faas confirm " WORKFLOW " >/dev/null"))
+		if (kit_shell(TEST_BUILD "/ebpf-faas confirm " WORKFLOW " >/dev/null"))
 			bench_die("confirm failed");
 		replace_links(&update, &links);
 		run_commands(&update, &commands);

@@ -21,14 +21,12 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -39,6 +37,7 @@
 
 #include "bench.h"
 #include "frame.h"
+#include "kit.h"
 
 #define NETNS_SENDER "ef_vsend"
 #define NETNS_GATEWAY "ef_vgate"
@@ -64,59 +63,21 @@ struct veth {
 };
 
 static bool made_namespaces;
-static volatile sig_atomic_t interrupted;
-
-static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	(void)level;
-	(void)format;
-	(void)arguments;
-	return 0;
-}
-
-static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int shell(const char *format, ...)
-{
-	char command[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(command, sizeof(command), format, arguments);
-	va_end(arguments);
-	return system(command);
-}
 
 static void clean(void)
 {
 	if (!made_namespaces)
 		return;
-	shell("%s/ebpf-faas unload --now bench-drop >/dev/null 2>&1", TEST_BUILD);
-	shell("%s/ebpf-faas unload --now bench-echo >/dev/null 2>&1", TEST_BUILD);
-	shell("ip netns del " NETNS_SENDER "; ip netns del " NETNS_GATEWAY);
-}
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-static void enter(const char *netns)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/netns/%s", netns);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		bench_die("%s: %s", path, strerror(errno));
-	close(fd);
+	kit_shell("%s/ebpf-faas unload --now bench-drop >/dev/null 2>&1", TEST_BUILD);
+	kit_shell("%s/ebpf-faas unload --now bench-echo >/dev/null 2>&1", TEST_BUILD);
+	kit_shell("ip netns del " NETNS_SENDER "; ip netns del " NETNS_GATEWAY);
 }
 
 static void set_threaded(bool threaded)
 {
-	if (shell("ip netns exec " NETNS_GATEWAY " sh -c 'echo %d >/sys/class/net/ef_v1/threaded'",
-		  threaded))
+	if (kit_shell("ip netns exec " NETNS_GATEWAY
+		      " sh -c 'echo %d >/sys/class/net/ef_v1/threaded'",
+		      threaded))
 		bench_die("ef_v1 has no choice of NAPI threads");
 }
 
@@ -143,9 +104,10 @@ static pid_t thread_receiver(void)
 
 static void load(const char *workflow)
 {
-	if (shell("%s/ebpf-faas load --netns " NETNS_GATEWAY " --funcs %s/tools/benchmarks/funcs "
-		  "%s/tools/benchmarks/veth_%s.yaml >/dev/null",
-		  TEST_BUILD, TEST_SOURCE, TEST_SOURCE, workflow))
+	if (kit_shell("%s/ebpf-faas load --netns " NETNS_GATEWAY
+		      " --funcs %s/tools/benchmarks/funcs "
+		      "%s/tools/benchmarks/veth_%s.yaml >/dev/null",
+		      TEST_BUILD, TEST_SOURCE, TEST_SOURCE, workflow))
 		bench_die("loading tools/benchmarks/veth_%s.yaml failed", workflow);
 }
 
@@ -166,15 +128,6 @@ static int open_pin(const char *name)
 	return fd;
 }
 
-static int program(const struct veth *veth, const char *name)
-{
-	struct bpf_program *found = bpf_object__find_program_by_name(veth->object, name);
-
-	if (!found)
-		bench_die("no program %s", name);
-	return bpf_program__fd(found);
-}
-
 static void make_frame(uint16_t port, struct frame *ret)
 {
 	static const uint8_t from[6] = {2, 0, 0, 0, 0, 1}, to[6] = {2, 0, 0, 0, 0, 2};
@@ -193,41 +146,32 @@ static void make_frame(uint16_t port, struct frame *ret)
 		    ret);
 }
 
-static struct bpf_object *load_object(const char *path)
-{
-	struct bpf_object *object = bpf_object__open_file(path, NULL);
-
-	if (!object || bpf_object__load(object))
-		bench_die("%s: %s", path, strerror(errno));
-	return object;
-}
-
 static void prepare(struct veth *veth)
 {
 	struct bpf_object *generator;
 
-	if (shell("ip netns add " NETNS_SENDER) || shell("ip netns add " NETNS_GATEWAY))
+	if (kit_shell("ip netns add " NETNS_SENDER) || kit_shell("ip netns add " NETNS_GATEWAY))
 		bench_die("making network namespaces failed");
 	made_namespaces = true;
-	if (shell("set -e; ip link add ef_v0 netns " NETNS_SENDER " address 02:00:00:00:00:01 "
-		  "numrxqueues 1 numtxqueues 1 type veth peer name ef_v1 netns " NETNS_GATEWAY
-		  " address 02:00:00:00:00:02 numrxqueues 1 numtxqueues 1; "
-		  "ip -n " NETNS_SENDER " link set ef_v0 up; ip -n " NETNS_GATEWAY
-		  " link set ef_v1 up"))
+	if (kit_shell("set -e; ip link add ef_v0 netns " NETNS_SENDER " address 02:00:00:00:00:01 "
+		      "numrxqueues 1 numtxqueues 1 type veth peer name ef_v1 netns " NETNS_GATEWAY
+		      " address 02:00:00:00:00:02 numrxqueues 1 numtxqueues 1; "
+		      "ip -n " NETNS_SENDER " link set ef_v0 up; ip -n " NETNS_GATEWAY
+		      " link set ef_v1 up"))
 		bench_die("making a veth pair failed");
 	load("drop");
 	load("echo");
-	veth->object = load_object(TEST_BUILD "/bench/veth.bpf.o");
-	veth->bare_drop = program(veth, "bare_drop");
-	veth->reading_drop = program(veth, "reading_drop");
-	veth->bare_tx = program(veth, "bare_tx");
-	generator = load_object(TEST_BUILD "/bench/generate.bpf.o");
-	veth->generator = bpf_program__fd(bpf_object__find_program_by_name(generator, "generate"));
-	enter(NETNS_GATEWAY);
+	veth->object = kit_load_object(TEST_BUILD "/bench/veth.bpf.o");
+	veth->bare_drop = kit_program_fd(veth->object, "bare_drop");
+	veth->reading_drop = kit_program_fd(veth->object, "reading_drop");
+	veth->bare_tx = kit_program_fd(veth->object, "bare_tx");
+	generator = kit_load_object(TEST_BUILD "/bench/generate.bpf.o");
+	veth->generator = kit_program_fd(generator, "generate");
+	kit_enter_netns(NETNS_GATEWAY);
 	veth->root = open_pin(FAAS_PIN_ROOT_PROGRAM);
 	veth->link = open_pin(FAAS_PIN_LINK);
 	veth->gateway_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	enter(NETNS_SENDER);
+	kit_enter_netns(NETNS_SENDER);
 	veth->sender_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	veth->ifindex = if_nametoindex("ef_v0");
 	/* Replies end here; with a program there the driver queues them as it does the
@@ -277,33 +221,7 @@ static uint64_t statistic(int socket, const char *interface, const char *name)
  * of this one, in which the receiving side runs as well. */
 static uint64_t cpu_ns(const struct veth *veth)
 {
-	unsigned long long run_ns = 0;
-	struct timespec now;
-	char path[64];
-	FILE *file;
-
-	if (!veth->receiver) {
-		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-		return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	}
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", veth->receiver);
-	file = fopen(path, "re");
-	if (!file || fscanf(file, "%llu", &run_ns) != 1)
-		bench_die("%s: the receiver's thread is gone", path);
-	fclose(file);
-	return run_ns;
-}
-
-static void send_frames(const struct veth *veth, const struct frame *frame)
-{
-	struct xdp_md context = {.data_end = frame->bytes, .ingress_ifindex = veth->ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
-		    .data_size_in = frame->bytes, .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .repeat = (int)FRAMES,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH_FRAMES);
-
-	if (bpf_prog_test_run_opts(veth->generator, &options) || interrupted)
-		bench_die("live frames: %s", interrupted ? "interrupted" : strerror(errno));
+	return veth->receiver ? kit_cpu_ns(veth->receiver) : kit_thread_cpu_ns();
 }
 
 /* One flood against a program on the receiving interface. Returns packets that it
@@ -317,7 +235,7 @@ static double flood(const struct veth *veth, int receiver, const struct frame *f
 	taken = statistic(veth->gateway_socket, "ef_v1", "rx_queue_0_xdp_packets");
 	again = statistic(veth->sender_socket, "ef_v0", "rx_queue_0_xdp_packets");
 	cpu = cpu_ns(veth);
-	send_frames(veth, frame);
+	kit_send_live(veth->generator, veth->ifindex, frame, FRAMES, BATCH_FRAMES);
 	cpu = cpu_ns(veth) - cpu;
 	taken = statistic(veth->gateway_socket, "ef_v1", "rx_queue_0_xdp_packets") - taken;
 	again = statistic(veth->sender_socket, "ef_v0", "rx_queue_0_xdp_packets") - again;
@@ -369,10 +287,8 @@ int main(int argc, char **argv)
 	struct veth veth = {0};
 	bool met;
 
-	libbpf_set_print(quiet);
-	atexit(clean);
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
+	kit_quiet_libbpf();
+	kit_clean_with(clean);
 	prepare(&veth);
 	met = measure(&bench, &veth, &one_core);
 	veth.receiver = thread_receiver();

@@ -14,6 +14,7 @@
 
 #include "bench.h"
 #include "daemon.h"
+#include "kit.h"
 #include "tier.h"
 
 #define RUN_NS 400000000ull
@@ -120,8 +121,8 @@ static void ask(struct wait *wait, size_t class, double *ret_p50_ns, double *ret
 
 static uint64_t side_cpu_ns(const struct wait *wait, size_t side)
 {
-	return side < CLASSES ? tier_cpu_ns(wait->workflows[side].worker)
-			      : tier_cpu_ns(wait->daemon->pid);
+	return side < CLASSES ? kit_cpu_ns(wait->workflows[side].worker)
+			      : kit_cpu_ns(wait->daemon->pid);
 }
 
 struct sample {
