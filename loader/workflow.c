@@ -145,33 +145,6 @@ static void read_overload(struct model *model, const struct yaml_node *root)
 		model_word(model, event, "`event`", event_words, event_later);
 }
 
-/* A number whose bounds people write with units. */
-static void read_bounded(struct model *model, const struct yaml_node *node, const char *what,
-			 enum bundle_param_type type, const char *min_text, const char *max_text,
-			 uint64_t *ret)
-{
-	const char *text = model_text(model, node, what);
-	struct value value, min, max;
-	char why[160], advice[96];
-	int err;
-
-	if (!text)
-		return;
-	snprintf(advice, sizeof(advice), "allowed are %s to %s", min_text, max_text);
-	err = value_parse(type, text, &value);
-	if (err) {
-		value_explain(type, err, why, sizeof(why));
-		model_complain(model, node, advice, "%s: `%s` %s", what, text, why);
-		return;
-	}
-	if (value_parse(type, min_text, &min) || value_parse(type, max_text, &max) ||
-	    value_compare(type, &value, &min) < 0 || value_compare(type, &value, &max) > 0) {
-		model_complain(model, node, advice, "%s: %s is out of range", what, text);
-		return;
-	}
-	*ret = (uint64_t)value.integer;
-}
-
 static void read_health(struct model *model, const struct yaml_node *key)
 {
 	struct bundle_health *health = &model->head.health;
@@ -185,13 +158,13 @@ static void read_health(struct model *model, const struct yaml_node *key)
 	*health = (struct bundle_health){
 		.given = true, .max_lost = UINT64_MAX, .max_drop_ratio_ppm = BUNDLE_RATIO_ONE};
 	if (period)
-		read_bounded(model, period, "`for`", PARAM_DURATION, "1s", "1d", &health->for_ns);
+		model_bounded(model, period, "`for`", PARAM_DURATION, "1s", "1d", &health->for_ns);
 	if (lost)
-		read_bounded(model, lost, "`max_lost`", PARAM_U64, "0", "1000000000000",
-			     &health->max_lost);
+		model_bounded(model, lost, "`max_lost`", PARAM_U64, "0", "1000000000000",
+			      &health->max_lost);
 	if (ratio)
-		read_bounded(model, ratio, "`max_drop_ratio`", PARAM_DECIMAL, "0", "1",
-			     &health->max_drop_ratio_ppm);
+		model_bounded(model, ratio, "`max_drop_ratio`", PARAM_DECIMAL, "0", "1",
+			      &health->max_drop_ratio_ppm);
 }
 
 /* Behind the functions: there is storage where one of them has durable state. */
@@ -208,7 +181,7 @@ static void read_storage(struct model *model, const struct yaml_node *key)
 		size = yaml_get(key->value, "size");
 		unwritable = yaml_get(key->value, "when_unwritable");
 		if (size)
-			read_bounded(model, size, "`size`", PARAM_BYTES, "16Mi", "64Gi", &bytes);
+			model_bounded(model, size, "`size`", PARAM_BYTES, "16Mi", "64Gi", &bytes);
 		if (unwritable)
 			word = model_word(model, unwritable, "`when_unwritable`",
 					  bundle_unwritable_words, NULL);

@@ -154,6 +154,32 @@ bool model_name(struct model *model, const struct yaml_node *key, const char *wh
 	return false;
 }
 
+void model_bounded(struct model *model, const struct yaml_node *node, const char *what,
+		   enum bundle_param_type type, const char *min_text, const char *max_text,
+		   uint64_t *ret)
+{
+	const char *text = model_text(model, node, what);
+	struct value value, min, max;
+	char why[160], advice[96];
+	int err;
+
+	if (!text)
+		return;
+	snprintf(advice, sizeof(advice), "allowed are %s to %s", min_text, max_text);
+	err = value_parse(type, text, &value);
+	if (err) {
+		value_explain(type, err, why, sizeof(why));
+		model_complain(model, node, advice, "%s: `%s` %s", what, text, why);
+		return;
+	}
+	if (value_parse(type, min_text, &min) || value_parse(type, max_text, &max) ||
+	    value_compare(type, &value, &min) < 0 || value_compare(type, &value, &max) > 0) {
+		model_complain(model, node, advice, "%s: %s is out of range", what, text);
+		return;
+	}
+	*ret = (uint64_t)value.integer;
+}
+
 const struct yaml_node *model_first_item(const struct yaml_node *node)
 {
 	return node->kind == YAML_SEQUENCE ? node->first : node;

@@ -15,7 +15,7 @@ static const struct key_rule function_rules[] = {
 	{"key", KEY_OPTIONAL, NULL},	  {"state", KEY_OPTIONAL, NULL},
 	{"keys", KEY_OPTIONAL, NULL},	  {"mode", KEY_OPTIONAL, NULL},
 	{"verdicts", KEY_OPTIONAL, NULL}, {"exec", KEY_LATER, "write the function as `user: NAME`"},
-	{"timeout", KEY_LATER, NULL},	  {"retry", KEY_LATER, NULL},
+	{"timeout", KEY_OPTIONAL, NULL},  {"retry", KEY_LATER, "write it once, for the workflow"},
 	{"health", KEY_LATER, NULL},	  {"memory", KEY_LATER, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
 };
@@ -324,11 +324,26 @@ static void read_mode(struct model *model, struct model_function *function)
 		function->observe = model_word(model, node, "`mode`", mode_words, NULL) == 1;
 }
 
+static void read_timeout(struct model *model, struct model_function *function)
+{
+	const struct yaml_node *node = yaml_get(function->body, "timeout");
+
+	function->timeout_ns = BUNDLE_TIMEOUT_DEFAULT_NS;
+	if (node)
+		model_bounded(model, node, "`timeout`", PARAM_DURATION, "1ms", "1h",
+			      &function->timeout_ns);
+}
+
 static void refuse_user_keys(struct model *model, const struct model_function *function)
 {
 	static const char *const keys[] = {"key", "state", "keys"};
 	const struct yaml_node *verdicts = yaml_key(function->body, "verdicts");
+	const struct yaml_node *timeout = yaml_key(function->body, "timeout");
 
+	if (timeout)
+		model_complain(model, timeout, "remove it; the verifier bounds its time",
+			       "`timeout` is for user functions, %s is a kernel function",
+			       function->key->text);
 	if (verdicts)
 		model_complain(model, verdicts,
 			       "a kernel function decides by its outputs; lead verdicts of user "
@@ -371,6 +386,7 @@ void model_read_functions(struct model *model)
 				       function->key->text);
 		read_key(model, function);
 		read_state(model, function);
+		read_timeout(model, function);
 		model_read_verdicts(model, function);
 	}
 }

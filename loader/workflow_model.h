@@ -76,6 +76,7 @@ struct model_function {
 	bool has_state;
 	enum bundle_state_mode state_mode;
 	uint32_t state_keys;
+	uint64_t timeout_ns;
 	struct faas_layout layout;
 	bool layout_broken; /* fields of its outputs are not known */
 	bool reached;
@@ -151,6 +152,12 @@ int model_word(struct model *model, const struct yaml_node *node, const char *wh
 /* A number of a type, within @p min and @p max. False with a diagnostic. */
 bool model_number(struct model *model, const struct yaml_node *node, const char *what,
 		  enum bundle_param_type type, uint64_t min, uint64_t max, uint64_t *ret);
+
+/* A number whose bounds people write with units; *ret stays when it is not within
+ * them, which is said. */
+void model_bounded(struct model *model, const struct yaml_node *node, const char *what,
+		   enum bundle_param_type type, const char *min_text, const char *max_text,
+		   uint64_t *ret);
 
 /* A name of a trigger, function or sink; complains and returns false if it is none. */
 bool model_name(struct model *model, const struct yaml_node *key, const char *what);

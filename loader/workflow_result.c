@@ -193,6 +193,7 @@ static void add_user(struct model *model, const struct model_function *function,
 					     : BUNDLE_NO_FUNCTION;
 	}
 	ret->has_migrate = declared->has_migrate;
+	ret->timeout_ns = function->timeout_ns;
 	ret->input_count = declared->input_count;
 	for (uint32_t i = 0; i < declared->input_count; i++)
 		snprintf(ret->inputs[i], sizeof(ret->inputs[i]), "%s", declared->inputs[i].name);

@@ -49,6 +49,7 @@ static struct bundle_function *add_user(struct bundle *bundle, const char *name,
 	(void)snprintf(function->file, sizeof(function->file), "user/%s.so", name);
 	function->state_keys = options->state_keys;
 	function->state_version = 1;
+	function->timeout_ns = BUNDLE_TIMEOUT_DEFAULT_NS;
 	function->has_state = !options->no_state;
 	if (function->has_state)
 		function->state_mode = options->durable ? STATE_DURABLE : STATE_MEMORY;

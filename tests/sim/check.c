@@ -304,7 +304,7 @@ static bool check_timer_letter(const struct lines *lines)
 static void check_letter(const struct lines *lines, const struct sim_letter *wanted)
 {
 	static const char *const reasons[] = {
-		[LOG_DEAD_ERROR] = "error", [LOG_DEAD_POISON] = "poison",
+		[LOG_DEAD_ERROR] = "error", [LOG_DEAD_POISON] = "crash",
 		[LOG_DEAD_STATE] = "state", [LOG_DEAD_INVALID] = "invalid",
 		[LOG_DEAD_LIMIT] = "limit",
 	};

@@ -232,6 +232,7 @@ static struct bundle_function *add_function(struct bundle *bundle, const char *n
 	(void)snprintf(function->function, sizeof(function->function), "%s", name);
 	function->state_keys = sim_plan.keys_max;
 	function->state_version = state_version;
+	function->timeout_ns = BUNDLE_TIMEOUT_DEFAULT_NS;
 	function->state_bytes = state_bytes;
 	function->has_state = true;
 	function->state_mode = sim_plan.durable ? STATE_DURABLE : STATE_MEMORY;

@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 11
+#define BUNDLE_FORMAT 12
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -171,6 +171,11 @@ struct bundle_state_field {
 	uint32_t dimension_count;
 };
 
+/* How long one call of a user function may take, for an event, a batch or a timer. */
+#define BUNDLE_TIMEOUT_MIN_NS 1000000ull	     /* 1 ms */
+#define BUNDLE_TIMEOUT_MAX_NS (3600 * 1000000000ull) /* 1 h */
+#define BUNDLE_TIMEOUT_DEFAULT_NS 1000000000ull	     /* 1 s */
+
 struct bundle_function {
 	char instance[FAAS_NAME_BYTES];
 	char function[FAAS_IDENTIFIER_BYTES];
@@ -198,7 +203,8 @@ struct bundle_function {
 	bool has_batch;	     /* it has faas_on_batch in the place of faas_on_event */
 	struct bundle_verdict_to verdicts[FAAS_VERDICTS_MAX];
 	uint32_t verdict_count;
-	bool has_migrate; /* it has faas_on_migrate */
+	bool has_migrate;    /* it has faas_on_migrate */
+	uint64_t timeout_ns; /* that one call may take; see BUNDLE_TIMEOUT_MIN_NS */
 	/* Without debug information, none: the state is bytes. In order of their place. */
 	struct bundle_state_field state_fields[FAAS_STATE_FIELDS_MAX];
 	uint32_t state_field_count;

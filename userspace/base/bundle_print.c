@@ -180,6 +180,8 @@ static json_t *print_user(const struct bundle_function *function)
 	err |= json_object_set_new(object, "batch", json_boolean(function->has_batch));
 	err |= json_object_set_new(object, "verdicts", verdicts);
 	err |= json_object_set_new(object, "migrate", json_boolean(function->has_migrate));
+	err |= json_object_set_new(object, "timeout_ns",
+				   json_integer((json_int_t)function->timeout_ns));
 	err |= json_object_set_new(object, "inputs", inputs);
 	err |= json_object_set_new(object, "layout", print_layout(&function->layout));
 	err |= json_object_set_new(object, "key", print_key(function->key, function->key_count));

@@ -170,7 +170,7 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 	struct manifest_at list, state;
 
 	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "file", "state", "timer",
-			"batch", "verdicts", "migrate", "inputs", "layout", "key");
+			"batch", "verdicts", "migrate", "timeout_ns", "inputs", "layout", "key");
 	read_function(&at, ret);
 	manifest_text(&at, "file", ret->file, sizeof(ret->file));
 	state = manifest_member(&at, "state");
@@ -190,6 +190,8 @@ static void read_user(struct manifest_at at, struct bundle_function *ret)
 	for (uint32_t i = 0; i < ret->verdict_count; i++)
 		read_verdict(manifest_element(&list, i), &ret->verdicts[i]);
 	ret->has_migrate = manifest_bool(&at, "migrate");
+	ret->timeout_ns = (uint64_t)manifest_integer(&at, "timeout_ns", BUNDLE_TIMEOUT_MIN_NS,
+						     BUNDLE_TIMEOUT_MAX_NS);
 	list = manifest_array(&at, "inputs", FAAS_INPUTS_MAX, &ret->input_count);
 	for (uint32_t i = 0; i < ret->input_count; i++) {
 		struct manifest_at input = manifest_element(&list, i);

@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 6
+#define PAGES_VERSION 7
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -209,6 +209,10 @@ struct runtime_page {
 	 * 0: all is done. And the worker's head_sequence then. */
 	uint32_t migrated_from;
 	uint64_t migrated_sequence;
+	/* How the last worker that died of the poison event died: over its time (1), or
+	 * else (0). */
+	uint32_t poison_timeout;
+	uint32_t reserved;
 };
 
 _Static_assert(sizeof(struct worker_page) <= 8192, "two pages");

@@ -25,6 +25,25 @@ static void on_impatient(struct loop_timer *timer)
 	runtime_look_for_end(runtime);
 }
 
+/* One tick for all: a workflow that is idle wakes nobody. */
+static void on_watch(struct loop_timer *timer)
+{
+	struct runtime *runtime = loop_container(timer, struct runtime, watch);
+	struct workflow *workflow;
+
+	for (workflow = TAILQ_FIRST(&runtime->workflows); workflow;
+	     workflow = TAILQ_NEXT(workflow, all))
+		supervisor_look(&workflow->supervisor);
+	runtime_watch(runtime);
+}
+
+void runtime_watch(struct runtime *runtime)
+{
+	if (runtime->workflow_count)
+		loop_set(runtime->loop, &runtime->watch,
+			 clock_monotonic_ns() + SUPERVISOR_WATCH_MS * CLOCK_NS_PER_MS, on_watch);
+}
+
 static void on_courier_ended(struct courier_link *link)
 {
 	loop_container(link, struct runtime, courier)->ended = true;

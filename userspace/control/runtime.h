@@ -63,6 +63,7 @@ struct runtime {
 	uint32_t workflow_count;
 	struct migrations migrations; /* whose workflows are about to start */
 	struct loop_timer patience;
+	struct loop_timer watch; /* set while there are workflows */
 	bool ending;
 	bool ended;  /* the loop may be left */
 	bool forget; /* ended after the last workflow: nothing is left to take over */
@@ -122,6 +123,9 @@ void workflow_undo(struct workflow *workflow, const char *error, const char *adv
 void workflow_import(struct workflow *workflow, uint64_t client, const json_t *piece);
 /* For the supervisor: what became of it. */
 void workflow_imported(struct supervisor *supervisor, const char *reason);
+
+/* Look after workers that hang, as long as there are workflows. */
+void runtime_watch(struct runtime *runtime);
 
 /* Without a workflow: wait for one, but not for ever. */
 void runtime_be_patient(struct runtime *runtime);

@@ -50,7 +50,8 @@ void workflow_enlist(struct workflow *workflow)
 	struct workflow *next;
 
 	loop_unset(runtime->loop, &runtime->patience);
-	runtime->workflow_count++;
+	if (!runtime->workflow_count++)
+		runtime_watch(runtime);
 	for (next = TAILQ_FIRST(&runtime->workflows); next; next = TAILQ_NEXT(next, all)) {
 		if (strcmp(next->supervisor.name, workflow->supervisor.name) > 0) {
 			TAILQ_INSERT_BEFORE(next, workflow, all);

@@ -130,6 +130,7 @@ enum log_dead_reason {
 	LOG_DEAD_STATE = 3,   /* no room for the state of one more key */
 	LOG_DEAD_INVALID = 4, /* the record in the ring does not check out */
 	LOG_DEAD_LIMIT = 5, /* more outputs than FAAS_EMITS_MAX, or a record too long for the log */
+	LOG_DEAD_TIMEOUT = 6, /* a call took too long, repeatedly */
 };
 
 struct log_entry {

@@ -125,6 +125,17 @@ int supervisor_import(struct supervisor *supervisor, void *piece, size_t bytes)
 	return 0;
 }
 
+void supervisor_look(struct supervisor *supervisor)
+{
+	if (supervisor->state != SUPERVISOR_RUNNING || supervisor->watch.expired ||
+	    !supervisor_watch_look(&supervisor->watch, supervisor->files.worker_page,
+				   supervisor->ring))
+		return;
+	logger_write(LOGGER_WARNING, "worker.killed", "workflow=%s pid=%d reason=\"%s\"",
+		     supervisor->name, supervisor->pid, "it hangs, and did not end by itself");
+	kill_process(supervisor);
+}
+
 static void hear(struct supervisor *supervisor, const char *message)
 {
 	if (!strcmp(message, "ready") && supervisor->state == SUPERVISOR_STARTING) {
@@ -189,6 +200,7 @@ static void note_poison(struct supervisor *supervisor)
 			     policy->position - 1);
 	page->poison_position = policy->position;
 	page->poison_deaths = policy->quarters / 4;
+	page->poison_timeout = policy->timeout;
 	page->poison_condemned = policy->condemned;
 }
 
@@ -219,6 +231,8 @@ static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 	uint64_t sequence = worker_word(supervisor, offsetof(struct worker_page, head_sequence));
 	struct policy_death death = {
 		.signal = how->signal,
+		.timeout = supervisor->watch.expired ||
+			   (!how->signal && how->status == WORKER_EXIT_TIMEOUT),
 		.lived_ms = (clock_monotonic_ns() - page->worker_started_ns) / CLOCK_NS_PER_MS,
 		.progress = sequence != supervisor->sequence_at_start,
 	};
@@ -230,7 +244,10 @@ static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 			worker_word(supervisor, offsetof(struct worker_page, attempt_position));
 	page->last_signal = (uint32_t)how->signal;
 	page->last_status = (uint32_t)how->status;
-	if (!supervisor->reason[0])
+	if (death.timeout)
+		snprintf(supervisor->reason, sizeof(supervisor->reason),
+			 "a function was over its time");
+	else if (!supervisor->reason[0])
 		snprintf(supervisor->reason, sizeof(supervisor->reason), "it %s %d",
 			 how->signal ? "was killed by signal" : "exited with status",
 			 how->signal ? how->signal : how->status);
@@ -383,6 +400,7 @@ static void start_process(struct supervisor *supervisor)
 	int err;
 
 	supervisor->was_ready = false;
+	supervisor->watch.expired = false;
 	supervisor->reported = false;
 	supervisor->reason[0] = '\0';
 	supervisor->sequence_at_start =
@@ -416,7 +434,8 @@ void supervisor_start(struct supervisor *supervisor, bool first)
 	/* What a runtime before us knew of a poison event. */
 	supervisor->policy = (struct policy){.position = page->poison_position,
 					     .quarters = 4 * page->poison_deaths,
-					     .condemned = page->poison_condemned};
+					     .condemned = page->poison_condemned,
+					     .timeout = page->poison_timeout};
 	start_process(supervisor);
 }
 

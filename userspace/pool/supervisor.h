@@ -19,6 +19,7 @@
 #include "loop.h"
 #include "userspace/pool/supervisor_files.h"
 #include "userspace/pool/supervisor_policy.h"
+#include "userspace/pool/supervisor_watch.h"
 #include "userspace/pool/worker_fds.h"
 
 #define SUPERVISOR_READY_MS 15000
@@ -59,6 +60,7 @@ struct supervisor {
 	char reason[256]; /* what it said it failed of */
 	uint64_t sequence_at_start;
 	struct policy policy;
+	struct supervisor_watch watch;
 	bool importing; /* a piece is with the worker */
 	uint64_t import_number;
 	void (*imported)(struct supervisor *supervisor, const char *reason); /* NULL: it is in */
@@ -101,6 +103,9 @@ int supervisor_import(struct supervisor *supervisor, void *piece, size_t bytes)
 /* Let it drain for @p bound_ms at most, 0: kill it; then ended is called, from
  * the loop or from here. */
 void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms);
+
+/* Once every SUPERVISOR_WATCH_MS: end a worker that hangs and does not end by itself. */
+void supervisor_look(struct supervisor *supervisor);
 
 /* What a person is told: "running", "starting", ... */
 const char *supervisor_state_name(const struct supervisor *supervisor);

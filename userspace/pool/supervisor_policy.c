@@ -6,9 +6,9 @@
 _Static_assert((POLICY_DELAY_MIN_MS << 10) >= POLICY_DELAY_MAX_MS, "ten doublings reach the most");
 
 /* In quarters of a death. */
-static uint32_t weigh(int signal)
+static uint32_t weigh(const struct policy_death *death)
 {
-	return signal == SIGKILL ? 1 : 4;
+	return death->signal == SIGKILL && !death->timeout ? 1 : 4;
 }
 
 static void blame(struct policy *policy, const struct policy_death *death)
@@ -22,7 +22,8 @@ static void blame(struct policy *policy, const struct policy_death *death)
 		policy->quarters = 0;
 		policy->condemned = false;
 	}
-	policy->quarters += weigh(death->signal);
+	policy->quarters += weigh(death);
+	policy->timeout = death->timeout;
 	if (policy->quarters >= 4 * POLICY_DEATHS_MAX)
 		policy->condemned = true;
 }
@@ -38,7 +39,7 @@ uint32_t policy_death(struct policy *policy, const struct policy_death *death)
 		return 0;
 	}
 	doublings = policy->fruitless++;
-	if (death->signal == SIGKILL) {
+	if (death->signal == SIGKILL && !death->timeout) {
 		if (!doublings)
 			return 0;
 		doublings--;

@@ -25,10 +25,12 @@ struct policy {
 	uint64_t position; /* as worker_page.attempt_position; 0: none */
 	uint32_t quarters; /* of a death */
 	bool condemned;
+	bool timeout; /* the last of them was over its time */
 };
 
 struct policy_death {
-	int signal; /* 0: it exited */
+	int signal;   /* 0: it exited */
+	bool timeout; /* a call was over its time: no kill from outside, whatever the signal */
 	uint64_t attempt_position;
 	uint64_t lived_ms;
 	bool progress; /* it committed something */

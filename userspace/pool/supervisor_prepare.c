@@ -118,6 +118,7 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 	supervisor->slot = slot;
 	supervisor->generation = generation;
 	supervisor->user_count = bundle->user_count;
+	supervisor_watch_init(&supervisor->watch, bundle);
 	snprintf(path, sizeof(path), "%s/%s", bundle_directory, BUNDLE_MANIFEST);
 	supervisor->manifest = supervisor_seal(path, "manifest.json");
 	if (supervisor->manifest < 0)

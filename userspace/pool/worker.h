@@ -26,6 +26,7 @@
 #include "userspace/pool/worker_import.h"
 #include "userspace/pool/worker_wait.h"
 #include "userspace/pool/worker_waiter.h"
+#include "userspace/pool/worker_watch.h"
 #include "userspace/ring/ring.h"
 #include "userspace/state/state.h"
 
@@ -159,12 +160,14 @@ struct worker {
 
 	uint16_t instance;
 	uint64_t condemned; /* begin of the ring record to be put aside unrun, + 1; 0 none */
+	enum log_dead_reason condemned_of;
 	struct durable_place courier;  /* its cursor as last seen */
 	bool new_ring;		       /* no record counts in it yet */
 	uint64_t flipped_log_position; /* the log from here on is needed to recover */
 	uint32_t batch_events;	       /* most of the next batch */
 	uint64_t notified_epoch;       /* courier_page.sleep_epoch that was answered */
 
+	struct worker_watch watch;
 	struct worker_wait wait;
 	struct waiter waiter;
 	int notify_fd;

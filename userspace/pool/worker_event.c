@@ -489,7 +489,7 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 		reason = commit_forward(worker, entry->index, record->end);
 	} else if (record->begin + 1 == worker->condemned) {
 		run->failed = (uint8_t)entry->index;
-		reason = LOG_DEAD_POISON;
+		reason = worker->condemned_of;
 	} else {
 		reason = call_all(worker, (uint8_t)entry->index,
 				  worker->functions[entry->index].on_event, record->begin + 1);
@@ -554,9 +554,10 @@ int worker_fire(struct worker *worker, const struct worker_firing *firing)
 
 	if (log_build_begin(&worker->log))
 		return -EAGAIN;
+	worker_watch(&worker->watch);
 	attempt = begin_timer(worker, firing);
 	if (attempt == worker->condemned)
-		reason = LOG_DEAD_POISON;
+		reason = worker->condemned_of;
 	else
 		reason = call_all(worker, firing->function->number, firing->function->on_timer,
 				  attempt);

@@ -69,6 +69,7 @@ enum worker_exit {
 	WORKER_EXIT_SETUP = 10,	  /* a descriptor, map or privilege is not as it must be */
 	WORKER_EXIT_LOAD = 11,	  /* a shared object does not load, or its faas_on_init failed */
 	WORKER_EXIT_CORRUPT = 12, /* log, state or page do not check out */
+	WORKER_EXIT_TIMEOUT = 13, /* a function was over its time */
 };
 
 #endif

@@ -100,6 +100,7 @@ static int call_batch(struct worker *worker, const struct worker_function *funct
 	       gathered->count * sizeof(gathered->emission_counts[0]));
 	/* For faas_input_f64 and the like: event 0. */
 	worker->run.event = gathered->events[0];
+	worker->run.failed = function->number;
 	failed = function->on_batch(&call, gathered->events, gathered->count);
 	if (timed) {
 		counters->time_ns += worker->now_ns() - begin_ns;

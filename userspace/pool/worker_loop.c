@@ -81,6 +81,8 @@ static void look_ahead(struct worker *worker, struct window *window, uint32_t mo
 		worker_prepare(worker, next);
 		window->taken++;
 	}
+	if (first < window->taken)
+		worker_watch(&worker->watch);
 	for (; first < window->taken; first++)
 		worker_prefetch(&window->pending[first % WORKER_LOOKAHEAD]);
 }
@@ -128,6 +130,8 @@ static int process_together(struct worker *worker, uint32_t most, uint32_t *ret_
 				break;
 			worker_prepare(worker, &pending[count]);
 		}
+		if (count)
+			worker_watch(&worker->watch);
 		for (uint32_t i = 0; i < count; i++)
 			worker_prefetch(&pending[i]);
 		for (uint32_t i = 0; !err && i < count; i++) {

@@ -211,6 +211,8 @@ static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t i
 		return status;
 
 	status = worker_load(worker, &files);
+	if (!status)
+		status = worker_watch_open(worker);
 	if (status)
 		return status;
 	for (uint32_t i = 0; i < bundle->user_count; i++)

@@ -213,8 +213,10 @@ int worker_recover(struct worker *worker)
 	status = take_up_ring(worker);
 	if (status)
 		return status;
-	if (runtime->poison_condemned)
+	if (runtime->poison_condemned) {
 		worker->condemned = runtime->poison_position;
+		worker->condemned_of = runtime->poison_timeout ? LOG_DEAD_TIMEOUT : LOG_DEAD_POISON;
+	}
 	worker_sweeps_open(worker);
 	if (worker->durable) {
 		status = worker_durable_start(worker);

@@ -322,9 +322,9 @@ int encode_dead(const struct encoder *encoder, const struct encode_id *id,
 		const struct log_entry *entry, const void *data, uint64_t wall_ns, char *line)
 {
 	static const char *const reasons[] = {
-		[LOG_DEAD_ERROR] = "error", [LOG_DEAD_POISON] = "poison",
+		[LOG_DEAD_ERROR] = "error", [LOG_DEAD_POISON] = "crash",
 		[LOG_DEAD_STATE] = "state", [LOG_DEAD_INVALID] = "invalid",
-		[LOG_DEAD_LIMIT] = "limit",
+		[LOG_DEAD_LIMIT] = "limit", [LOG_DEAD_TIMEOUT] = "timeout",
 	};
 	struct text text = {.data = line, .room = ENCODE_LINE_BYTES_MAX};
 	bool known = entry->reason < sizeof(reasons) / sizeof(reasons[0]) && reasons[entry->reason];

@@ -298,6 +298,8 @@ static const struct {
 	{"user[0].file", "\"../../etc/passwd\"", "file is not \"user/"},
 	{"user[0].state", "{\"mode\": \"memory\", \"bytes\": 4097, \"version\": 1, \"keys\": 1}",
 	 "bytes is 4097"},
+	{"user[0].timeout_ns", NULL, "timeout_ns is missing"},
+	{"user[0].timeout_ns", "999999", "timeout_ns is 999999"},
 	{"user[0].timer", "1", "neither true nor false"},
 	{"user[0].batch", "1", "neither true nor false"},
 	{"user[0].batch", "true", "batches with state or timers"},

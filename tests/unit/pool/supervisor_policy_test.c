@@ -95,12 +95,31 @@ static void test_different_events(void **state)
 	}
 }
 
+/* The runtime ends a worker that hangs: that is no kill from outside. */
+static void test_timeout(void **state)
+{
+	const struct policy_death death = {
+		.signal = SIGKILL, .timeout = true, .attempt_position = 4097, .lived_ms = 5};
+	struct policy policy = {0};
+
+	(void)state;
+	assert_int_equal(policy_death(&policy, &death), 10);
+	assert_int_equal(policy_death(&policy, &death), 20);
+	assert_false(policy.condemned);
+	assert_int_equal(policy_death(&policy, &death), 40);
+	assert_true(policy.condemned);
+	assert_true(policy.timeout);
+	die(&policy, SIGSEGV, 8193, false);
+	assert_false(policy.timeout);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kills_from_outside),
 		cmocka_unit_test(test_backs_off),
 		cmocka_unit_test(test_poison),
+		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_kill_counts_a_quarter),
 		cmocka_unit_test(test_different_events),
 	};

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Counts events of a key, and does what the payload says: "crash", "error", "spin!",
+ * "deaf!" (spins, with all signals blocked). */
+#include <ebpf_faas/user.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+FAAS_USER_FUNCTION("Counts, and makes trouble on demand");
+FAAS_OUTPUT(total, "The count");
+FAAS_FIELD(total, count, u64, "1", "Events of the key");
+
+struct state {
+	uint64_t count;
+};
+FAAS_STATE(struct state, 1);
+
+static void spin(void)
+{
+	for (volatile uint64_t turns = 0;; turns++)
+		;
+}
+
+static int make_trouble(const struct faas_event *event)
+{
+	const char *word = (const char *)faas_event_payload(event);
+	sigset_t all;
+
+	if (event->payload_bytes < 5)
+		return 0;
+	if (!memcmp(word, "error", 5))
+		return -1;
+	if (!memcmp(word, "crash", 5))
+		abort();
+	if (!memcmp(word, "spin!", 5))
+		spin();
+	if (!memcmp(word, "deaf!", 5)) {
+		sigfillset(&all);
+		sigprocmask(SIG_BLOCK, &all, NULL);
+		spin();
+	}
+	return 0;
+}
+
+int faas_on_event(struct faas_call *call, const struct faas_event *event, void *data)
+{
+	struct state *state = data;
+	struct faas_value value;
+
+	state->count++;
+	if (make_trouble(event))
+		return -1;
+	value.u64 = state->count;
+	return faas_emit(call, 0, &value, 1);
+}
