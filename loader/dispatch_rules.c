@@ -5,9 +5,10 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "phrase.h"
 
 #define IPV4_BITS 96 /* of ::ffff:0:0/96, which all IPv4 prefixes are below */
 #define NO_PORT_WIDTH (FAAS_PORTS + 1)
@@ -332,25 +333,12 @@ bool dispatch_rules_collide(const struct faas_rule *a, const struct faas_rule *b
 
 /* ---- words ----------------------------------------------------------------- */
 
-static void append(char *text, size_t bytes, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void append(char *text, size_t bytes, const char *format, ...)
-{
-	size_t used = strlen(text);
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text + used, bytes - used, format, arguments);
-	va_end(arguments);
-}
-
 static void append_ports(char *text, size_t bytes, const char *what, uint16_t first, uint16_t last)
 {
 	if (first == last)
-		append(text, bytes, " %s port %u", what, first);
+		phrase_add(text, bytes, " %s port %u", what, first);
 	else
-		append(text, bytes, " %s ports %u-%u", what, first, last);
+		phrase_add(text, bytes, " %s ports %u-%u", what, first, last);
 }
 
 static void append_prefix(char *text, size_t bytes, const char *what, const uint8_t *address,
@@ -362,26 +350,26 @@ static void append_prefix(char *text, size_t bytes, const char *what, const uint
 
 	inet_ntop(ipv4 ? AF_INET : AF_INET6, ipv4 ? address + sizeof(mapped) : address, printed,
 		  sizeof(printed));
-	append(text, bytes, " %s %s/%d", what, printed, ipv4 ? bits - IPV4_BITS : bits);
+	phrase_add(text, bytes, " %s %s/%d", what, printed, ipv4 ? bits - IPV4_BITS : bits);
 }
 
 static void append_protocol(char *text, size_t bytes, uint8_t protocol)
 {
 	switch (protocol) {
 	case IPPROTO_UDP:
-		append(text, bytes, " udp");
+		phrase_add(text, bytes, " udp");
 		break;
 	case IPPROTO_TCP:
-		append(text, bytes, " tcp");
+		phrase_add(text, bytes, " tcp");
 		break;
 	case IPPROTO_ICMP:
-		append(text, bytes, " icmp");
+		phrase_add(text, bytes, " icmp");
 		break;
 	case IPPROTO_ICMPV6:
-		append(text, bytes, " icmpv6");
+		phrase_add(text, bytes, " icmpv6");
 		break;
 	default:
-		append(text, bytes, " protocol %u", protocol);
+		phrase_add(text, bytes, " protocol %u", protocol);
 	}
 }
 
@@ -403,10 +391,10 @@ void dispatch_rule_text(const struct faas_rule *rule, char *ret, size_t bytes)
 	if (rule->named & FAAS_RULE_SOURCE)
 		append_prefix(text, sizeof(text), "source", rule->source, rule->source_bits);
 	if (rule->named & FAAS_RULE_ICMP_TYPE)
-		append(text, sizeof(text), " type %u", rule->icmp_type);
+		phrase_add(text, sizeof(text), " type %u", rule->icmp_type);
 	if (rule->named & FAAS_RULE_ETHERTYPE)
-		append(text, sizeof(text), " ethertype 0x%04x", rule->ethertype);
+		phrase_add(text, sizeof(text), " ethertype 0x%04x", rule->ethertype);
 	if (rule->named & FAAS_RULE_VLAN)
-		append(text, sizeof(text), " vlan %u", rule->vlan);
+		phrase_add(text, sizeof(text), " vlan %u", rule->vlan);
 	snprintf(ret, bytes, "%s", text[0] ? text + 1 : "any packet");
 }

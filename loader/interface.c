@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <linux/if_link.h>
 
 #include "netlink.h"
+#include "phrase.h"
 
 #define BOND_XMIT_POLICY_VLAN_SRCMAC 5 /* in headers of Linux 5.12 and newer */
 
@@ -119,24 +119,11 @@ const struct interface_link *interface_by_index(const struct interface_list *lis
 	return NULL;
 }
 
-static void append(char *text, size_t bytes, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void append(char *text, size_t bytes, const char *format, ...)
-{
-	size_t used = strlen(text);
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text + used, bytes - used, format, arguments);
-	va_end(arguments);
-}
-
 void interface_list_text(const struct interface_list *list, char *ret, size_t bytes)
 {
 	ret[0] = '\0';
 	for (uint32_t i = 0; i < list->count; i++)
-		append(ret, bytes, "%s%s", i ? ", " : "", list->links[i].name);
+		phrase_add(ret, bytes, "%s%s", i ? ", " : "", list->links[i].name);
 }
 
 /* ---- kinds --------------------------------------------------------------------- */
@@ -212,12 +199,12 @@ static void carriers(const struct interface_link *link, const struct interface_l
 
 	ret[0] = '\0';
 	if (below && link->below && below != link) {
-		append(ret, bytes, "%s", below->name);
+		phrase_add(ret, bytes, "%s", below->name);
 		return;
 	}
 	for (uint32_t i = 0; i < list->count; i++)
 		if (list->links[i].master == link->index)
-			append(ret, bytes, "%s%s", ret[0] ? ", " : "", list->links[i].name);
+			phrase_add(ret, bytes, "%s%s", ret[0] ? ", " : "", list->links[i].name);
 }
 
 /* Native XDP on a bond runs on its members; only some modes can do that. See
@@ -261,13 +248,14 @@ static int refuse_native(const struct interface_link *link, const char *words, c
 		 words);
 	ret_advice[0] = '\0';
 	if (carried[0] && link->vlan)
-		append(ret_advice, INTERFACE_TEXT_BYTES, "use %s with `vlan: %u` in the match, or ",
-		       carried, link->vlan);
+		phrase_add(ret_advice, INTERFACE_TEXT_BYTES,
+			   "use %s with `vlan: %u` in the match, or ", carried, link->vlan);
 	else if (carried[0])
-		append(ret_advice, INTERFACE_TEXT_BYTES, "use %s%s, or ", carried,
-		       strchr(carried, ',') ? " (what it is made of)" : ", which it is built on");
-	append(ret_advice, INTERFACE_TEXT_BYTES,
-	       "write `hook: xdp-generic` or `hook: tc-ingress` for this one");
+		phrase_add(ret_advice, INTERFACE_TEXT_BYTES, "use %s%s, or ", carried,
+			   strchr(carried, ',') ? " (what it is made of)"
+						: ", which it is built on");
+	phrase_add(ret_advice, INTERFACE_TEXT_BYTES,
+		   "write `hook: xdp-generic` or `hook: tc-ingress` for this one");
 	return -1;
 }
 

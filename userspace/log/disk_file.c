@@ -43,12 +43,15 @@ static int reap(struct disk *disk, struct disk_completion *list, unsigned int mo
 static int64_t read_now(struct disk *disk, enum disk_file file, uint64_t offset, void *to,
 			uint32_t bytes)
 {
-	struct disk_files *files = of(disk);
+	return disk_file_read(of(disk)->fds[file], offset, to, bytes);
+}
+
+int64_t disk_file_read(int fd, uint64_t offset, void *to, uint32_t bytes)
+{
 	uint32_t done = 0;
 
 	while (done < bytes) {
-		ssize_t got = pread(files->fds[file], (uint8_t *)to + done, bytes - done,
-				    (off_t)(offset + done));
+		ssize_t got = pread(fd, (uint8_t *)to + done, bytes - done, (off_t)(offset + done));
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -67,15 +70,20 @@ int disk_files_open(struct disk_files *files, const int *fds)
 
 	memset(files, 0, sizeof(*files));
 	files->disk.ops = &ops;
+	memcpy(files->fds, fds, sizeof(files->fds));
+	return disk_file_measure(&files->disk, fds);
+}
+
+int disk_file_measure(struct disk *disk, const int *fds)
+{
 	for (unsigned int i = 0; i < DISK_FILES; i++) {
 		struct stat status;
 
-		files->fds[i] = fds[i];
 		if (fds[i] < 0)
 			continue;
 		if (fstat(fds[i], &status))
 			return -errno;
-		files->disk.bytes[i] = (uint64_t)status.st_size;
+		disk->bytes[i] = (uint64_t)status.st_size;
 	}
 	return 0;
 }

@@ -18,4 +18,10 @@ struct disk_files {
 /* 0 or -errno. */
 int disk_files_open(struct disk_files *files, const int *fds) __attribute__((warn_unused_result));
 
+/* For who implements a struct disk of files: its read(), and its bytes[] (a file that
+ * is -1 keeps what it has). */
+int64_t disk_file_read(int fd, uint64_t offset, void *to, uint32_t bytes)
+	__attribute__((warn_unused_result));
+int disk_file_measure(struct disk *disk, const int *fds) __attribute__((warn_unused_result));
+
 #endif

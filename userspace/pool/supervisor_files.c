@@ -243,7 +243,7 @@ static int read_origin(int directory, char *netns, size_t room)
 	return 0;
 }
 
-static int open_directory(const char *root, const char *name)
+int run_files_directory(const char *root, const char *name)
 {
 	char path[FAAS_PATH_BYTES];
 	int fd;
@@ -272,7 +272,7 @@ int run_files_create(const char *root, const char *storage, const struct bundle 
 	if (!err && mkdir(path, 0700) && errno != EEXIST)
 		err = -errno;
 	if (!err) {
-		directory = open_directory(root, bundle->name);
+		directory = run_files_directory(root, bundle->name);
 		err = directory < 0 ? directory : 0;
 	}
 	if (!err)
@@ -309,7 +309,7 @@ int run_files_open(const char *root, const char *storage, const struct bundle *b
 	run_files_init(&files);
 	if (bundle_is_durable(bundle) && storage_open(storage, bundle, &files.storage, diags))
 		return -1;
-	directory = open_directory(root, bundle->name);
+	directory = run_files_directory(root, bundle->name);
 	err = directory < 0 ? directory : 0;
 	if (!err)
 		err = each_file(directory, bundle, open_file, &files, &name);

@@ -56,6 +56,9 @@ int run_files_open(const char *root, const char *storage, const struct bundle *b
 
 void run_files_close(struct run_files *files);
 
+/* Open the directory of a workflow's run-time files. A descriptor or -errno. */
+int run_files_directory(const char *root, const char *name) __attribute__((warn_unused_result));
+
 /* Whether a workflow has run-time files there. */
 bool run_files_exist(const char *root, const char *name);
 

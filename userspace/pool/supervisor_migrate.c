@@ -13,21 +13,12 @@
 #include "fault.h"
 #include "pages.h"
 #include "userspace/log/log.h"
+#include "userspace/pool/supervisor_files.h"
 #include "userspace/state/state.h"
 
 #define NEXT ".next"
 #define BEFORE ".before"
 #define NAME_BYTES 32
-
-static int open_directory(const char *root, const char *name)
-{
-	char path[FAAS_PATH_BYTES];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", root, name);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
-}
 
 static void name_of(uint32_t function, const char *suffix, char ret[NAME_BYTES])
 {
@@ -67,7 +58,7 @@ static struct runtime_page *map_page(int directory)
 
 bool migrate_may_begin(const char *root, const char *name)
 {
-	int directory = open_directory(root, name);
+	int directory = run_files_directory(root, name);
 	struct worker_page page = {0};
 	int err = directory;
 
@@ -80,7 +71,7 @@ bool migrate_may_begin(const char *root, const char *name)
 
 int migrate_make(const char *root, const struct bundle *to, uint32_t function)
 {
-	int directory = open_directory(root, to->name);
+	int directory = run_files_directory(root, to->name);
 	char name[NAME_BYTES];
 	int fd, err;
 
@@ -100,7 +91,7 @@ int migrate_make(const char *root, const struct bundle *to, uint32_t function)
 
 int migrate_open(const char *root, const char *name, uint32_t function)
 {
-	int directory = open_directory(root, name);
+	int directory = run_files_directory(root, name);
 	char file[NAME_BYTES];
 	int fd;
 
@@ -120,7 +111,7 @@ static int rename_at(int directory, const char *from, const char *to)
 
 int migrate_swap(const char *root, const char *name, uint32_t mask)
 {
-	int directory = open_directory(root, name);
+	int directory = run_files_directory(root, name);
 	struct runtime_page *page = directory < 0 ? NULL : map_page(directory);
 	struct worker_page worker = {0};
 	int err = directory < 0 ? directory : page ? 0 : -EINVAL;
@@ -213,7 +204,7 @@ static int clear(int directory, const char *suffix, bool back)
 
 static int finish(const char *root, const char *name, bool looked, bool keep)
 {
-	int directory = open_directory(root, name);
+	int directory = run_files_directory(root, name);
 	struct runtime_page *page = directory < 0 ? NULL : map_page(directory);
 	int err = directory == -ENOENT ? 0 : directory < 0 ? directory : 0;
 

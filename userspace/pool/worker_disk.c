@@ -5,8 +5,9 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "userspace/log/disk_file.h"
 
 static struct worker_disk *of(struct disk *disk)
 {
@@ -53,22 +54,7 @@ static int reap(struct disk *disk, struct disk_completion *list, unsigned int mo
 static int64_t read_now(struct disk *disk, enum disk_file file, uint64_t offset, void *to,
 			uint32_t bytes)
 {
-	struct worker_disk *self = of(disk);
-	uint32_t done = 0;
-
-	while (done < bytes) {
-		ssize_t got = pread(self->fds[file], (uint8_t *)to + done, bytes - done,
-				    (off_t)(offset + done));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -errno;
-		if (!got)
-			break;
-		done += (uint32_t)got;
-	}
-	return done;
+	return disk_file_read(of(disk)->fds[file], offset, to, bytes);
 }
 
 static void set_flag(int fd, bool direct)
@@ -83,21 +69,18 @@ static void set_flag(int fd, bool direct)
 int worker_disk_open(struct worker_disk *disk, struct waiter *waiter, const int *fds)
 {
 	static const struct disk_ops ops = {.write = queue_write, .reap = reap, .read = read_now};
+	int err;
 
 	memset(disk, 0, sizeof(*disk));
 	disk->disk.ops = &ops;
 	disk->waiter = waiter;
-	for (unsigned int i = 0; i < DISK_FILES; i++) {
-		struct stat status;
-
-		if (fstat(fds[i], &status))
-			return -errno;
+	err = disk_file_measure(&disk->disk, fds);
+	for (unsigned int i = 0; !err && i < DISK_FILES; i++) {
 		disk->fds[i] = fds[i];
-		disk->disk.bytes[i] = (uint64_t)status.st_size;
 		/* The kernel reads ahead for who goes through the page cache. */
 		set_flag(fds[i], false);
 	}
-	return waiter_make_thread(waiter, fds[DISK_LOG]);
+	return err ? err : waiter_make_thread(waiter, fds[DISK_LOG]);
 }
 
 void worker_disk_set_direct(struct worker_disk *disk)
