@@ -6,6 +6,7 @@
  */
 #include "function.h"
 #include "function_layout.h"
+#include "function_symbols.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -189,10 +190,30 @@ static int check_kernel(const struct object *object)
 	return 0;
 }
 
+static int check_calls(const struct object *object)
+{
+	const char *name = "";
+	unsigned int missing = function_symbols_missing(object->elf, &name);
+	char others[32] = "";
+
+	if (!missing)
+		return 0;
+	if (missing > 1)
+		snprintf(others, sizeof(others), ", nor %u other%s", missing - 1,
+			 missing > 2 ? "s" : "");
+	return complain(object,
+			"it calls %.80s, which neither it nor ebpf_faas/user.h nor the C library "
+			"defines%s",
+			name, others);
+}
+
 static int check_user(const struct object *object, struct function *function)
 {
 	char path[FAAS_STATE_PATH_BYTES];
 	GElf_Sym symbol;
+
+	if (check_calls(object))
+		return -1;
 
 	if (!function->has_batch && !find_symbol(object, SHT_DYNSYM, "faas_on_event", &symbol))
 		return complain(object, "it has no faas_on_event");

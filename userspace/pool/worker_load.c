@@ -150,6 +150,18 @@ static uint16_t timer_entry(const struct bundle *bundle, const struct bundle_fun
 	return FAAS_ENTRY_NONE;
 }
 
+/* Whose the cause is stands before it in words; the path is of no use to anyone. */
+static const char *cause_of(const char *path, const char *error)
+{
+	size_t chars = strlen(path);
+
+	if (!error)
+		return "the dynamic linker does not say why";
+	if (strncmp(error, path, chars) || error[chars] != ':')
+		return error;
+	return error + chars + 1 + strspn(error + chars + 1, " ");
+}
+
 static int load_object(struct worker *worker, struct worker_function *function,
 		       const struct bundle_function *description, int fd)
 {
@@ -160,7 +172,7 @@ static int load_object(struct worker *worker, struct worker_function *function,
 	function->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!function->object)
 		return worker_fail(worker, WORKER_EXIT_LOAD, "%s does not load: %s",
-				   description->instance, dlerror());
+				   description->instance, cause_of(path, dlerror()));
 	/* POSIX lets a pointer to an object become one to a function here. */
 	*(void **)&function->on_event = dlsym(function->object, "faas_on_event");
 	*(void **)&function->on_stop = dlsym(function->object, "faas_on_stop");

@@ -235,6 +235,11 @@ static void test_errors(void **state)
 	assert_error(fixture, TIER_USER, "#include <ebpf_faas/user.h>\n\nint x = nothing;\n", 3, 9,
 		     "nothing");
 	assert_error(fixture, TIER_USER, "#include <none.h>\n", 1, 10, "none.h");
+	/* The worker would find out, when it is too late. */
+	assert_error(fixture, TIER_USER, "int faas_on_init(void)\n{\n\treturn faas_emitt();\n}\n",
+		     3, 16, "implicit declaration of function");
+	assert_error(fixture, TIER_KERNEL, "int f(void)\n{\n\treturn g();\n}\n", 3, 9,
+		     "implicit declaration of function");
 }
 
 /* Its author wrote the source, and not the object that was made of it. */
@@ -252,6 +257,42 @@ static void assert_refused(struct fixture *fixture, enum function_tier tier, con
 		diags_print(&fixture->diags, stderr);
 		fail_msg("not \"%s\"", cause);
 	}
+}
+
+#define CALLER                                                                                     \
+	"#include <ebpf_faas/user.h>\n#include <math.h>\n#include <stdio.h>\n"                     \
+	"FAAS_USER_FUNCTION(\"x\");\nFAAS_OUTPUT(o, \"o\");\n"                                     \
+	"int declared(int);\nint other(int);\nint __attribute__((weak)) may_be(int);\n"            \
+	"static int use_all(struct faas_call *c)\n"                                                \
+	"{ return may_be ? may_be(1) : printf(\"%%g\", sin((double)faas_now(c))); }\n"
+
+/* What is declared, and defined nowhere. */
+static void test_calls(void **state)
+{
+	static const struct {
+		const char *name, *handler, *cause;
+	} rows[] = {
+		{"of the C library, the API and the weak", "return use_all(c) + !e + !s;", NULL},
+		{"one", "return declared(use_all(c)) + !e + !s;", "it calls declared, which"},
+		{"two", "return declared(other(1)) + use_all(c) + !e + !s;", ", nor 1 other"},
+	};
+	struct fixture *fixture = *state;
+	char source[1024], path[128];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(source, sizeof(source),
+			 CALLER "int faas_on_event(struct faas_call *c, "
+				"const struct faas_event *e, void *s)\n{ %s }\n",
+			 rows[i].handler);
+		if (rows[i].cause) {
+			assert_refused(fixture, TIER_USER, source, rows[i].cause);
+			continue;
+		}
+		write_file(fixture->first, "bad", "bad.user.c", source);
+		find_it(fixture, TIER_USER, "bad");
+	}
+	snprintf(path, sizeof(path), "%s/bad/bad.user.c", fixture->first);
+	assert_int_equal(unlink(path), 0);
 }
 
 static void test_incomplete(void **state)
@@ -439,6 +480,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_object, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_calls, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_incomplete, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_corrupt_kernel, set_up, tear_down),
