@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "workflow_value.h"
+
 #define PATH_BYTES 512
 #define DIGEST_CHARS 12 /* of a file's digest: enough to see that it is another */
 
@@ -102,6 +104,57 @@ static json_t *simplify_list(const struct bundle *bundle, const char *key, const
 	return result;
 }
 
+/* Numbers whose key ends in their unit: the value as people write it, and in @p name the
+ * key without the unit. NULL: it is another value. */
+static json_t *value_text(const char *key, const json_t *value, char *name, size_t bytes)
+{
+	static const struct {
+		const char *suffix;
+		enum bundle_param_type type;
+	} units[] = {{"_ns", PARAM_DURATION}, {"_bytes", PARAM_BYTES}};
+	struct value number = {.integer = json_integer_value(value)};
+	char text[FAAS_VALUE_BYTES];
+
+	for (size_t i = 0; json_is_integer(value) && i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t chars = strlen(key), suffix = strlen(units[i].suffix);
+
+		if (chars <= suffix || strcmp(key + chars - suffix, units[i].suffix) != 0)
+			continue;
+		value_print(units[i].type, &number, text, sizeof(text));
+		snprintf(name, bytes, "%.*s", (int)(chars - suffix), key);
+		return json_string(text);
+	}
+	return NULL;
+}
+
+/* Of a function that a number names. NULL: @p key names none so. */
+static const char *function_name(const struct bundle *bundle, const char *key, const json_t *value)
+{
+	json_int_t index = json_integer_value(value);
+
+	if (!json_is_integer(value))
+		return NULL;
+	if (!strcmp(key, "function") && index < bundle->user_count)
+		return bundle->user[index].instance;
+	if (!strcmp(key, "kernel") && index < bundle->kernel_count)
+		return bundle->kernel[index].instance;
+	return NULL;
+}
+
+static void add_member(const struct bundle *bundle, const char *key, const json_t *value,
+		       json_t *object)
+{
+	char name[FAAS_IDENTIFIER_BYTES];
+	json_t *text = value_text(key, value, name, sizeof(name));
+
+	if (text)
+		json_object_set_new(object, name, text);
+	else if (function_name(bundle, key, value))
+		json_object_set_new(object, key, json_string(function_name(bundle, key, value)));
+	else
+		json_object_set_new(object, key, simplify(bundle, key, value));
+}
+
 static json_t *simplify(const struct bundle *bundle, const char *key, const json_t *value)
 {
 	json_t *result, *inner;
@@ -119,7 +172,7 @@ static json_t *simplify(const struct bundle *bundle, const char *key, const json
 	result = json_object();
 	json_object_foreach ((json_t *)value, name, inner)
 		if (!is_left_out(name))
-			json_object_set_new(result, name, simplify(bundle, name, inner));
+			add_member(bundle, name, inner, result);
 	return result;
 }
 

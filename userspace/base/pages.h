@@ -138,7 +138,9 @@ struct courier_sink_counters {
 	uint64_t file_bytes; /* size of the current file at the cursor: what a restart cuts back to
 			      */
 	uint64_t file_inode;
-	uint64_t last_error; /* errno of the last failed attempt, 0 after a success */
+	/* errno of the last failed attempt, 0 after a success; where a datagram was
+	 * refused, 0 after some seconds of successes */
+	uint64_t last_error;
 	/* The last output that is done for this sink: sequence number of its
 	 * record << 8 | outputs of that record, to whichever sink, up to and
 	 * with it. A sink that goes on while another is held up is ahead of the

@@ -39,6 +39,9 @@
 #define FEED_DATAGRAM_RETRY_MS 20
 #define FEED_DATAGRAM_ROOM_MS 5
 #define FEED_DATAGRAM_WAIT_MS 1000
+/* A refusal is the last error for so long, whatever is sent since: it tells of an earlier
+ * datagram, and gateways and receivers tell it about once a second at most. */
+#define FEED_REFUSAL_MS 5000
 
 struct feed_sink {
 	enum bundle_sink_kind kind;
@@ -48,6 +51,7 @@ struct feed_sink {
 	uint64_t backoff_ms;	   /* file: of the next retry */
 	uint64_t waiting_since_ns; /* udp: for room in the socket */
 	uint32_t tries;		   /* udp: of the datagram that is next */
+	uint64_t refused_ns;	   /* udp: last time; 0: long ago */
 	bool down;		   /* udp: the last datagram was given up; the next gets one try */
 	/* The batch in the making. */
 	char *lines;

@@ -137,10 +137,23 @@ static bool retry_datagram(struct feed_turn *turn, uint32_t number, uint64_t pla
 		give_up(turn, number, place);
 		return false;
 	}
-	if (err == -ECONNREFUSED)
+	if (err == -ECONNREFUSED) {
+		sink->refused_ns = turn->now_ns;
 		return true;
+	}
 	hold(turn, sink, turn->now_ns + FEED_DATAGRAM_RETRY_MS * CLOCK_NS_PER_MS);
 	return false;
+}
+
+/* That a datagram was sent, says little of those before it. */
+static void forget_error(struct feed_turn *turn, uint32_t number)
+{
+	struct feed_sink *sink = &turn->feed->sinks[number];
+
+	if (sink->refused_ns && turn->now_ns - sink->refused_ns < FEED_REFUSAL_MS * CLOCK_NS_PER_MS)
+		return;
+	sink->refused_ns = 0;
+	count_now(turn, number, last_error, 0);
 }
 
 static void send_datagram(struct feed_turn *turn, uint32_t number, const struct output *output)
@@ -156,7 +169,7 @@ static void send_datagram(struct feed_turn *turn, uint32_t number, const struct 
 		err = udp_sink_send(&sink->udp, turn->scratch->line, (size_t)output->bytes - 1);
 		if (!err) {
 			count_now(turn, number, delivered, counters->delivered + 1);
-			count_now(turn, number, last_error, 0);
+			forget_error(turn, number);
 			sink->tries = 0;
 			sink->waiting_since_ns = 0;
 			sink->down = false;

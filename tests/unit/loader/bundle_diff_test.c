@@ -41,6 +41,16 @@ static struct bundle *make(void)
 	function->outputs[0].target_count = 1;
 	function->outputs[0].targets[0] = (struct bundle_target){
 		.kind = TARGET_VERDICT, .index = VERDICT_PASS, .entry = BUNDLE_NO_ENTRY};
+	strcpy(bundle->user[0].instance, "trend");
+	strcpy(bundle->user[1].instance, "other");
+	bundle->user_count = 2;
+	bundle->timer_count = 1;
+	strcpy(bundle->timers[0].name, "minute");
+	bundle->timers[0].every_ns = 60000000000;
+	bundle->sink_count = 1;
+	strcpy(bundle->sinks[0].name, "archive");
+	bundle->sinks[0].kind = SINK_FILE;
+	bundle->sinks[0].rotate_bytes = 64 << 20;
 	return bundle;
 }
 
@@ -66,6 +76,15 @@ static void version(struct bundle *bundle)
 {
 	strcpy(bundle->version, "2");
 }
+static void timer(struct bundle *bundle)
+{
+	bundle->timers[0].every_ns = 1500000000;
+	bundle->timers[0].function = 1;
+}
+static void rotation(struct bundle *bundle)
+{
+	bundle->sinks[0].rotate_bytes = 1000;
+}
 /* What says nothing to a person. */
 static void numbers(struct bundle *bundle)
 {
@@ -82,6 +101,9 @@ static const struct {
 	{"where an output leads", target, "functions.readings.outputs.inside.targets|pass|drop\n"},
 	{"interfaces", interface, "triggers.in.interfaces|[\"eth0\"]|[\"eth0\",\"eth1\"]\n"},
 	{"the label", version, "version|1|2\n"},
+	{"a timer, as people write it", timer,
+	 "timers.minute.every|1m|1500ms\ntimers.minute.function|trend|other\n"},
+	{"a size, as people write it", rotation, "sinks.archive.rotate|64Mi|1000\n"},
 	{"numbers of parts", numbers, ""},
 };
 

@@ -437,6 +437,21 @@ static void test_dead_collector(void **state)
 	assert_int_equal(cursor()->sequence, 40);
 	assert_true(cursor()->sinks[SINK_U].errors > 0);
 	assert_int_equal(cursor()->sinks[SINK_U].delivered + cursor()->sinks[SINK_U].refused, 40);
+	/* The kernel takes every second datagram: that is no success. */
+	assert_int_equal(cursor()->sinks[SINK_U].last_error, ECONNREFUSED);
+	/* Somebody listens again. What is refused now is the last one before. */
+	fix.receiver = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fix.receiver, (struct sockaddr *)&fix.feed->sinks[SINK_U].udp.to,
+			      fix.feed->sinks[SINK_U].udp.to_bytes),
+			 0);
+	assert_int_equal(write_record(TO_U, 1), 0);
+	settle();
+	assert_int_equal(cursor()->sinks[SINK_U].last_error, ECONNREFUSED);
+	fix.feed->sinks[SINK_U].refused_ns = 1; /* long ago */
+	assert_int_equal(write_record(TO_U, 1), 0);
+	settle();
+	assert_int_equal(cursor()->sinks[SINK_U].last_error, 0);
+	assert_int_equal(count_datagrams(), 2);
 }
 
 /* No socket at all: each datagram is tried, given up and counted, in bounded time. */
