@@ -37,3 +37,16 @@ int files_copy(const char *from, const char *to)
 		error = -errno;
 	return error;
 }
+
+int files_sync_directory(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* A file system that has nothing to write says EINVAL. */
+	if (fsync(fd) && errno != EINVAL)
+		error = -errno;
+	close(fd);
+	return error;
+}

@@ -11,12 +11,14 @@
 
 #include <ebpf_faas/pins.h>
 
+#include "fault.h"
 #include "files.h"
 #include "host.h"
 
 /* Of a workflow, below the directory that its name gives. */
 #define GENERATIONS "generations"
 #define NEW_LINK "link"
+#define NEW_STORE "new" /* a bundle that is being stored; commands that change take turns */
 
 void generation_pins(const char *name, uint32_t generation, char *path, size_t bytes)
 {
@@ -43,33 +45,84 @@ static int copy_one(const char *from, const char *to, const char *name)
 	return files_copy(source, target);
 }
 
-int generation_store(const struct bundle *bundle, const char *from, uint32_t generation,
-		     const struct record *record, struct diags *diags)
+/* Copy the files of @p bundle from one directory into one that is empty. On disk then. */
+static int copy_bundle(const struct bundle *bundle, const char *from, const char *to)
 {
-	char path[FAAS_PATH_BYTES], inner[FAAS_PATH_BYTES];
-	int error;
+	char inner[FAAS_PATH_BYTES];
+	int error = 0;
 
-	generation_directory(bundle->name, generation, path, sizeof(path));
-	host_remove_tree(path);
-	error = host_make_directory(path);
 	for (uint32_t i = 0; !error && i < bundle->file_count; i++) {
 		const char *file = bundle->files[i].path;
 		const char *slash = strrchr(file, '/');
 
-		if (slash) {
-			snprintf(inner, sizeof(inner), "%s/%.*s", path, (int)(slash - file), file);
-			error = host_make_directory(inner);
-		}
+		snprintf(inner, sizeof(inner), "%s/%.*s", to, slash ? (int)(slash - file) : 0,
+			 file);
+		error = host_make_directory(inner);
 		if (!error)
-			error = copy_one(from, path, file);
+			error = copy_one(from, to, file);
+		if (!error && slash)
+			error = files_sync_directory(inner);
 	}
 	if (!error)
-		error = copy_one(from, path, BUNDLE_MANIFEST);
+		error = copy_one(from, to, BUNDLE_MANIFEST);
+	return error ? error : files_sync_directory(to);
+}
+
+/* Of the first of a workflow, the directories above are new, too. */
+static int sync_above(const char *name)
+{
+	char path[FAAS_PATH_BYTES];
+	int error;
+
+	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
+	error = files_sync_directory(path);
+	if (!error)
+		error = files_sync_directory(FAAS_STATE_WORKFLOWS);
+	return error ? error : files_sync_directory(FAAS_STATE_WORKFLOWS "/..");
+}
+
+int generation_store(const struct bundle *bundle, const char *from, uint32_t generation,
+		     const struct record *record, struct diags *diags)
+{
+	char all[FAAS_PATH_BYTES], spare[FAAS_PATH_BYTES], path[FAAS_PATH_BYTES];
+	bool first;
+	int error;
+
+	/* It has its number when all of it is on disk: under a number is a whole bundle. */
+	snprintf(all, sizeof(all), "%s/%s/" GENERATIONS, FAAS_STATE_WORKFLOWS, bundle->name);
+	snprintf(spare, sizeof(spare), "%s/" NEW_STORE, all);
+	generation_directory(bundle->name, generation, path, sizeof(path));
+	first = access(all, F_OK) != 0;
+	host_remove_tree(spare);
+	error = host_make_directory(spare);
+	if (!error)
+		error = copy_bundle(bundle, from, spare);
+	fault_point("load.copied");
+	host_remove_tree(path);
+	if (!error && rename(spare, path))
+		error = -errno;
+	if (!error)
+		error = files_sync_directory(all);
+	if (!error && first)
+		error = sync_above(bundle->name);
 	if (error)
 		return diag_fail(diags, DIAG_FAILED, "is the disk full or read-only?", "%s: %s",
 				 path, strerror(-error));
 	record_name(bundle->name, generation, path, sizeof(path));
 	return record_write(path, record, diags);
+}
+
+static int open_stored(const char *path, const char *name, struct bundle *ret, struct diags *diags)
+{
+	int error = bundle_open(path, ret, diags);
+
+	if (error && !access(path, F_OK))
+		diag_fail(diags, DIAG_FAILED,
+			  "what runs in the kernel goes on; make the bundle again with `ebpf-faas "
+			  "build`, then `ebpf-faas unload` the workflow and `ebpf-faas load` the "
+			  "bundle",
+			  "what is stored of workflow %s in %s is damaged", name, path);
+	return error;
 }
 
 int generation_bundle(const char *name, uint32_t generation, struct bundle *ret,
@@ -78,7 +131,15 @@ int generation_bundle(const char *name, uint32_t generation, struct bundle *ret,
 	char path[FAAS_PATH_BYTES];
 
 	generation_directory(name, generation, path, sizeof(path));
-	return bundle_open(path, ret, diags);
+	return open_stored(path, name, ret, diags);
+}
+
+int generation_running_bundle(const char *name, struct bundle *ret, struct diags *diags)
+{
+	char path[FAAS_PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, name);
+	return open_stored(path, name, ret, diags);
 }
 
 int generation_record(const char *name, uint32_t generation, struct record *ret)
@@ -122,6 +183,10 @@ int generation_publish(const char *name, uint32_t generation, struct diags *diag
 			 FAAS_STATE_WORKFLOWS, name);
 		snprintf(target, sizeof(target), GENERATIONS "/%u", generation);
 		error = lead_link(place, spare, target);
+	}
+	if (!error) {
+		snprintf(place, sizeof(place), "%s/%s", FAAS_STATE_WORKFLOWS, name);
+		error = files_sync_directory(place);
 	}
 	if (!error) {
 		snprintf(place, sizeof(place), "%s/%s/interfaces.json", FAAS_RUN_WORKFLOWS, name);
@@ -215,6 +280,9 @@ void generation_prune(const char *name, uint32_t generation, uint32_t pins_from,
 	prune.from = bundles_from;
 	snprintf(path, sizeof(path), "%s/%s/" GENERATIONS, FAAS_STATE_WORKFLOWS, name);
 	each_number(path, prune_one, &prune);
+	snprintf(path, sizeof(path), "%s/%s/" GENERATIONS "/" NEW_STORE, FAAS_STATE_WORKFLOWS,
+		 name);
+	host_remove_tree(path);
 }
 
 void generation_remove_all(const char *name)
@@ -231,4 +299,6 @@ void generation_remove_all(const char *name)
 	host_remove_tree(path);
 	snprintf(path, sizeof(path), "%s/%s/" GENERATIONS, FAAS_STATE_WORKFLOWS, name);
 	host_remove_tree(path);
+	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
+	(void)!files_sync_directory(path); /* it goes itself, if it is empty */
 }

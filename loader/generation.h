@@ -10,7 +10,9 @@
  *
  * Nothing is renamed from one meaning to another, so that a command that is killed
  * leaves nothing that could be taken for something else: whoever repairs leads the
- * links to the number that the registry says and removes the others.
+ * links to the number that the registry says and removes the others. What is on the
+ * disk is there to stay before anything says so: a loss of power leaves bundles whole,
+ * or not there.
  */
 #ifndef FAAS_LOADER_GENERATION_H
 #define FAAS_LOADER_GENERATION_H
@@ -33,8 +35,13 @@ int generation_store(const struct bundle *bundle, const char *from, uint32_t gen
 		     const struct record *record, struct diags *diags)
 	__attribute__((warn_unused_result));
 
+/* Open what is stored. What is damaged is said to be, with what to do about it. */
 int generation_bundle(const char *name, uint32_t generation, struct bundle *ret,
 		      struct diags *diags) __attribute__((warn_unused_result));
+/* The same, of the one that the link leads to. */
+int generation_running_bundle(const char *name, struct bundle *ret, struct diags *diags)
+	__attribute__((warn_unused_result));
+
 /* 0, -ENOENT, or -EINVAL. */
 int generation_record(const char *name, uint32_t generation, struct record *ret)
 	__attribute__((warn_unused_result));

@@ -40,7 +40,7 @@ static void shorten(const char *workflow, const char *path)
 	if (out >= 0) {
 		size_t rest = (size_t)(text + bytes - (from + 1));
 
-		if (write(out, from + 1, rest) == (ssize_t)rest)
+		if (write(out, from + 1, rest) == (ssize_t)rest && !fsync(out))
 			rename(spare, path);
 		else
 			unlink(spare);
@@ -74,6 +74,7 @@ void history_add(const char *workflow, const char *event, uint32_t generation, c
 	fd = text ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
 	if (fd >= 0) {
 		dprintf(fd, "%s\n", text);
+		(void)!fdatasync(fd);
 		close(fd);
 	}
 	free(text);

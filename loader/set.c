@@ -12,6 +12,7 @@
 
 #include "bundle.h"
 #include "command.h"
+#include "generation.h"
 #include "host.h"
 #include "output.h"
 #include "params.h"
@@ -174,11 +175,9 @@ static void print(const struct set *set, const struct options *options)
 static int run(struct set *set, const char *name, const struct options *options,
 	       struct diags *diags)
 {
-	char path[FAAS_PATH_BYTES];
 	int error;
 
-	snprintf(path, sizeof(path), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, name);
-	if (bundle_open(path, set->bundle, diags))
+	if (generation_running_bundle(name, set->bundle, diags))
 		return -1;
 	error = params_open(name, &set->params, diags);
 	if (!error && collect(set, diags))

@@ -22,6 +22,7 @@
 #include "bundle.h"
 #include "command.h"
 #include "driver.h"
+#include "generation.h"
 #include "host.h"
 #include "output.h"
 #include "state_map.h"
@@ -463,11 +464,9 @@ static int state_of(const struct options *options, const struct faas_registry_en
 {
 	struct bundle *bundle = calloc(1, sizeof(*bundle));
 	struct state *state = calloc(1, sizeof(*state));
-	char directory[FAAS_PATH_BYTES];
 	FILE *out = output_spool(diags);
 	int error = -1;
 
-	snprintf(directory, sizeof(directory), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, entry->name);
 	if (!out)
 		goto cleanup;
 	if (!bundle || !state) {
@@ -475,8 +474,8 @@ static int state_of(const struct options *options, const struct faas_registry_en
 		goto cleanup;
 	}
 	*state = (struct state){.options = options, .bundle = bundle, .out = out, .diags = diags};
-	if (bundle_open(directory, bundle, diags) || print_state(state, entry->generation) ||
-	    output_spooled(out, diags))
+	if (generation_running_bundle(entry->name, bundle, diags) ||
+	    print_state(state, entry->generation) || output_spooled(out, diags))
 		goto cleanup;
 	error = 0;
 cleanup:

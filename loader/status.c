@@ -262,7 +262,6 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 	const struct faas_registry_entry *entry = &host->registry[slot];
 	struct bundle *bundle = calloc(1, sizeof(*bundle));
 	struct ledger *ledger = calloc(1, sizeof(*ledger));
-	char directory[FAAS_PATH_BYTES];
 	json_t *value = NULL;
 	int error = 0;
 
@@ -270,10 +269,9 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 		goto cleanup;
 	}
-	snprintf(directory, sizeof(directory), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, entry->name);
 	/* An update may come between the two. */
 	for (int i = 0; i < 3; i++) {
-		if (bundle_open(directory, bundle, diags))
+		if (generation_running_bundle(entry->name, bundle, diags))
 			goto cleanup;
 		error = ledger_read(host, bundle, slot, ledger);
 		if (error != -ESTALE)

@@ -15,6 +15,7 @@
 #include "attach.h"
 #include "bundle_names.h"
 #include "command.h"
+#include "generation.h"
 #include "host.h"
 #include "ledger.h"
 #include "output.h"
@@ -28,14 +29,6 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
-static int read_bundle(const char *name, struct bundle *ret, struct diags *diags)
-{
-	char directory[FAAS_PATH_BYTES];
-
-	snprintf(directory, sizeof(directory), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, name);
-	return bundle_open(directory, ret, diags);
 }
 
 /* The last ledger, after at most @p limit_ms. */
@@ -159,7 +152,7 @@ int verb_unload(const struct options *options, struct diags *diags)
 	}
 	/* A workflow whose bundle or counters are damaged is removed all the
 	 * same; only its last figures cannot be shown. */
-	if (!error && !read_bundle(name, bundle, diags)) {
+	if (!error && !generation_running_bundle(name, bundle, diags)) {
 		error = drain(&host, bundle, slot, options->now ? 0 : FAAS_DRAIN_MS, ledger);
 		if (error)
 			diag_fail(diags, DIAG_FAILED, NULL, "reading the last counters of %s: %s",
