@@ -36,6 +36,8 @@ ALL_CFLAGS := -std=gnu11 $(CFLAGS) -fno-strict-aliasing -fstack-protector-strong
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) -MMD -MP
 ALL_LDFLAGS := $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -Wl,-z,relro,-z,now
 LIBS := $(shell $(PKG_CONFIG) --libs libbpf liburing jansson yaml-0.1 libcrypto) -lelf -lz -lm -ldl
+# What only the worker and the runtime need: its filters, and the names in them.
+SECCOMP_LIBS := $(shell $(PKG_CONFIG) --libs libseccomp)
 # What only the command needs: layouts of states, out of debug information.
 LOADER_LIBS := -ldw
 
@@ -107,7 +109,8 @@ $(BUILD)/%.a:
 	$(Q)mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-link = $(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1) $(LIBS)
+link = $(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1) $(LIBS) \
+	-Wl,--as-needed $(SECCOMP_LIBS)
 
 $(BUILD)/ebpf-faas: $(BUILD)/obj/loader/main.o $(LIBLOADER) $(LIBUSER)
 	$(call say,LINK,$@)
@@ -152,7 +155,8 @@ $(BUILD)/tests/%.bpf.o: tests/%.bpf.c $(wildcard include/ebpf_faas/*.h bpf/*.h)
 $(BUILD)/tests/%.so: tests/%.user.c $(wildcard include/ebpf_faas/*.h)
 	$(call say,SO,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -D_GNU_SOURCE -Iinclude -std=gnu11 -O2 -g -fPIC -shared $(WARNINGS) -o $@ $< -lm
+	$(Q)$(CC) -D_GNU_SOURCE -Iinclude $(if $(findstring /attacks/,$<),-Iuserspace/base -I.) -std=gnu11 -O2 -g -fPIC -shared $(WARNINGS) -o $@ $< -lm
+$(BUILD)/tests/crash/attacks/funcs/attacker/attacker.so: $(wildcard tests/crash/attacks/funcs/attacker/*.def userspace/*/*.h)
 # Without the C++ library: it need not be where the tests run.
 $(BUILD)/tests/%.so: tests/%.user.cc $(wildcard include/ebpf_faas/*.h tests/unit/pool/*.user.c)
 	$(call say,SO,$<)
@@ -170,7 +174,8 @@ $(call obj,$(shell find tests -name '*.c' 2>/dev/null)): CPPFLAGS += -DTEST_BUIL
 # The simulation: what runs in worker and courier, with a call before every access
 # to memory (tests/sim/process.c has what they call), and its own system below it.
 SIM_SRC := $(filter-out userspace/pool/worker_main.c userspace/pool/worker_waiter.c \
-	userspace/pool/worker_privilege.c,$(sort $(wildcard userspace/ring/*.c userspace/log/*.c \
+	userspace/pool/worker_privilege.c userspace/pool/worker_sandbox.c \
+	userspace/pool/worker_filter.c userspace/pool/worker_landlock.c,$(sort $(wildcard userspace/ring/*.c userspace/log/*.c \
 	userspace/state/*.c userspace/pool/worker_*.c userspace/sink/feed*.c userspace/sink/file_sink.c)))
 SIM_WRAPS := malloc calloc aligned_alloc free memcpy fstat mmap munmap open close write recv send \
 	clock_gettime getrandom dlopen dlsym dlerror ringview_identify waiter_wait waiter_look waiter_write \

@@ -17,6 +17,7 @@
 #include "command.h"
 #include "control_client.h"
 #include "generation.h"
+#include "limits_text.h"
 #include "output.h"
 #include "record.h"
 #include "timer_report.h"
@@ -161,10 +162,12 @@ static json_t *processes_json(const struct bundle *bundle, const struct ledger *
 			      uint32_t slot)
 {
 	const struct runtime_page *runtime = &ledger->runtime;
+	char limits[LIMITS_TEXT_BYTES], reason[PAGE_REASON_BYTES];
 
+	snprintf(reason, sizeof(reason), "%.*s", PAGE_REASON_BYTES - 1, runtime->last_reason);
 	if (!ledger->user_tier_readable)
 		return json_pack("{s:s, s:i}", "state", "absent", "pid", 0);
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "state",
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s}", "state",
 			 worker_state_name(ledger), "class",
 			 bundle_class_words[bundle->worker_class], "pid",
 			 INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0),
@@ -172,8 +175,8 @@ static json_t *processes_json(const struct bundle *bundle, const struct ledger *
 			 INTEGER(runtime->incarnation), "restarts", INTEGER(runtime->restarts),
 			 "last_signal", INTEGER(runtime->last_signal), "courier_pid",
 			 INTEGER(process_lives(runtime->courier_pid) ? runtime->courier_pid : 0),
-			 "limits", page_limits_name(runtime->limits), "undelivered_bytes",
-			 INTEGER(ledger->log_pending_bytes));
+			 "limits", limits_text(runtime->limits, limits), "undelivered_bytes",
+			 INTEGER(ledger->log_pending_bytes), "last_reason", reason);
 }
 
 /* What of the workflow is on the disk. */
@@ -438,6 +441,8 @@ static void print_workflow(json_t *status)
 			       ? "running"
 			       : "not running: `ebpf-faas gc` "
 				 "starts it");
+	if (item && number(item, "restarts"))
+		printf("    the last one before it: %s\n", text(item, "last_reason"));
 	print_storage(json_object_get(status, "storage"), text(status, "workflow"));
 }
 

@@ -76,6 +76,8 @@ static int worker_body(void)
 		status = worker_recover(worker);
 	if (!status)
 		status = worker_load(worker, &files);
+	if (!status)
+		status = worker_init(worker);
 	if (!status) {
 		sim_system.ready = true;
 		/* So does the runtime: its predecessor may have died before it told. */

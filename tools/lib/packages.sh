@@ -6,7 +6,7 @@
 # the distribution has is installed.
 
 PACKAGES_BUILD='gcc make pkg-config|pkgconf libc6-dev clang llvm llvm-14-dev|llvm-dev
-	libbpf-dev liburing-dev libelf-dev libdw-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev libpcap-dev'
+	libbpf-dev liburing-dev libseccomp-dev libelf-dev libdw-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev libpcap-dev'
 # libcmocka: the plant and the collector are linked with the tests' library.
 PACKAGES_DEMO='iproute2 util-linux bpftool jq tshark tcpreplay libcmocka-dev'
 PACKAGES_CHECK='git g++ ethtool libclang-rt-dev clang-format clang-tidy cppcheck'

@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 7
+#define PAGES_VERSION 8
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -176,16 +176,14 @@ struct courier_page {
 	struct courier_cursor cursors[2];
 };
 
-/* What bounds a worker. */
+/* What bounds a worker, as it said itself before it loaded code of an author. */
 enum page_limits {
-	PAGE_LIMITS_NONE = 0,
-	PAGE_LIMITS_RLIMITS = 1,
+	PAGE_LIMIT_RLIMITS = 1u << 0,
+	PAGE_LIMIT_SECCOMP = 1u << 1,
+	PAGE_LIMIT_LANDLOCK = 1u << 2,
 };
 
-static inline const char *page_limits_name(uint32_t limits)
-{
-	return limits == PAGE_LIMITS_RLIMITS ? "rlimits" : "nothing";
-}
+#define PAGE_REASON_BYTES 256
 
 struct runtime_page {
 	uint64_t magic;
@@ -197,7 +195,7 @@ struct runtime_page {
 	uint32_t incarnation;	    /* of the worker, from 1 */
 	uint32_t last_signal;	    /* that ended the last worker, 0: it exited */
 	uint32_t last_status;	    /* its exit status */
-	uint32_t limits;	    /* enum page_limits: what bounds the worker */
+	uint32_t limits;	    /* enum page_limits, together; 0: it loads nothing yet */
 	/* A poison event: one that killed `poison_deaths` workers in a row. */
 	uint64_t poison_position; /* + 1; 0 none */
 	uint32_t poison_deaths;
@@ -215,6 +213,8 @@ struct runtime_page {
 	 * else (0). */
 	uint32_t poison_timeout;
 	uint32_t reserved;
+	/* Why the last worker ended, for a person; empty: none has. */
+	char last_reason[PAGE_REASON_BYTES];
 };
 
 _Static_assert(sizeof(struct worker_page) <= 8192, "two pages");

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "bundle_names.h"
+#include "limits_text.h"
 #include "userspace/control/runtime.h"
 
 #define LIST_MAX 256 /* workflows in one answer */
@@ -139,6 +140,7 @@ static json_t *describe(const struct workflow *workflow)
 {
 	const struct supervisor *supervisor = &workflow->supervisor;
 	const struct runtime_page *page = supervisor->files.runtime_page;
+	char limits[LIMITS_TEXT_BYTES];
 
 	return json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:i, s:I, s:I, s:I, s:I, s:s}", "workflow",
 			 supervisor->name, "state", workflow_phase_name(workflow), "generation",
@@ -148,7 +150,8 @@ static json_t *describe(const struct workflow *workflow)
 			 (int)workflow->runtime->courier.pid, "incarnation",
 			 (json_int_t)page->incarnation, "restarts", (json_int_t)page->restarts,
 			 "last_signal", (json_int_t)page->last_signal, "last_status",
-			 (json_int_t)page->last_status, "limits", page_limits_name(page->limits));
+			 (json_int_t)page->last_status, "limits",
+			 limits_text(page->limits, limits));
 }
 
 static void handle_status(const struct request *request)

@@ -18,6 +18,7 @@
 #include "logger.h"
 #include "paths.h"
 #include "spawn.h"
+#include "userspace/pool/worker_filter.h"
 
 _Static_assert(WORKER_FD_STATE(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
 
@@ -136,6 +137,16 @@ void supervisor_look(struct supervisor *supervisor)
 	kill_process(supervisor);
 }
 
+/* What bounds it. Only the first word of a process counts: it is from before there was
+ * code of an author in it. */
+static void hear_limits(struct supervisor *supervisor, const char *number)
+{
+	struct runtime_page *page = supervisor->files.runtime_page;
+
+	if (!page->limits)
+		page->limits = (uint32_t)strtoul(number, NULL, 10);
+}
+
 static void hear(struct supervisor *supervisor, const char *message)
 {
 	if (!strcmp(message, "ready") && supervisor->state == SUPERVISOR_STARTING) {
@@ -152,6 +163,14 @@ static void hear(struct supervisor *supervisor, const char *message)
 		 * not have been announced. */
 		(void)!write(supervisor->notify, &one, sizeof(one));
 		supervisor->ready(supervisor);
+	} else if (!strncmp(message, "confined ", 9)) {
+		hear_limits(supervisor, message + 9);
+	} else if (!strncmp(message, "forbidden ", 10)) {
+		char name[64];
+
+		snprintf(supervisor->reason, sizeof(supervisor->reason),
+			 "it called %s, which functions may not",
+			 filter_call_name((int)strtol(message + 10, NULL, 10), name, sizeof(name)));
 	} else if (!strncmp(message, "failed ", 7)) {
 		snprintf(supervisor->reason, sizeof(supervisor->reason), "%s", message + 7);
 	} else if (supervisor->importing && !strncmp(message, "imported ", 9)) {
@@ -251,6 +270,7 @@ static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 		snprintf(supervisor->reason, sizeof(supervisor->reason), "it %s %d",
 			 how->signal ? "was killed by signal" : "exited with status",
 			 how->signal ? how->signal : how->status);
+	snprintf(page->last_reason, sizeof(page->last_reason), "%s", supervisor->reason);
 	if (supervisor->state == SUPERVISOR_STOPPING) {
 		end(supervisor);
 		return;
@@ -407,6 +427,7 @@ static void start_process(struct supervisor *supervisor)
 		worker_word(supervisor, offsetof(struct worker_page, head_sequence));
 	page->incarnation++;
 	page->worker_started_ns = clock_monotonic_ns();
+	page->limits = 0;
 	err = spawn_worker(supervisor);
 	if (err) {
 		snprintf(supervisor->reason, sizeof(supervisor->reason), "%s/ebpf-faas-worker: %s",

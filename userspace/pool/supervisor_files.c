@@ -205,8 +205,6 @@ static int format(struct run_files *files, uint32_t generation, const struct rin
 	munmap(log, bytes);
 	page->version = PAGES_VERSION;
 	page->generation = generation;
-	/* The worker sets them before it loads a function, or does not start. */
-	page->limits = PAGE_LIMITS_RLIMITS;
 	page->ring_boot_hash = ring->boot_hash;
 	page->ring_map_id = ring->map_id;
 	page->log_id = log_id;

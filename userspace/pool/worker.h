@@ -4,7 +4,7 @@
  * instance. Its life, in the order of the calls:
  *
  *   worker_map -> worker_durable_open (durable state) -> worker_recover
- *   -> worker_load -> worker_run -> worker_stop
+ *   -> worker_load -> worker_init -> worker_run -> worker_stop
  *
  * Everything is set up once; nothing is allocated for an event.
  */
@@ -218,10 +218,13 @@ int worker_open_table(struct worker *worker, uint32_t number) __attribute__((war
 int worker_redo_state(struct worker *worker, const struct log_entry *entry, const uint8_t *body)
 	__attribute__((warn_unused_result));
 
-/* Load the shared objects, give them their parameters, run faas_on_init.
- * 0, or an exit status with worker->error set. */
+/* Load the shared objects and give them their parameters. 0, or an exit status with
+ * worker->error set. */
 int worker_load(struct worker *worker, const struct worker_files *files)
 	__attribute__((warn_unused_result));
+
+/* Run faas_on_init of all. The same results. */
+int worker_init(struct worker *worker) __attribute__((warn_unused_result));
 
 /* Redo what the log has beyond the page's counters, and take up the ring behind
  * the last event that was committed. 0, or an exit status with worker->error set. */

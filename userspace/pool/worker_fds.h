@@ -52,7 +52,9 @@ enum worker_fd {
  */
 
 /*
- * The control socket carries one word a message. To the runtime: "ready" when
+ * The control socket carries one word a message. To the runtime: "confined LIMITS"
+ * (enum page_limits) when the sandbox is closed and no code of an author has run,
+ * "forbidden NUMBER" of a system call that it is killed for, "ready" when
  * the worker is about to take its first event, or "failed REASON" before it
  * exits; "stopped" when it has drained and run faas_on_stop. To the worker:
  * "drain" (process what is in the ring, answer "drained", go on) and "stop"

@@ -210,9 +210,13 @@ int worker_load(struct worker *worker, const struct worker_files *files)
 		if (err)
 			return err;
 	}
-	if (worker_gather_open(worker))
-		return WORKER_EXIT_SETUP;
-	/* After all are loaded: an init may not find half a workflow. */
+	return worker_gather_open(worker) ? WORKER_EXIT_SETUP : 0;
+}
+
+int worker_init(struct worker *worker)
+{
+	const struct bundle *bundle = worker->bundle;
+
 	for (uint32_t i = 0; i < bundle->user_count; i++) {
 		int (*on_init)(void);
 		int failed;

@@ -7,8 +7,9 @@
  *   2. read the manifest
  *   3. make the io_uring that can only poll and time, and write with durable state
  *   4. map everything, close what was mapped, recover
- *   5. load the shared objects; from then on no file can be opened
- *   6. say "ready", run
+ *   5. close the sandbox, load the shared objects
+ *   6. tighten the sandbox: from then on nothing can be opened or loaded
+ *   7. faas_on_init, say "ready", run
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,6 +28,7 @@
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_migrate.h"
 #include "userspace/pool/worker_privilege.h"
+#include "userspace/pool/worker_sandbox.h"
 
 struct arguments {
 	uint32_t uid;
@@ -160,8 +162,8 @@ static int open_waiter(struct worker *worker, bool durable)
 }
 
 /* Take up what there is, from memory or from the disk. No code of an author has
- * run yet, and none will be able to make a thread or a long file. */
-static int recover(struct worker *worker, const struct worker_files *files)
+ * run yet. @p ret_longest: bytes of the longest file that it will write to. */
+static int recover(struct worker *worker, const struct worker_files *files, uint64_t *ret_longest)
 {
 	uint64_t longest = 0;
 	int status = 0;
@@ -177,9 +179,25 @@ static int recover(struct worker *worker, const struct worker_files *files)
 	}
 	if (!status)
 		status = worker_recover(worker);
-	if (!status && privilege_limit(longest))
-		status = worker_fail(worker, WORKER_EXIT_SETUP, "limits: %s", strerror(errno));
+	*ret_longest = longest;
 	return status;
+}
+
+/* Code of authors: into a sandbox that is closed. */
+static int load(struct worker *worker, const struct worker_files *files, uint64_t longest)
+{
+	struct sandbox sandbox = {0};
+	int status = worker_watch_open(worker);
+
+	if (!status)
+		status = sandbox_close(&sandbox, worker, files->object, longest);
+	if (!status)
+		status = worker_load(worker, files);
+	for (uint32_t i = 0; !status && i < worker->bundle->user_count; i++)
+		(void)close(files->object[i]);
+	if (!status)
+		status = sandbox_tighten(&sandbox, worker);
+	return status ? status : worker_init(worker);
 }
 
 static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t instance)
@@ -192,6 +210,7 @@ static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t i
 		.runtime_page = WORKER_FD_RUNTIME_PAGE,
 		.log = WORKER_FD_LOG,
 	};
+	uint64_t longest;
 	int status;
 
 	for (int i = 0; i < DISK_FILES; i++)
@@ -206,20 +225,8 @@ static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t i
 	worker->notify_fd = WORKER_FD_NOTIFY;
 	worker->control_fd = WORKER_FD_CONTROL;
 	close_mapped(&files, bundle->user_count);
-	status = recover(worker, &files);
-	if (status)
-		return status;
-
-	status = worker_load(worker, &files);
-	if (!status)
-		status = worker_watch_open(worker);
-	if (status)
-		return status;
-	for (uint32_t i = 0; i < bundle->user_count; i++)
-		(void)close(files.object[i]);
-	if (privilege_close_files())
-		return worker_fail(worker, WORKER_EXIT_SETUP, "file limit: %s", strerror(errno));
-	return 0;
+	status = recover(worker, &files, &longest);
+	return status ? status : load(worker, &files, longest);
 }
 
 /* See worker_migrate.h. */

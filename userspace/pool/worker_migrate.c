@@ -12,7 +12,7 @@
 #include "bundle_compare.h"
 #include "fault.h"
 #include "userspace/pool/worker.h"
-#include "userspace/pool/worker_privilege.h"
+#include "userspace/pool/worker_sandbox.h"
 #include "userspace/sink/text.h"
 #include "userspace/state/state_lookup.h"
 
@@ -21,7 +21,11 @@
 typedef int migrate_callback(uint32_t from_version, const void *from, uint32_t from_bytes,
 			     void *to);
 
-/* One function's. */
+/* Of one function. */
+struct tables {
+	struct state_table from, to;
+};
+
 struct migration {
 	const struct bundle_function *before, *here;
 	struct state_table from, to;
@@ -120,18 +124,27 @@ static int move_key(struct worker *worker, struct migration *migration, struct s
 	return 0;
 }
 
-static int migrate(struct worker *worker, const struct bundle *before, uint32_t function)
+static int open_tables(struct worker *worker, const struct bundle *before, uint32_t function,
+		       struct tables *ret)
 {
-	struct migration migration = {.before = &before->user[function],
-				      .here = &worker->bundle->user[function]};
 	int status = open_table(worker, before, function, MIGRATE_FD_FROM((int)function), PROT_READ,
-				&migration.from);
+				&ret->from);
 
 	if (!status)
 		status = open_table(worker, worker->bundle, function, MIGRATE_FD_TO((int)function),
-				    PROT_READ | PROT_WRITE, &migration.to);
-	if (status)
-		return status;
+				    PROT_READ | PROT_WRITE, &ret->to);
+	return status;
+}
+
+static int migrate(struct worker *worker, const struct bundle *before, uint32_t function,
+		   const struct tables *tables)
+{
+	struct migration migration = {.before = &before->user[function],
+				      .here = &worker->bundle->user[function],
+				      .from = tables->from,
+				      .to = tables->to};
+	int status = 0;
+
 	if (bundle_state_converted(migration.before, migration.here)) {
 		*(void **)&migration.convert =
 			dlsym(worker->functions[function].object, "faas_on_migrate");
@@ -151,8 +164,10 @@ static int migrate(struct worker *worker, const struct bundle *before, uint32_t 
 int worker_migrate(struct worker *worker, const struct bundle *before, const struct bundle *bundle,
 		   uint32_t mask)
 {
+	struct tables tables[FAAS_USER_FUNCTIONS_MAX];
+	struct sandbox sandbox = {0};
 	struct worker_files files = {0};
-	int status;
+	int status = 0;
 
 	worker->bundle = bundle;
 	worker->control_fd = MIGRATE_FD_CONTROL;
@@ -163,13 +178,19 @@ int worker_migrate(struct worker *worker, const struct bundle *before, const str
 		worker->functions[i].has_state = bundle->user[i].has_state;
 		files.object[i] = MIGRATE_FD_OBJECT((int)i);
 	}
-	if (privilege_limit(0))
-		return worker_fail(worker, WORKER_EXIT_SETUP, "limits: %s", strerror(errno));
-	status = worker_load(worker, &files);
-	if (!status && privilege_close_files())
-		status = worker_fail(worker, WORKER_EXIT_SETUP, "file limit: %s", strerror(errno));
 	for (uint32_t i = 0; !status && i < bundle->user_count; i++)
 		if (mask >> i & 1)
-			status = migrate(worker, before, i);
+			status = open_tables(worker, before, i, &tables[i]);
+	if (!status)
+		status = sandbox_close(&sandbox, worker, files.object, 0);
+	if (!status)
+		status = worker_load(worker, &files);
+	if (!status)
+		status = sandbox_tighten(&sandbox, worker);
+	if (!status)
+		status = worker_init(worker);
+	for (uint32_t i = 0; !status && i < bundle->user_count; i++)
+		if (mask >> i & 1)
+			status = migrate(worker, before, i, &tables[i]);
 	return status;
 }
