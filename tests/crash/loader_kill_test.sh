@@ -4,6 +4,8 @@
 # follow the old version or the new one, the next changing command repairs and says so,
 # and unload leaves nothing. The points are read from the sources, so that none is left
 # out; the part of a name before the dot says in which command it stands.
+# shellcheck disable=SC2034
+ALONE='what is left of BPF objects shows on the whole machine only'
 # shellcheck source=../netns/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../netns/lib.sh"
 

@@ -12,12 +12,21 @@
 # whatever it made is taken away again: workflows, processes, namespaces, files.
 # Leaving something behind fails the case. Results are TAP.
 #
+# The script runs in a room of its own (tools/lib/room.sh), beside others. One that has to
+# be alone on the machine sets ALONE to the reason before it sources this.
+#
 #   tests/netns/NAME_test.sh [PATTERN]    only the cases whose name contains it
 set -u
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../tools/lib/common.sh"
 . "$TOP/tools/lib/machine.sh"
 . "$TOP/tools/lib/netns.sh"
 . "$TOP/tools/lib/ledger.sh"
+. "$TOP/tools/lib/room.sh"
+
+need_root
+[ -x "$FAAS" ] || die "$FAAS is not built: make BUILD=$BUILD tests"
+host_lock "${ALONE:+alone}"
+room_enter "$(readlink -f "$0")" "$@"
 
 GATEWAY=ef_$$_gateway
 PLANT=ef_$$_plant
@@ -26,25 +35,14 @@ FAAS_RUN_MARK=test-$$-$RANDOM
 export FAAS_RUN_MARK
 PATTERN=${1:-}
 
-need_root
-host_lock
 case_number=0
 case_failures=0
-# A load mounts bpffs where it is not and leaves it. Done before the first look at
-# the machine, so that it does not count as left behind.
-mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf || die "no BPF file system at /sys/fs/bpf"
 SCRATCH=$(mktemp -d /tmp/ebpf-faas-test.XXXXXX)
-netns_begin
 trap 'rm -rf "$SCRATCH"' EXIT
 trap 'script_cleanup; exit 130' INT TERM HUP
 
-if [ -e "$PIN_ROOT/workflows" ] && [ -n "$(ls -A "$PIN_ROOT/workflows")" ]; then
-	die "workflows are loaded on this machine: $(ls "$PIN_ROOT/workflows" | tr '\n' ' '); unload them first"
-fi
-[ -x "$FAAS" ] || die "$FAAS is not built: make BUILD=$BUILD tests"
-
 # What a case must not leave behind. The whole machine is compared by cases that
-# ask for it; here only what is ours, for other things run on a test machine too.
+# ask for it; here only what is in the room, for other things run on a test machine too.
 OURS='pins processes cgroups run_files state_files'
 MACHINE_PARTS=$OURS machine_snapshot "$SCRATCH/begin"
 
@@ -237,9 +235,9 @@ case_force_cleanup() {
 
 script_cleanup() {
 	trap - EXIT
+	trap '' INT TERM HUP
 	case_cleanup
 	rm -rf "$SCRATCH"
-	netns_end
 }
 
 # test_case NAME FUNCTION
@@ -285,7 +283,6 @@ test_case() {
 
 tests_done() {
 	echo "1..$case_number"
-	netns_end
 	[ "$case_failures" = 0 ] || exit 1
 	exit 0
 }

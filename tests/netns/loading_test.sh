@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Loading: what is refused, with which words, and that a refused load leaves the
 # machine as it was.
+# shellcheck disable=SC2034
+ALONE='what is left of BPF objects shows on the whole machine only'
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 

@@ -24,20 +24,25 @@ need_root() {
 	[ "$(id -u)" = 0 ] || die "must be run as root: BPF programs are loaded and network namespaces made; try: sudo $0"
 }
 
-# One demonstration or test run at a time on a host: they share the pins and the
-# runtime. The lock is on this file, so nothing is left behind. FD 9 must not
-# reach processes that outlive the script: close it (9<&-) where one is started.
+# host_lock [alone]: runs that look at nothing but what is theirs go beside
+# each other; one that compares the whole machine, or measures, goes alone. The locks are
+# on directories, so nothing is left behind. FD 9 must not reach processes that outlive
+# the script: close it (9<&-) where one is started.
 host_lock() {
-	local lock=${FAAS_HOST_LOCK:-/run}
+	local lock=${FAAS_HOST_LOCK:-/run} kind=--shared
 	[ -z "${FAAS_HOST_LOCKED:-}" ] || return 0
 	[ -e "$lock" ] || lock=/run
-	# The directory itself: one lock for all checkouts, and no file that stays. In a
-	# clean room that is another one; there it is the one of the machine outside.
-	exec 9<"$lock"
-	if ! flock -n 9; then
+	[ "${1:-}" != alone ] || kind=--exclusive
+	# The directory itself: one lock for all checkouts. In a clean room that is another one;
+	# there it is the one of the machine outside. Who waits for it holds the one above, so
+	# that a run that goes alone does not wait for ever while others come and go.
+	exec 8<"$lock/.." 9<"$lock"
+	if ! flock --nonblock 8 || ! flock --nonblock $kind 9; then
 		echo "${0##*/}: waiting for another run on this machine to end" >&2
-		flock -w "${1:-1800}" 9 || die "another run holds the machine for too long"
+		flock --timeout 1800 8 && flock --timeout 1800 $kind 9 ||
+			die "another run holds the machine for too long"
 	fi
+	exec 8<&-
 	export FAAS_HOST_LOCKED=$$
 }
 

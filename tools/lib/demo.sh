@@ -53,29 +53,9 @@ demo_begin() {
 	FAAS_RUN_MARK=demo-$$-$RANDOM
 	export FAAS_RUN_MARK
 	step "Note what is on the machine"
-	demo_remove_leftovers
-	netns_begin
-	mountpoint -q /sys/fs/bpf || BPFFS_WAS_ABSENT=1
 	machine_snapshot "$SCRATCH/before" || die "the machine cannot be looked at"
 	say "programs, maps, links: $(cat "$SCRATCH"/before/{programs,maps,links} | wc -l);" \
 		"pins: $(wc -l <"$SCRATCH/before/pins"); network namespaces: $(wc -l <"$SCRATCH/before/namespaces")"
-}
-
-# The lock is ours, so namespaces of these names belong to a demonstration that was
-# killed before it could clean up.
-demo_remove_leftovers() {
-	local name
-	[ -e "/run/netns/$GATEWAY" ] || return 0
-	say "a demonstration was killed here earlier: removing what it left"
-	demo_unload_all
-	for name in "$GATEWAY" "$PLANT" "$COLLECTOR"; do
-		# shellcheck disable=SC2046
-		[ ! -e "/run/netns/$name" ] || end_process $(ip netns pids "$name")
-	done
-	netns_delete "$GATEWAY" "$PLANT" "$COLLECTOR"
-	for name in /tmp/ebpf-faas-demo.*; do
-		[ "$name" = "$SCRATCH" ] || rm -rf "$name"
-	done
 }
 
 demo_unload_all() {
@@ -97,7 +77,6 @@ demo_cleanup() {
 	fi
 	end_process ${PIDS:-}
 	netns_delete "$GATEWAY" "$PLANT" "$COLLECTOR"
-	netns_end
 	if [ -z "${ENDED:-}" ] && ! machine_compare_all; then
 		say "left behind:"
 		sed 's/^/     /' "$SCRATCH/differences"
@@ -106,24 +85,16 @@ demo_cleanup() {
 	exit "$status"
 }
 
-# bpffs stays when load had to mount it: others may have pinned into it since. Every bpffs
-# has the two files of the kernel's own.
-machine_compare_all() {
-	local allowed='^$'
-	[ -z "${BPFFS_WAS_ABSENT:-}" ] || allowed='^(mounts \+ .* /sys/fs/bpf .* - bpf |pins \+ /sys/fs/bpf/(maps|progs)\.debug$)'
-	machine_same "$SCRATCH/before" "$SCRATCH" "$allowed"
-}
+machine_compare_all() { machine_same "$SCRATCH/before" "$SCRATCH"; }
 
 demo_end() {
 	step "Compare the machine with what it was before"
 	end_process $PIDS
 	netns_delete "$GATEWAY" "$PLANT" "$COLLECTOR"
-	netns_end
 	compared=$((compared + 1))
 	if machine_compare_all; then
 		say "programs, maps, links, pins, namespaces, mounts, interfaces, processes, cgroups,"
 		say "files in /run/ebpf-faas and /var/lib/ebpf-faas: as before.  ok"
-		[ -z "${BPFFS_WAS_ABSENT:-}" ] || say "(bpffs, mounted by the first load, stays at /sys/fs/bpf.)"
 	else
 		mismatches=$((mismatches + 1))
 		say "MISMATCH: left behind or taken away:"

@@ -72,9 +72,11 @@ machine_compare() {
 
 # Leave out of a comparison, on stdin, the BPF objects that a living process holds
 # open: it is not one of ours, for those are a difference of their own ("processes").
+# In a room, all processes of the machine are those outside too.
 machine_without_held() {
-	local held
-	held=$(cat /proc/[0-9]*/fdinfo/* 2>/dev/null | awk '
+	local held all=/proc
+	[ ! -d /run/machine/proc ] || all=/run/machine/proc
+	held=$(cat "$all"/[0-9]*/fdinfo/* 2>/dev/null | awk '
 		$1 == "prog_id:" {print "programs " $2}
 		$1 == "map_id:" {print "maps " $2}
 		$1 == "link_id:" {print "links " $2}')

@@ -2,20 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Network namespaces and veth pairs, and taking them away again.
 
-# `ip netns add` makes /run/netns a mount point the first time. netns_begin notes
-# whether it was one, netns_end undoes it if it was not.
-netns_begin() {
-	mountpoint -q /run/netns 2>/dev/null || NETNS_MOUNT_IS_OURS=1
-	[ -d /run/netns ] || NETNS_DIRECTORY_IS_OURS=1
-}
-
-netns_end() {
-	[ -n "${NETNS_MOUNT_IS_OURS:-}" ] || return 0
-	[ -z "$(ls -A /run/netns 2>/dev/null)" ] || return 0
-	umount /run/netns 2>/dev/null || return 0
-	[ -z "${NETNS_DIRECTORY_IS_OURS:-}" ] || rmdir /run/netns
-}
-
 # netns_make NAME: with its loopback up and without IPv6 router solicitation and
 # duplicate detection, so that nothing but what a run sends is on its wires and
 # addresses can be used at once.
