@@ -97,7 +97,9 @@ struct worker_page {
 	 * behind it may be delivered: what is, is on the disk. */
 	uint64_t head;
 	uint64_t head_sequence; /* its sequence number */
-	uint64_t waiting;	/* 1: wake me by the space eventfd when the cursor moves */
+	/* Not 0: wake me by the space eventfd when the cursor has moved to this log
+	 * position, or moved and for now gets no further. */
+	uint64_t waiting;
 	/* The event whose callbacks run now, for the runtime to see who killed
 	 * the worker: where its record begins in the ring, + 1; 0 outside
 	 * callbacks. For a timer page_timer_attempt(); for a batch with the bit

@@ -17,6 +17,9 @@
  * at least, whichever of the two have a backlog. */
 #define EVENTS_PER_TIMER 4
 #define WAIT_FOREVER (-1)
+/* A worker that waits for room in its log goes on with this part of it free: what a
+ * wakeup costs is shared by many events. */
+#define ROOM_PART 4
 /* Full batches in a row between two looks at the control socket. */
 #define BATCHES_PER_LOOK 16
 
@@ -313,13 +316,24 @@ static int64_t until(const struct worker *worker)
 	return until_ns > now_ns ? (int64_t)(until_ns - now_ns) : 0;
 }
 
+/* Where the courier's cursor must be for the waiting to end. It gets there, for this is
+ * not behind the last record that it sees. Not 0. */
+static uint64_t room_position(const struct worker *worker)
+{
+	uint64_t position = worker->log.tail + worker->log.capacity / ROOM_PART;
+
+	if (position > worker->shown->log_position)
+		position = worker->shown->log_position;
+	return position ? position : 1;
+}
+
 /* Wait until the courier or the disk has made room, or the runtime says something. */
 static int wait_for_space(struct worker *worker)
 {
 	int err = 0;
 
 	set_state(worker, WORKER_WAITING);
-	__atomic_store_n(&worker->page->waiting, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&worker->page->waiting, room_position(worker), __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* It moves its cursor, fences, and looks at `waiting`. */
 	worker_refresh_tail(worker);

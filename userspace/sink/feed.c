@@ -106,14 +106,22 @@ static void release(struct feed_turn *turn)
 	feed->scan.sequence = feed->cursor.sequence;
 }
 
-static void tell_worker(struct feed *feed)
+/* Wake a worker that waits for the cursor: when it is where the worker wants it, or
+ * with @p more false, for it goes no further now. */
+static void tell_worker(struct feed *feed, bool more)
 {
 	const uint64_t one = 1;
+	uint64_t waiting;
 
+	if (feed->told == feed->cursor.log_position)
+		return;
 	/* It sets `waiting`, fences, and looks at the cursor. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&feed->worker_page->waiting, __ATOMIC_RELAXED))
-		(void)!write(feed->space_fd, &one, sizeof(one));
+	waiting = __atomic_load_n(&feed->worker_page->waiting, __ATOMIC_RELAXED);
+	if (!waiting || (more && feed->cursor.log_position < waiting))
+		return;
+	feed->told = feed->cursor.log_position;
+	(void)!write(feed->space_fd, &one, sizeof(one));
 }
 
 /* Returns whether there may be more. */
@@ -167,10 +175,9 @@ bool feed_step(struct feed *feed, struct feed_scratch *scratch)
 		feed->cursor.log_position = feed->scan.position;
 		feed->cursor.sequence = feed->scan.sequence;
 	}
-	if (memcmp(last, &feed->cursor, sizeof(*last))) {
+	if (memcmp(last, &feed->cursor, sizeof(*last)))
 		feed_publish(feed);
-		tell_worker(feed);
-	}
+	tell_worker(feed, more);
 	return more;
 }
 

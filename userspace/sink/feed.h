@@ -79,6 +79,7 @@ struct feed {
 	struct courier_cursor cursor; /* the next one; the page has the last */
 	struct feed_place scan;
 	bool held;		 /* the cursor waits for a sink */
+	uint64_t told;		 /* cursor position that the worker was last woken for */
 	uint64_t stuck_until_ns; /* the log is damaged: look again then */
 	uint32_t sink_count;
 	int verdict_maps[FAAS_KERNEL_FUNCTIONS_MAX]; /* owned; -1: none */

@@ -661,6 +661,49 @@ static void test_tells_a_waiting_worker(void **state)
 	fix.page->waiting = 1;
 	step();
 	assert_int_equal(read(fix.space, &count, sizeof(count)), sizeof(count));
+	/* Once for each move. */
+	step();
+	assert_int_equal(read(fix.space, &count, sizeof(count)), -1);
+}
+
+/* Returns how often the worker was told before all was delivered; that it was told then
+ * is checked. */
+static unsigned int tell_while_delivering(void)
+{
+	unsigned int told = 0;
+	uint64_t count;
+	bool more;
+
+	do {
+		more = feed_step(fix.feed, fix.scratch);
+		if (more)
+			told += read(fix.space, &count, sizeof(count)) > 0;
+	} while (more);
+	assert_int_equal(cursor()->log_position, fix.page->head);
+	if (!told)
+		assert_int_equal(read(fix.space, &count, sizeof(count)), sizeof(count));
+	return told;
+}
+
+/* A worker that wants more room than there is yet: when that much is there, or no more
+ * comes. */
+static void test_tells_a_worker_when_it_pays(void **state)
+{
+	static const struct {
+		uint64_t part, of;  /* of the log's records, where the worker wants the cursor */
+		unsigned int early; /* told before the end */
+	} rows[] = {{1, 1, 0}, {2, 1, 0}, {1, 8, 2}};
+	uint64_t begin;
+
+	(void)state;
+	open_feed(true);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		begin = fix.writer.head;
+		while (!write_record(TO_A, 1))
+			;
+		fix.page->waiting = begin + (fix.writer.head - begin) * rows[i].part / rows[i].of;
+		assert_int_equal(tell_while_delivering(), rows[i].early);
+	}
 }
 
 static void test_strict(void **state)
@@ -699,6 +742,7 @@ int main(void)
 		TEST(test_hostile_worker),
 		TEST(test_sleep),
 		TEST(test_tells_a_waiting_worker),
+		TEST(test_tells_a_worker_when_it_pays),
 		TEST(test_strict),
 	};
 
