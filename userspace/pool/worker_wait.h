@@ -13,11 +13,10 @@
  *
  *   class        spins                    drains             sleeps
  *   latency      up to 8 gaps, 2 ms       -                  then, at once with gaps above 500 us
- *   throughput   -                        each 50 to 250 us  after 1 ms, at once from 150 us on
+ *   throughput   -                        each 250 us        after 1 ms, at once from 150 us on
  *   economy      -                        each 1 ms          after 1 ms, at once from 1 ms on
  *
- * Throughput drains the later the rarer events are, to find 32 of them. All drain
- * earlier where a quarter of the ring would be full before.
+ * All drain earlier where a quarter of the ring would be full before.
  */
 #ifndef FAAS_POOL_WORKER_WAIT_H
 #define FAAS_POOL_WORKER_WAIT_H
