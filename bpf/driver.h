@@ -9,6 +9,7 @@
 
 #include <ebpf_faas/kernel.h>
 #include <ebpf_faas/pins.h>
+#include <ebpf_faas/shed.h>
 
 #include "verdict.h"
 
@@ -226,10 +227,53 @@ faas_inline int driver_fill(struct faas_event *event, const struct faas_call *ca
 	return driver_copy(call, entry->hook, body, kept_bytes, payload_max);
 }
 
-/* Reserve, fill, decide about waking, submit: one class of record. */
-faas_inline void driver_emit(struct faas_call *call, struct faas_meters *meters, void *ring,
-			     struct faas_wake *wake, const struct driver_entry *entry,
-			     const __u64 *key, __u32 hash, __u32 payload_max)
+#ifdef DRIVER_SHEDS
+/* As generated: the level of the trigger that took the packet, and where what it has
+ * shed is counted. */
+faas_inline __u32 driver_level(__u32 trigger);
+faas_inline void driver_count_shed(struct faas_meters *meters, __u32 trigger, enum faas_shed shed);
+
+/*
+ * Whether the event is shed. Looking at the ring takes some nanoseconds, so that as
+ * long as there is little in it only some events do: as many as can do no harm, says
+ * the worker. From then on all do until it is down to half: an event decides by what
+ * is there, not by what was there for others.
+ */
+faas_inline int driver_shed(const struct faas_call *call, struct faas_meters *meters, void *ring,
+			    struct faas_wake *wake)
+{
+	__u32 budget = *(volatile __u64 *)&wake->budget;
+	__u64 pressed = *(volatile __u64 *)&wake->pressed, depth;
+	enum faas_shed shed;
+
+	if (!budget || (!pressed && (meters->emitted & *(volatile __u64 *)&wake->look)))
+		return 0;
+	depth = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+	if (depth <= budget / 8) {
+		if (pressed && depth <= budget / 16)
+			wake->pressed = 0;
+		return 0;
+	}
+	if (!pressed)
+		wake->pressed = 1;
+	shed = faas_shed_decide(depth, budget, driver_level(call->trigger),
+				meters->emitted + meters->shed_sampled + meters->shed_deadline);
+	if (shed == FAAS_SHED_NO)
+		return 0;
+	if (shed == FAAS_SHED_DEADLINE)
+		meters->shed_deadline++;
+	else
+		meters->shed_sampled++;
+	driver_count_shed(meters, call->trigger, shed);
+	return -1;
+}
+#endif
+
+/* Reserve, fill, decide about waking, submit: one class of record. 0, or -1: there is
+ * no event, which is counted. */
+faas_inline int driver_emit(struct faas_call *call, struct faas_meters *meters, void *ring,
+			    struct faas_wake *wake, const struct driver_entry *entry,
+			    const __u64 *key, __u32 hash, __u32 payload_max)
 {
 	__u64 flags = BPF_RB_NO_WAKEUP;
 	struct faas_event *event;
@@ -238,12 +282,12 @@ faas_inline void driver_emit(struct faas_call *call, struct faas_meters *meters,
 		ring, FAAS_EVENT_BYTES(entry->key_bytes, entry->field_count, payload_max), 0);
 	if (!event) {
 		meters->lost_ring_full++;
-		return;
+		return -1;
 	}
 	if (driver_fill(event, call, entry, key, hash, payload_max)) {
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
 		meters->lost_error++;
-		return;
+		return -1;
 	}
 	/* The reservation must be visible before the flag is read, or a worker
 	 * that has just looked at the ring and blocks is never woken. An atomic
@@ -254,12 +298,14 @@ faas_inline void driver_emit(struct faas_call *call, struct faas_meters *meters,
 		flags = BPF_RB_FORCE_WAKEUP;
 	bpf_ringbuf_submit(event, flags);
 	meters->emitted++;
+	return 0;
 }
 
-/* Hand one event to the worker that owns the key's shard. */
-faas_inline void driver_handoff(struct faas_call *call, struct faas_meters *meters,
-				const struct driver_handoff *maps, const struct driver_entry *entry,
-				const __u64 *key)
+/* Hand one event to the worker that owns the key's shard. 0, or -1: it was lost or shed,
+ * which is counted. */
+faas_inline int driver_handoff(struct faas_call *call, struct faas_meters *meters,
+			       const struct driver_handoff *maps, const struct driver_entry *entry,
+			       const __u64 *key)
 {
 	__u64 mixed = 0x51ed270b7a3c1b5dull;
 	struct faas_wake *wake;
@@ -285,17 +331,23 @@ faas_inline void driver_handoff(struct faas_call *call, struct faas_meters *mete
 	wake = bpf_map_lookup_elem(maps->wake, &instance);
 	if (!ring || !wake)
 		goto no_route;
+#ifdef DRIVER_SHEDS
+	if (driver_shed(call, meters, ring, wake))
+		return -1;
+#endif
 	if (call->payload_bytes <= DRIVER_PAYLOAD_SMALL)
-		driver_emit(call, meters, ring, wake, entry, key, hash, DRIVER_PAYLOAD_SMALL);
-	else if (call->payload_bytes <= DRIVER_PAYLOAD_MIDDLE)
-		driver_emit(call, meters, ring, wake, entry, key, hash, DRIVER_PAYLOAD_MIDDLE);
-	else if (call->payload_bytes <= DRIVER_PAYLOAD_LARGE)
-		driver_emit(call, meters, ring, wake, entry, key, hash, DRIVER_PAYLOAD_LARGE);
-	else
-		driver_emit(call, meters, ring, wake, entry, key, hash, FAAS_EVENT_PAYLOAD_MAX);
-	return;
+		return driver_emit(call, meters, ring, wake, entry, key, hash,
+				   DRIVER_PAYLOAD_SMALL);
+	if (call->payload_bytes <= DRIVER_PAYLOAD_MIDDLE)
+		return driver_emit(call, meters, ring, wake, entry, key, hash,
+				   DRIVER_PAYLOAD_MIDDLE);
+	if (call->payload_bytes <= DRIVER_PAYLOAD_LARGE)
+		return driver_emit(call, meters, ring, wake, entry, key, hash,
+				   DRIVER_PAYLOAD_LARGE);
+	return driver_emit(call, meters, ring, wake, entry, key, hash, FAAS_EVENT_PAYLOAD_MAX);
 no_route:
 	meters->lost_no_route++;
+	return -1;
 }
 
 /* The copies of the graph; and what the first answers when the packet is not one

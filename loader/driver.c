@@ -98,16 +98,25 @@ static const struct bundle_target *continuation(const struct bundle_target *targ
 	return NULL;
 }
 
-static bool write_events(FILE *out, const struct bundle_target *targets, uint32_t count)
+/* One event for each target outside the kernel. With `overload.packet: drop`, a packet of
+ * which one could not be made goes no further. */
+static bool write_events(FILE *out, const struct bundle *bundle,
+			 const struct bundle_target *targets, uint32_t count)
 {
+	const char *before = bundle->overload_drop ? "if (" : "";
+	const char *between = bundle->overload_drop ? " |\n\t\t    " : ";\n\t\t";
 	bool emitted = false;
 
 	for (uint32_t i = 0; i < count; i++)
 		if (targets[i].kind == TARGET_USER || targets[i].kind == TARGET_SINK) {
-			fprintf(out, "\t\tdriver_entry_%u(call, &meters_now->ledger, hook);\n",
-				targets[i].entry);
+			if (!emitted)
+				fprintf(out, "\t\t%s", before);
+			fprintf(out, "%sdriver_entry_%u(call, &meters_now->ledger, hook)",
+				emitted ? between : "", targets[i].entry);
 			emitted = true;
 		}
+	if (emitted)
+		fprintf(out, bundle->overload_drop ? ")\n\t\t\tgoto verdict_drop;\n" : ";\n");
 	return emitted;
 }
 
@@ -137,7 +146,7 @@ static void write_targets(FILE *out, const struct bundle *bundle,
 			  const struct bundle_target *targets, uint32_t count)
 {
 	const struct bundle_target *next = continuation(targets, count);
-	bool emitted = write_events(out, targets, count);
+	bool emitted = write_events(out, bundle, targets, count);
 	char instance[FAAS_NAME_BYTES];
 
 	if (!next) {
@@ -167,7 +176,7 @@ static void write_observed(FILE *out, const struct bundle *bundle,
 			   const struct bundle_function *function,
 			   const struct bundle_output *output)
 {
-	write_events(out, output->targets, output->target_count);
+	write_events(out, bundle, output->targets, output->target_count);
 	for (uint32_t i = 0; i < function->output_count; i++)
 		if (!takes_away(&function->outputs[i])) {
 			write_targets(out, bundle, function->outputs[i].targets,
@@ -404,7 +413,8 @@ static void write_tc(FILE *out, const struct bundle *bundle)
 
 void driver_write(const struct bundle *bundle, FILE *out)
 {
-	fprintf(out, "/* Generated from workflow %s. */\n#include <driver.h>\n", bundle->name);
+	fprintf(out, "/* Generated from workflow %s. */\n%s#include <driver.h>\n", bundle->name,
+		bundle->deadline_ns ? "#define DRIVER_SHEDS\n" : "");
 	for (uint32_t i = 0; i < bundle->kernel_count; i++)
 		driver_write_constants(out, bundle, i);
 	fprintf(out,
@@ -412,6 +422,8 @@ void driver_write(const struct bundle *bundle, FILE *out)
 		"\t__u64 values[DRIVER_FIELDS + 1];\n};\n#include <driver_apart.h>\n",
 		bundle->kernel_field_count);
 	driver_write_meters(out, bundle);
+	if (bundle->deadline_ns)
+		driver_write_shed(out, bundle);
 	if (bundle->entry_count)
 		driver_write_handoff_maps(out);
 	for (uint32_t i = 0; i < bundle->entry_count; i++)

@@ -85,9 +85,54 @@ void driver_write_meters(FILE *out, const struct bundle *bundle)
 		driver_identifier(bundle->kernel[i].instance, instance);
 		fprintf(out, "\tstruct %s_meters f_%s;\n", instance, instance);
 	}
+	for (uint32_t i = 0; bundle->deadline_ns && i < bundle->trigger_count; i++) {
+		driver_identifier(bundle->triggers[i].name, instance);
+		fprintf(out, "\tstruct faas_shed_meters shed_%s;\n", instance);
+	}
 	fprintf(out, "};\n\nstruct {\n\t__uint(type, BPF_MAP_TYPE_ARRAY);\n"
 		     "\t__uint(max_entries, 1);\n\t__type(key, __u32);\n"
 		     "\t__type(value, struct meters_value);\n} meters SEC(\".maps\");\n");
+}
+
+static const char *level_name(enum bundle_importance importance)
+{
+	switch (importance) {
+	case IMPORTANCE_LOW:
+		return "FAAS_SHED_LOW";
+	case IMPORTANCE_NORMAL:
+		return "FAAS_SHED_NORMAL";
+	case IMPORTANCE_HIGH:
+		return "FAAS_SHED_HIGH";
+	}
+	return "FAAS_SHED_NORMAL";
+}
+
+/* What the handoff asks of the trigger that took the packet. */
+void driver_write_shed(FILE *out, const struct bundle *bundle)
+{
+	char name[FAAS_NAME_BYTES];
+
+	fprintf(out, "\nfaas_inline __u32 driver_level(__u32 trigger)\n{\n");
+	for (uint32_t i = 0; i < bundle->trigger_count; i++)
+		if (bundle->triggers[i].importance != IMPORTANCE_NORMAL)
+			fprintf(out, "\tif (trigger == %u) /* %s */\n\t\treturn %s;\n",
+				bundle->triggers[i].id, bundle->triggers[i].name,
+				level_name(bundle->triggers[i].importance));
+	fprintf(out,
+		"\treturn FAAS_SHED_NORMAL;\n}\n"
+		"\nfaas_inline void driver_count_shed(struct faas_meters *meters, __u32 trigger, "
+		"enum faas_shed shed)\n{\n"
+		"\tstruct meters_value *all = (struct meters_value *)meters; /* its first */\n\n"
+		"\tswitch (trigger) {\n");
+	for (uint32_t i = 0; i < bundle->trigger_count; i++) {
+		driver_identifier(bundle->triggers[i].name, name);
+		fprintf(out,
+			"\tcase %u:\n\t\tif (shed == FAAS_SHED_DEADLINE)\n"
+			"\t\t\tall->shed_%s.deadline++;\n\t\telse\n"
+			"\t\t\tall->shed_%s.sampled++;\n\t\tbreak;\n",
+			bundle->triggers[i].id, name, name);
+	}
+	fprintf(out, "\t}\n}\n");
 }
 
 void driver_write_handoff_maps(FILE *out)
@@ -149,7 +194,7 @@ void driver_write_entry(FILE *out, const struct bundle *bundle, uint32_t index)
 	uint32_t words = FAAS_ALIGN8(entry->key_bytes) / 8;
 
 	fprintf(out,
-		"\nfaas_inline void driver_entry_%u(struct faas_call *call, struct faas_meters "
+		"\nfaas_inline int driver_entry_%u(struct faas_call *call, struct faas_meters "
 		"*meters, const __u64 hook)\n{\n"
 		"\tconst struct driver_entry entry = {.hook = hook, .entry = %u, .origin = %u, "
 		".key_bytes = %u, "
@@ -167,5 +212,5 @@ void driver_write_entry(FILE *out, const struct bundle *bundle, uint32_t index)
 	fprintf(out, "\n");
 	for (uint32_t i = 0; i < entry->key_count; i++)
 		write_key_part(out, entry->key[i]);
-	fprintf(out, "\tdriver_handoff(call, meters, &driver_maps, &entry, key);\n}\n");
+	fprintf(out, "\treturn driver_handoff(call, meters, &driver_maps, &entry, key);\n}\n");
 }

@@ -13,6 +13,8 @@ void driver_write_constants(FILE *out, const struct bundle *bundle, uint32_t ind
 
 void driver_write_meters(FILE *out, const struct bundle *bundle);
 
+/* With a deadline: what of a shed event depends on its trigger. */
+void driver_write_shed(FILE *out, const struct bundle *bundle);
 void driver_write_handoff_maps(FILE *out);
 
 /* driver_entry_INDEX(): hand an event to entry @p index of the workflow. */

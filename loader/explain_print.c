@@ -230,6 +230,9 @@ static json_t *why_json(const struct explain_outcome *outcome)
 	const char *asked = target_verdict(output);
 	const char *mode = bundle_mode_words[outcome->taken.trigger->mode];
 
+	if (outcome->taken.bundle->overload_drop && ledger->dropped &&
+	    (ledger->lost_ring_full || ledger->lost_no_route || ledger->lost_error))
+		return json_string("an event of it could not be made, and overload.packet is drop");
 	if (observed_name(ledger))
 		return json_sprintf("mode observe: else it would be %s", observed_name(ledger));
 	if (asked && function->observe && strcmp(asked, "pass"))

@@ -98,9 +98,9 @@ static int map_fd(const struct bpf_object *object, const char *name)
 static int read_meters(const struct loaded *loaded, struct explain_meters *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	return counters_sum(loaded->meters_fd, 1, 0, ret,
-			    sizeof(ret->ledger) +
-				    loaded->bundle.kernel_count * sizeof(ret->functions[0]));
+	return counters_meters(loaded->meters_fd, ret,
+			       sizeof(ret->ledger) +
+				       loaded->bundle.kernel_count * sizeof(ret->functions[0]));
 }
 
 static void subtract(void *from, const void *what, size_t bytes)

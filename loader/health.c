@@ -7,8 +7,8 @@
 static uint64_t lost(const struct ledger *ledger)
 {
 	return ledger->lost_no_program + ledger->lost_ring_full + ledger->lost_no_route +
-	       ledger->lost_error + ledger->lost_stale_trigger + ledger->dead_lettered +
-	       ledger->user.timers_dead;
+	       ledger->lost_error + ledger->lost_stale_trigger + ledger->shed_deadline +
+	       ledger->shed_sampled + ledger->dead_lettered + ledger->user.timers_dead;
 }
 
 bool health_good(const struct bundle_health *health, const struct ledger *before,
@@ -19,7 +19,7 @@ bool health_good(const struct bundle_health *health, const struct ledger *before
 
 	if (gone > health->max_lost) {
 		snprintf(ret, bytes,
-			 "%llu packets and events were lost or dead-lettered, allowed %llu",
+			 "%llu packets and events were lost, shed or dead-lettered, allowed %llu",
 			 (unsigned long long)gone, (unsigned long long)health->max_lost);
 		return false;
 	}

@@ -139,8 +139,7 @@ static void program_name(const struct bundle *bundle, enum bundle_hook hook,
  * manifest says and the object does not hold would be counted as lost later. */
 static int check_object(struct bpf_object *object, const struct bundle *bundle, struct diags *diags)
 {
-	size_t bytes = sizeof(struct faas_meters) +
-		       bundle->kernel_count * sizeof(struct faas_function_meters);
+	size_t bytes = counters_meters_bytes(bundle);
 	struct bpf_map *meters = bpf_object__find_map_by_name(object, FAAS_PIN_METERS);
 	char name[FAAS_OBJECT_NAME_BYTES];
 

@@ -37,25 +37,41 @@ static int open_workflow_pin(const struct bundle *bundle, uint32_t generation, c
 
 /* Sum of the meters over all CPUs. */
 static int read_meters(const struct bundle *bundle, uint32_t generation, struct faas_meters *ret,
-		       struct faas_function_meters *ret_functions)
+		       struct ledger *ret_ledger)
 {
-	size_t functions_bytes = bundle->kernel_count * sizeof(*ret_functions);
-	uint8_t *sum = malloc(sizeof(*ret) + functions_bytes);
+	size_t functions_bytes = bundle->kernel_count * sizeof(ret_ledger->kernel[0]);
+	size_t bytes = counters_meters_bytes(bundle);
+	uint8_t *sum = malloc(bytes);
 	int fd = open_workflow_pin(bundle, generation, FAAS_PIN_METERS);
 	int error = sum ? 0 : -ENOMEM;
 
 	if (fd < 0)
 		error = fd;
 	if (!error) /* -ESTALE: the bundle is of another version */
-		error = counters_sum(fd, 1, 0, sum, sizeof(*ret) + functions_bytes);
+		error = counters_sum(fd, 1, 0, sum, bytes);
 	if (!error) {
 		memcpy(ret, sum, sizeof(*ret));
-		memcpy(ret_functions, sum + sizeof(*ret), functions_bytes);
+		memcpy(ret_ledger->kernel, sum + sizeof(*ret), functions_bytes);
+		memcpy(ret_ledger->shed, sum + sizeof(*ret) + functions_bytes,
+		       bytes - sizeof(*ret) - functions_bytes);
 	}
 	if (fd >= 0)
 		close(fd);
 	free(sum);
 	return error;
+}
+
+/* Zero where it cannot be read: it is there to be shown, nothing follows from it. */
+static void read_wake(const struct bundle *bundle, uint32_t generation, struct faas_wake *ret)
+{
+	int fd = open_workflow_pin(bundle, generation, FAAS_PIN_WAKE);
+	uint32_t zero = 0;
+
+	if (fd < 0)
+		return;
+	if (bpf_map_lookup_elem(fd, &zero, ret))
+		memset(ret, 0, sizeof(*ret));
+	close(fd);
 }
 
 /* Read a page file as it is. */
@@ -160,6 +176,8 @@ static int read_generation(const struct host *host, const struct bundle *bundle,
 
 	memset(ret, 0, sizeof(*ret));
 	ret->has_user_tier = bundle_needs_runtime(bundle);
+	if (bundle->deadline_ns)
+		read_wake(bundle, generation, &ret->wake);
 	if (ret->has_user_tier) {
 		fd = open_workflow_pin(bundle, generation, FAAS_PIN_RING0);
 		if (fd < 0)
@@ -168,6 +186,7 @@ static int read_generation(const struct host *host, const struct bundle *bundle,
 		close(fd);
 		if (error)
 			return error;
+		ret->ring_bytes = ring.bytes;
 		error = read_user_tier(bundle, &ring, ret);
 		if (!error)
 			error = read_courier(bundle, ret);
@@ -176,7 +195,7 @@ static int read_generation(const struct host *host, const struct bundle *bundle,
 	}
 	/* Outcomes before what they are outcomes of: a packet that is between
 	 * the two shows as in the kernel, never as a negative. */
-	error = read_meters(bundle, generation, &meters, ret->kernel);
+	error = read_meters(bundle, generation, &meters, ret);
 	if (!error)
 		error = carried_read(bundle->name, generation, &carried);
 	if (error)
@@ -198,6 +217,8 @@ static int read_generation(const struct host *host, const struct bundle *bundle,
 	ret->lost_ring_full = meters.lost_ring_full + carried.lost_ring_full;
 	ret->lost_no_route = meters.lost_no_route + carried.lost_no_route;
 	ret->lost_error = meters.lost_error + carried.lost_error;
+	ret->shed_deadline = meters.shed_deadline + carried.shed_deadline;
+	ret->shed_sampled = meters.shed_sampled + carried.shed_sampled;
 	ret->lost_stale_trigger = meters.lost_stale_trigger + carried.lost_stale_trigger;
 	ret->in_kernel = ret->matched - ret->dropped - ret->passed - ret->replied -
 			 ret->redirected - ret->lost_no_program;

@@ -5,6 +5,8 @@
  *
  *   matched = dropped + passed + replied + redirected + lost.no_program
  *   emitted = processed + dead_lettered + in_flight
+ *
+ * Events that were lost or shed were not emitted.
  */
 #ifndef FAAS_LOADER_LEDGER_H
 #define FAAS_LOADER_LEDGER_H
@@ -35,6 +37,8 @@ struct ledger {
 	uint64_t lost_no_route;
 	uint64_t lost_error;
 	uint64_t lost_no_program;
+	uint64_t shed_deadline, shed_sampled;		 /* events; see <ebpf_faas/shed.h> */
+	struct faas_shed_meters shed[FAAS_TRIGGERS_MAX]; /* of them, of this version and trigger */
 	/* Of those that passed: `mode: observe` kept the workflow from it. */
 	uint64_t observed_dropped;
 	uint64_t observed_turned;
@@ -47,6 +51,8 @@ struct ledger {
 	struct courier_cursor courier;
 	uint64_t log_head;	    /* where the worker's log ends */
 	uint64_t log_pending_bytes; /* of it, not delivered */
+	uint64_t ring_bytes;
+	struct faas_wake wake; /* of the one worker */
 	struct worker_page worker;
 	struct runtime_page runtime;
 };

@@ -33,18 +33,19 @@ json_t *status_ledger_json(const struct ledger *ledger)
 		"stale_trigger", INTEGER(ledger->lost_stale_trigger));
 
 	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{}, s:I, "
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:I, "
 		"s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
 		"matched", INTEGER(ledger->matched), "dropped", INTEGER(ledger->dropped), "passed",
 		INTEGER(ledger->passed), "replied", INTEGER(ledger->replied), "redirected",
 		INTEGER(ledger->redirected), "in_kernel", INTEGER(ledger->in_kernel), "emitted",
 		INTEGER(ledger->emitted), "processed", INTEGER(ledger->processed), "dead_lettered",
 		INTEGER(ledger->dead_lettered), "in_flight", INTEGER(ledger->in_flight), "lost",
-		lost, "shed", "bypassed", INTEGER(ledger->bypassed), "observed", "dropped",
-		INTEGER(ledger->observed_dropped), "turned", INTEGER(ledger->observed_turned),
-		"timers", "processed", INTEGER(ledger->user.timers), "dead_lettered",
-		INTEGER(ledger->user.timers_dead), "verdicts", "written",
-		INTEGER(ledger->courier.verdicts), "refused",
+		lost, "shed", "deadline", INTEGER(ledger->shed_deadline), "sampled",
+		INTEGER(ledger->shed_sampled), "bypassed", INTEGER(ledger->bypassed), "observed",
+		"dropped", INTEGER(ledger->observed_dropped), "turned",
+		INTEGER(ledger->observed_turned), "timers", "processed",
+		INTEGER(ledger->user.timers), "dead_lettered", INTEGER(ledger->user.timers_dead),
+		"verdicts", "written", INTEGER(ledger->courier.verdicts), "refused",
 		INTEGER(ledger->courier.verdicts_refused));
 }
 
@@ -59,10 +60,12 @@ void status_print_ledger(const struct ledger *ledger, FILE *stream)
 		U(ledger->redirected), U(ledger->lost_no_program), U(ledger->in_kernel));
 	fprintf(stream,
 		"  events   emitted %llu = processed %llu + dead-lettered %llu + in flight %llu\n"
-		"  lost     ring full %llu, no route %llu, error %llu; stale trigger %llu\n",
+		"  lost     ring full %llu, no route %llu, error %llu; stale trigger %llu\n"
+		"  shed     deadline %llu, sampled %llu\n",
 		U(ledger->emitted), U(ledger->processed), U(ledger->dead_lettered),
 		U(ledger->in_flight), U(ledger->lost_ring_full), U(ledger->lost_no_route),
-		U(ledger->lost_error), U(ledger->lost_stale_trigger));
+		U(ledger->lost_error), U(ledger->lost_stale_trigger), U(ledger->shed_deadline),
+		U(ledger->shed_sampled));
 #undef U
 }
 
@@ -177,6 +180,24 @@ static json_t *processes_json(const struct bundle *bundle, const struct ledger *
 			 INTEGER(process_lives(runtime->courier_pid) ? runtime->courier_pid : 0),
 			 "limits", limits_text(runtime->limits, limits), "undelivered_bytes",
 			 INTEGER(ledger->log_pending_bytes), "last_reason", reason);
+}
+
+/* What the handoff sheds by, and what it has shed, by trigger. */
+static json_t *overload_json(const struct bundle *bundle, const struct ledger *ledger)
+{
+	json_t *triggers = json_object();
+
+	for (uint32_t i = 0; i < bundle->trigger_count; i++)
+		json_object_set_new(
+			triggers, bundle->triggers[i].name,
+			json_pack("{s:s, s:I, s:I}", "importance",
+				  bundle_importance_words[bundle->triggers[i].importance],
+				  "deadline", INTEGER(ledger->shed[i].deadline), "sampled",
+				  INTEGER(ledger->shed[i].sampled)));
+	return json_pack("{s:I, s:I, s:I, s:b, s:o}", "deadline_ns", INTEGER(bundle->deadline_ns),
+			 "budget_bytes", INTEGER(ledger->wake.budget), "ring_bytes",
+			 INTEGER(ledger->ring_bytes), "pressed", ledger->wake.pressed != 0,
+			 "triggers", triggers);
 }
 
 /* What of the workflow is on the disk. */
@@ -302,6 +323,8 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 	if (value && ledger->has_user_tier) {
 		json_object_set_new(value, "runtime", json_boolean(control_runtime_running()));
 		json_object_set_new(value, "worker", processes_json(bundle, ledger, slot));
+		if (bundle->deadline_ns)
+			json_object_set_new(value, "overload", overload_json(bundle, ledger));
 		if (bundle_is_durable(bundle) && ledger->user_tier_readable)
 			json_object_set_new(value, "storage", storage_json(bundle, ledger));
 	}
@@ -357,6 +380,28 @@ static void print_storage(json_t *storage, const char *name)
 		       text(storage, "directory"), name);
 }
 
+static void print_overload(json_t *overload)
+{
+	const char *name;
+	json_t *shed;
+
+	if (!overload)
+		return;
+	if (number(overload, "budget_bytes"))
+		printf("  deadline %.3g ms: the worker works off %llu bytes of its ring of %llu in "
+		       "that time%s\n",
+		       (double)number(overload, "deadline_ns") / 1e6,
+		       number(overload, "budget_bytes"), number(overload, "ring_bytes"),
+		       json_is_true(json_object_get(overload, "pressed")) ? "; under pressure"
+									  : "");
+	else
+		printf("  deadline %.3g ms: not known yet what events take\n",
+		       (double)number(overload, "deadline_ns") / 1e6);
+	json_object_foreach (json_object_get(overload, "triggers"), name, shed)
+		printf("    trigger %s, importance %s: shed by deadline %llu, sampled %llu\n", name,
+		       text(shed, "importance"), number(shed, "deadline"), number(shed, "sampled"));
+}
+
 static void print_workflow(json_t *status)
 {
 	json_t *item, *ledger = json_object_get(status, "ledger");
@@ -407,6 +452,10 @@ static void print_workflow(json_t *status)
 		printf("  verdicts: written %llu, refused %llu\n", number(item, "written"),
 		       number(item, "refused"));
 	print_numbers("  lost: ", json_object_get(ledger, "lost"));
+	item = json_object_get(ledger, "shed");
+	if (number(item, "deadline") || number(item, "sampled"))
+		print_numbers("  shed: ", item);
+	print_overload(json_object_get(status, "overload"));
 	if (number(ledger, "bypassed"))
 		printf("  of those that passed, %llu were bypassed\n", number(ledger, "bypassed"));
 	item = json_object_get(ledger, "observed");

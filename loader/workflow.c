@@ -38,12 +38,6 @@ static const struct key_rule instances_rules[] = {
 	{NULL, KEY_OPTIONAL, NULL},
 };
 
-static const struct key_rule overload_rules[] = {
-	{"packet", KEY_OPTIONAL, NULL},
-	{"event", KEY_OPTIONAL, NULL},
-	{NULL, KEY_OPTIONAL, NULL},
-};
-
 static const struct key_rule storage_rules[] = {
 	{"size", KEY_OPTIONAL, NULL},
 	{"when_unwritable", KEY_OPTIONAL, NULL},
@@ -56,11 +50,6 @@ static const struct key_rule health_rules[] = {
 	{"max_drop_ratio", KEY_OPTIONAL, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
 };
-
-static const char *const event_words[] = {"lose", NULL};
-static const char *const event_later[] = {"shed", NULL};
-static const char *const pass_words[] = {"pass", NULL};
-static const char *const pass_later[] = {"drop", NULL};
 
 static void read_name(struct model *model, const struct yaml_node *root)
 {
@@ -126,23 +115,6 @@ static void read_workers(struct model *model, const struct yaml_node *key)
 	if (class)
 		read_class(model, class);
 	model->head.queue_events = (uint32_t)events;
-}
-
-static void read_overload(struct model *model, const struct yaml_node *root)
-{
-	const struct yaml_node *key = yaml_key(root, "overload"), *packet, *event;
-	const struct yaml_node *on_failure = yaml_get(root, "on_failure");
-
-	if (on_failure)
-		model_word(model, on_failure, "`on_failure`", pass_words, pass_later);
-	if (!key || !model_keys(model, key->value, key, "`overload`", overload_rules))
-		return;
-	packet = yaml_get(key->value, "packet");
-	event = yaml_get(key->value, "event");
-	if (packet)
-		model_word(model, packet, "`packet`", pass_words, pass_later);
-	if (event)
-		model_word(model, event, "`event`", event_words, event_later);
 }
 
 static void read_health(struct model *model, const struct yaml_node *key)
@@ -212,7 +184,7 @@ static void check(struct model *model, struct yaml_node *root, struct workflow *
 	model_read_triggers(model, yaml_get(root, "triggers"));
 	model_read_functions(model);
 	read_workers(model, yaml_key(root, "workers"));
-	read_overload(model, root);
+	model_read_overload(model, root);
 	read_storage(model, yaml_key(root, "storage"));
 	read_health(model, yaml_key(root, "health"));
 	if (model_check_graph(model))

@@ -106,6 +106,7 @@ struct model {
 	struct model_sink sinks[FAAS_SINKS_MAX];
 	uint32_t sink_count;
 	const struct yaml_node *functions_key;
+	const struct yaml_node *overload_key; /* where something other than the default is */
 	/* Functions, each after all that lead to it. */
 	uint32_t order[MODEL_FUNCTIONS_MAX];
 	bool failed;
@@ -214,6 +215,10 @@ void model_add_link(struct model *model, const struct link_list *list, const cha
 
 /* workflow_match.c: the value of `match` at @p key. */
 void model_read_match(struct model *model, const struct yaml_node *key, struct bundle_match *ret);
+
+/* workflow_overload.c: `overload` and `on_failure` of the workflow @p root, behind its
+ * triggers and workers. */
+void model_read_overload(struct model *model, const struct yaml_node *root);
 
 /* workflow_timers.c: a trigger that is one of time; and what timers may not have
  * in common with triggers. */

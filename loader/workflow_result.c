@@ -266,6 +266,11 @@ void model_result(struct model *model, struct workflow *ret)
 			"lead an output of a kernel function to a user function or a sink",
 			"a workflow with timers, of which no event leaves the kernel tier, is "
 			"not supported by this version");
+	if (model->overload_key && !bundle->entry_count)
+		model_complain(model, model->overload_key,
+			       "remove it, or lead an output of a kernel function to a user "
+			       "function or a sink",
+			       "`overload` is about events, and none leaves the kernel tier");
 	if (result.origins > FAAS_ORIGINS_MAX)
 		model_complain(model, functions_place(model), "split the workflow",
 			       "the functions have %u outputs together, the limit is %d",

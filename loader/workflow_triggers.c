@@ -13,6 +13,7 @@ static const struct key_rule trigger_rules[] = {
 	 "write `packet: {interfaces: [NAME], match: {...}}`, or `timer: {every: 60s}`"},
 	{"mode", KEY_OPTIONAL, NULL},
 	{"priority", KEY_OPTIONAL, NULL},
+	{"importance", KEY_OPTIONAL, NULL},
 	{"to", KEY_REQUIRED, "write `to: FUNCTION`"},
 	{NULL, KEY_OPTIONAL, NULL},
 };
@@ -134,7 +135,7 @@ static void read_priority(struct model *model, const struct yaml_node *node,
 
 static void read_trigger(struct model *model, struct model_trigger *trigger)
 {
-	const struct yaml_node *key = trigger->key, *packet, *mode, *priority, *to;
+	const struct yaml_node *key = trigger->key, *packet, *mode, *priority, *importance, *to;
 	char what[FAAS_NAME_BYTES + 16];
 	int word;
 
@@ -146,6 +147,7 @@ static void read_trigger(struct model *model, struct model_trigger *trigger)
 	packet = yaml_key(key->value, "packet");
 	mode = yaml_get(key->value, "mode");
 	priority = yaml_get(key->value, "priority");
+	importance = yaml_get(key->value, "importance");
 	to = yaml_get(key->value, "to");
 	if (packet)
 		read_packet(model, packet, trigger);
@@ -155,6 +157,11 @@ static void read_trigger(struct model *model, struct model_trigger *trigger)
 	}
 	if (priority)
 		read_priority(model, priority, trigger);
+	if (importance) {
+		word = model_word(model, importance, "`importance`", bundle_importance_words, NULL);
+		trigger->result.importance =
+			word < 0 ? IMPORTANCE_NORMAL : (enum bundle_importance)word;
+	}
 	if (to)
 		read_to(model, to, trigger);
 	else

@@ -27,7 +27,8 @@
  *       tc_program             the same for the TC hooks
  *       params                 array, mmapable: parameters that `ebpf-faas set` changes
  *       meters                 array: CPU -> struct faas_meters, then one
- *                              struct faas_function_meters for each kernel function
+ *                              struct faas_function_meters for each kernel function,
+ *                              and struct faas_shed_meters where events are shed
  *       carried                array, one entry: struct faas_carried; only where versions
  *                              before counted in meters of another layout
  *       route                  array, mmapable: shard -> instance
@@ -244,12 +245,22 @@ struct faas_meters {
 	 * dropping them, or from replying or redirecting. */
 	__u64 observed_dropped;
 	__u64 observed_turned;
+	/* Events that were not handed to a ring that had room: see shed.h. */
+	__u64 shed_deadline;
+	__u64 shed_sampled;
 	__u64 fence;   /* always 0: target of the full barrier before the wake flag is read */
 	__u64 emitted; /* events handed to a ring */
 	__u64 redirected;
 	__u64 replied;
 	__u64 passed;
 	__u64 dropped;
+};
+
+/* Where `overload.event` is shed, one for each trigger of packets behind the functions'
+ * in meters[cpu], in the order of the manifest: of the sums above, what is of its packets. */
+struct faas_shed_meters {
+	__u64 deadline;
+	__u64 sampled;
 };
 
 /* Value of carried[0]: what versions before counted, to be added to meters. */
@@ -274,7 +285,13 @@ struct faas_function_meters {
 /* Value of wake[instance]. */
 struct faas_wake {
 	__u64 sleeping; /* the worker stores 1 before it blocks; the producer takes it to 0 */
-	__u64 reserved[7];
+	/* The rest only where `overload.event` is shed. Stored by the worker: */
+	__u64 budget; /* bytes of the ring that it works off within the deadline, below 2^32; 0: not
+			 known yet, nothing is shed */
+	__u64 look;   /* producers look at the ring for each event whose number & this is 0 */
+	/* Stored by producers. 1: there is so much in the ring that they look each time. */
+	__u64 pressed;
+	__u64 reserved[4];
 };
 
 /* In faas_packet.trigger: take the time of the functions on this packet. One

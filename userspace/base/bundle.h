@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 12
+#define BUNDLE_FORMAT 13
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -38,6 +38,9 @@ enum bundle_mode { MODE_COPY, MODE_TAKE, MODE_OBSERVE };
 
 /* What a worker's waiting is to be good for; see userspace/pool/worker_wait.h. */
 enum bundle_worker_class { WORKER_THROUGHPUT, WORKER_LATENCY, WORKER_ECONOMY };
+
+/* Which trigger's events are shed last; see <ebpf_faas/shed.h>. */
+enum bundle_importance { IMPORTANCE_NORMAL, IMPORTANCE_LOW, IMPORTANCE_HIGH };
 
 enum bundle_target_kind {
 	TARGET_KERNEL,	/* index: kernel function */
@@ -275,6 +278,7 @@ struct bundle_trigger {
 	uint32_t interface_count;
 	enum bundle_hook hook;
 	enum bundle_mode mode;
+	enum bundle_importance importance; /* IMPORTANCE_NORMAL where nothing is shed */
 	struct bundle_match match;
 	/* As an output has them, without verdicts: at most one TARGET_KERNEL. */
 	struct bundle_target targets[FAAS_TRIGGER_TARGETS_MAX];
@@ -291,6 +295,11 @@ struct bundle_timer {
 	uint64_t every_ns;
 	uint32_t function; /* user function, with has_timer */
 };
+
+/* `overload.deadline`. Workers of class economy look once a millisecond. */
+#define BUNDLE_DEADLINE_MIN_NS 1000000ull	  /* 1 ms */
+#define BUNDLE_DEADLINE_ECONOMY_MIN_NS 4000000ull /* 4 ms */
+#define BUNDLE_DEADLINE_MAX_NS 10000000000ull	  /* 10 s */
 
 /* What a new version must do to stay: `health` of the workflow. Any loss or ratio
  * is allowed that is not given. */
@@ -335,7 +344,10 @@ struct bundle {
 	char name[FAAS_NAME_BYTES];
 	char version[FAAS_VERSION_BYTES];
 	bool on_failure_drop; /* packets while the workflow cannot run */
-	bool overload_drop;   /* overload.packet: drop */
+	bool overload_drop;   /* packets of which an event was lost or shed; else they go on */
+	/* Events are shed so that those that are not are processed within this time; 0:
+	 * nothing is shed, what has no room in the ring is lost. */
+	uint64_t deadline_ns;
 	uint32_t queue_events;
 	enum bundle_worker_class worker_class;
 	/* With durable state only: bytes of the log on the disk, 0 without; and whether

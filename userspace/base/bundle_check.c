@@ -453,6 +453,24 @@ static void check_file(struct check *check, uint32_t index)
 			file->path);
 }
 
+static void check_overload(struct check *check)
+{
+	const struct bundle *bundle = check->bundle;
+	uint64_t least_ns = bundle->worker_class == WORKER_ECONOMY ? BUNDLE_DEADLINE_ECONOMY_MIN_NS
+								   : BUNDLE_DEADLINE_MIN_NS;
+
+	require(check, !bundle->overload_drop || bundle->entry_count,
+		"overload_packet drop, and no event from the kernel tier");
+	require(check, !bundle->deadline_ns || bundle->entry_count,
+		"a deadline, and no event from the kernel tier");
+	require(check, !bundle->deadline_ns || bundle->deadline_ns >= least_ns,
+		"a deadline below %llu ns", (unsigned long long)least_ns);
+	for (uint32_t i = 0; i < bundle->trigger_count; i++)
+		require(check,
+			bundle->deadline_ns || bundle->triggers[i].importance == IMPORTANCE_NORMAL,
+			"trigger %s: an importance, and nothing is shed", bundle->triggers[i].name);
+}
+
 int bundle_check(const struct bundle *bundle, const char *place, struct diags *diags)
 {
 	struct check check = {.bundle = bundle, .place = place, .diags = diags};
@@ -463,8 +481,7 @@ int bundle_check(const struct bundle *bundle, const char *place, struct diags *d
 	/* The format has a place for them, the programs do not do them yet. */
 	require(&check, !bundle->on_failure_drop,
 		"on_failure drop is not supported by this version");
-	require(&check, !bundle->overload_drop,
-		"overload_packet drop is not supported by this version");
+	check_overload(&check);
 	for (uint32_t i = 0; i < bundle->redirect_count; i++)
 		require(&check, bundle_interface_valid(bundle->redirects[i]),
 			"bad interface name \"%s\"", bundle->redirects[i]);

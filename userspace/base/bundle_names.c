@@ -75,6 +75,8 @@ const char *const bundle_class_words[] = {[WORKER_THROUGHPUT] = "throughput",
 const char *const bundle_state_mode_words[] = {
 	[STATE_NONE] = "none", [STATE_MEMORY] = "memory", [STATE_DURABLE] = "durable", NULL};
 const char *const bundle_unwritable_words[] = {"wait", "continue", NULL};
+const char *const bundle_importance_words[] = {
+	[IMPORTANCE_NORMAL] = "normal", [IMPORTANCE_LOW] = "low", [IMPORTANCE_HIGH] = "high", NULL};
 const char *const bundle_pass_drop_words[] = {"pass", "drop", NULL};
 
 int bundle_word(const char *const words[], const char *word)

@@ -23,6 +23,7 @@ extern const char *const bundle_layout_type_words[]; /* enum faas_layout_type */
 extern const char *const bundle_class_words[];	     /* enum bundle_worker_class */
 extern const char *const bundle_state_mode_words[];  /* enum bundle_state_mode */
 extern const char *const bundle_unwritable_words[];  /* false, true */
+extern const char *const bundle_importance_words[];  /* enum bundle_importance */
 extern const char *const bundle_pass_drop_words[];   /* false, true */
 
 /* Place of @p word in a table, or -1. */

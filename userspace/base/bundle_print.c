@@ -271,11 +271,12 @@ static json_t *print_match(const struct bundle_match *match)
 
 static json_t *print_trigger(const struct bundle_trigger *trigger)
 {
-	json_t *object =
-		json_pack("{s:s, s:I, s:i, s:s, s:s, s:o}", "name", trigger->name, "id",
-			  (json_int_t)trigger->id, "priority", trigger->priority, "hook",
-			  bundle_hook_words[trigger->hook], "mode",
-			  bundle_mode_words[trigger->mode], "match", print_match(&trigger->match));
+	json_t *object = json_pack("{s:s, s:I, s:i, s:s, s:s, s:s, s:o}", "name", trigger->name,
+				   "id", (json_int_t)trigger->id, "priority", trigger->priority,
+				   "hook", bundle_hook_words[trigger->hook], "mode",
+				   bundle_mode_words[trigger->mode], "importance",
+				   bundle_importance_words[trigger->importance], "match",
+				   print_match(&trigger->match));
 	int err = 0;
 
 	SET_LIST(object, "interfaces", trigger->interfaces, trigger->interface_count, print_text);
@@ -342,10 +343,11 @@ char *bundle_print(const struct bundle *bundle)
 	char *text = NULL;
 	int err = 0;
 
-	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "format", BUNDLE_FORMAT,
-			   "workflow", bundle->name, "version", bundle->version, "on_failure",
-			   bundle_pass_drop_words[bundle->on_failure_drop], "overload_packet",
-			   bundle_pass_drop_words[bundle->overload_drop], "queue_events",
+	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o}", "format",
+			   BUNDLE_FORMAT, "workflow", bundle->name, "version", bundle->version,
+			   "on_failure", bundle_pass_drop_words[bundle->on_failure_drop],
+			   "overload_packet", bundle_pass_drop_words[bundle->overload_drop],
+			   "deadline_ns", (json_int_t)bundle->deadline_ns, "queue_events",
 			   (json_int_t)bundle->queue_events, "worker_class",
 			   bundle_class_words[bundle->worker_class], "storage",
 			   print_storage(bundle), "health", print_health(&bundle->health));

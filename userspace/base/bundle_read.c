@@ -311,13 +311,15 @@ static void read_redirects(const struct manifest_at *object, struct bundle *ret)
 static void read_bundle(struct manifest_at at, struct bundle *ret)
 {
 	MANIFEST_OBJECT(&at, "format", "workflow", "version", "on_failure", "overload_packet",
-			"queue_events", "worker_class", "storage", "health", "redirects",
-			"triggers", "timers", "kernel", "kernel_fields", "user", "entries", "sinks",
-			"files");
+			"deadline_ns", "queue_events", "worker_class", "storage", "health",
+			"redirects", "triggers", "timers", "kernel", "kernel_fields", "user",
+			"entries", "sinks", "files");
 	manifest_text(&at, "workflow", ret->name, sizeof(ret->name));
 	manifest_text(&at, "version", ret->version, sizeof(ret->version));
 	ret->on_failure_drop = manifest_word(&at, "on_failure", bundle_pass_drop_words);
 	ret->overload_drop = manifest_word(&at, "overload_packet", bundle_pass_drop_words);
+	ret->deadline_ns =
+		(uint64_t)manifest_integer(&at, "deadline_ns", 0, BUNDLE_DEADLINE_MAX_NS);
 	ret->queue_events =
 		manifest_u32(&at, "queue_events", FAAS_QUEUE_EVENTS_MIN, FAAS_QUEUE_EVENTS_MAX);
 	ret->worker_class =

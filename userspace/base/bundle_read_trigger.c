@@ -89,8 +89,8 @@ void bundle_read_trigger(struct manifest_at at, struct bundle_trigger *ret)
 {
 	struct manifest_at list;
 
-	MANIFEST_OBJECT(&at, "name", "id", "priority", "interfaces", "hook", "mode", "match",
-			"targets");
+	MANIFEST_OBJECT(&at, "name", "id", "priority", "interfaces", "hook", "mode", "importance",
+			"match", "targets");
 	manifest_text(&at, "name", ret->name, sizeof(ret->name));
 	ret->id = manifest_u32(&at, "id", 1, INT16_MAX);
 	ret->priority = (int16_t)manifest_integer(&at, "priority", -BUNDLE_PRIORITY_MAX,
@@ -104,6 +104,8 @@ void bundle_read_trigger(struct manifest_at at, struct bundle_trigger *ret)
 	}
 	ret->hook = (enum bundle_hook)manifest_word(&at, "hook", bundle_hook_words);
 	ret->mode = (enum bundle_mode)manifest_word(&at, "mode", bundle_mode_words);
+	ret->importance =
+		(enum bundle_importance)manifest_word(&at, "importance", bundle_importance_words);
 	read_match(manifest_member(&at, "match"), &ret->match);
 	list = manifest_array(&at, "targets", FAAS_TRIGGER_TARGETS_MAX, &ret->target_count);
 	for (uint32_t i = 0; i < ret->target_count; i++)

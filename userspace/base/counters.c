@@ -9,8 +9,20 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bundle.h"
+
 #define CPUS_POSSIBLE "/sys/devices/system/cpu/possible"
 #define CPUS_TEXT_BYTES 4096
+
+size_t counters_meters_bytes(const struct bundle *bundle)
+{
+	size_t bytes = sizeof(struct faas_meters) +
+		       bundle->kernel_count * sizeof(struct faas_function_meters);
+
+	if (bundle->deadline_ns)
+		bytes += bundle->trigger_count * sizeof(struct faas_shed_meters);
+	return bytes;
+}
 
 uint32_t counters_last_cpu(const char *list)
 {

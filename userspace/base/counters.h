@@ -17,6 +17,10 @@
 #include <ebpf_faas/pins.h>
 
 struct bpf_object;
+struct bundle;
+
+/* Bytes that the meters of a workflow have for each CPU. */
+size_t counters_meters_bytes(const struct bundle *bundle);
 
 /* CPUs that there can be on this machine: the highest number, and one. At least 1. */
 uint32_t counters_cpus(void);

@@ -24,6 +24,7 @@
 #include "userspace/log/log.h"
 #include "userspace/pool/timer_queue.h"
 #include "userspace/pool/worker_import.h"
+#include "userspace/pool/worker_shed.h"
 #include "userspace/pool/worker_wait.h"
 #include "userspace/pool/worker_waiter.h"
 #include "userspace/pool/worker_watch.h"
@@ -169,6 +170,7 @@ struct worker {
 
 	struct worker_watch watch;
 	struct worker_wait wait;
+	struct worker_shed shed;
 	struct waiter waiter;
 	int notify_fd;
 	int control_fd;

@@ -90,9 +90,24 @@ static void look_ahead(struct worker *worker, struct window *window, uint32_t mo
 		worker_prefetch(&window->pending[first % WORKER_LOOKAHEAD]);
 }
 
+/* With a deadline: a batch that began before events became slow ends in time. */
+static inline bool is_over(struct worker *worker, uint64_t begin_ns)
+{
+	if (worker->shed.deadline_ns && worker->now_ns() - begin_ns >= worker->shed.batch_ns)
+		worker->shed.cut_short = true;
+	return worker->shed.cut_short;
+}
+
+/* Most timers of a batch. */
+static uint32_t timers_max(const struct worker *worker)
+{
+	return worker->batch_events > EVENTS_PER_TIMER ? worker->batch_events / EVENTS_PER_TIMER
+						       : 1;
+}
+
 /* Process what is in the ring, at most @p most. The window is filled when half of it
  * is done: the memory that a state is in has the time of that many events to come. */
-static int process(struct worker *worker, uint32_t most, uint32_t *ret_events)
+static int process(struct worker *worker, uint32_t most, uint64_t begin_ns, uint32_t *ret_events)
 {
 	struct window window;
 	int err = 0;
@@ -101,8 +116,11 @@ static int process(struct worker *worker, uint32_t most, uint32_t *ret_events)
 	window.done = 0;
 	for (;;) {
 		if (window.taken == window.done ||
-		    window.taken - window.done == WORKER_LOOKAHEAD / 2)
+		    window.taken - window.done == WORKER_LOOKAHEAD / 2) {
+			if (window.done && is_over(worker, begin_ns))
+				most = window.taken;
 			look_ahead(worker, &window, most);
+		}
 		if (window.done == window.taken)
 			break;
 		err = worker_event(worker, &window.pending[window.done % WORKER_LOOKAHEAD]);
@@ -121,7 +139,8 @@ static int process(struct worker *worker, uint32_t most, uint32_t *ret_events)
 
 /* The same for workflows with functions that take events in batches: as many as one
  * call takes are taken together. May process a few more than @p most. */
-static int process_together(struct worker *worker, uint32_t most, uint32_t *ret_events)
+static int process_together(struct worker *worker, uint32_t most, uint64_t begin_ns,
+			    uint32_t *ret_events)
 {
 	struct worker_pending pending[FAAS_BATCH_MAX];
 	uint32_t events = 0, count;
@@ -146,7 +165,7 @@ static int process_together(struct worker *worker, uint32_t most, uint32_t *ret_
 				events++;
 			fault_point("batch.inside");
 		}
-	} while (!err && count == FAAS_BATCH_MAX && events < most);
+	} while (!err && count == FAAS_BATCH_MAX && events < most && !is_over(worker, begin_ns));
 	*ret_events = events;
 	return err;
 }
@@ -155,9 +174,12 @@ static int process_together(struct worker *worker, uint32_t most, uint32_t *ret_
  * functions it is made of fewer events. */
 static void fit_batch(struct worker *worker, uint64_t took_ns)
 {
-	if (took_ns > BATCH_NS_MAX && worker->batch_events > WORKER_BATCH_EVENTS_MIN)
+	bool deadline = worker->shed.deadline_ns != 0;
+	uint64_t most_ns = deadline ? worker->shed.batch_ns : BATCH_NS_MAX;
+
+	if (took_ns > most_ns && worker->batch_events > (deadline ? 1 : WORKER_BATCH_EVENTS_MIN))
 		worker->batch_events /= 2;
-	else if (took_ns < BATCH_NS_MAX / 4 && worker->batch_events < WORKER_BATCH_EVENTS)
+	else if (took_ns < most_ns / 4 && worker->batch_events < WORKER_BATCH_EVENTS)
 		worker->batch_events *= 2;
 }
 
@@ -171,20 +193,20 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 	_Static_assert((WORKER_BATCH_EVENTS & (WORKER_BATCH_EVENTS - 1)) == 0 &&
 			       WORKER_BATCH_EVENTS % WORKER_BATCH_EVENTS_MIN == 0,
 		       "halves and doubles of it");
+	worker->shed.cut_short = false;
 	if (worker->gathered)
-		err = process_together(worker, worker->batch_events, &events);
+		err = process_together(worker, worker->batch_events, begin_ns, &events);
 	else
-		err = process(worker, worker->batch_events, &events);
+		err = process(worker, worker->batch_events, begin_ns, &events);
 	if (!err && worker_next_deadline(worker) <= begin_ns)
-		err = worker_timers(worker, begin_ns, worker->batch_events / EVENTS_PER_TIMER,
-				    &timers);
+		err = worker_timers(worker, begin_ns, timers_max(worker), &timers);
 	if (!err && worker->next_sweep_ns <= begin_ns)
-		err = worker_sweeps(worker, begin_ns, worker->batch_events / EVENTS_PER_TIMER,
-				    &swept);
+		err = worker_sweeps(worker, begin_ns, timers_max(worker), &swept);
 	timers += swept;
 	worker_show_progress(worker, worker->ring.position != begin || timers);
 	end_ns = worker->now_ns();
 	fit_batch(worker, end_ns - begin_ns);
+	worker_shed_saw(worker, worker->ring.position - begin, events, begin_ns, end_ns);
 	worker_wait_saw(worker, events, end_ns);
 	*ret_events = events + timers;
 	return err;
@@ -358,6 +380,7 @@ int worker_run(struct worker *worker)
 	__atomic_store_n(&worker->wake->sleeping, 0, __ATOMIC_SEQ_CST);
 	set_state(worker, WORKER_RUNNING);
 	worker_wait_begin(worker);
+	worker_shed_begin(worker);
 	for (;;) {
 		uint32_t begun_with = worker->batch_events;
 		int full = worker_batch(worker, &events);
@@ -372,10 +395,12 @@ int worker_run(struct worker *worker)
 
 		if (full)
 			err = wait_for_space(worker);
-		else if (events >= begun_with)
+		else if (events >= begun_with || worker->shed.cut_short)
 			*heard |= ++batches % BATCHES_PER_LOOK == 0;
-		else
+		else {
+			worker_shed_rest(&worker->shed);
 			err = worker_wait(worker, next_ns(worker));
+		}
 		if (err && err != -EINTR && err != -EAGAIN)
 			return worker_fail(worker, WORKER_EXIT_SETUP, "cannot wait: %s",
 					   strerror(-err));

@@ -47,6 +47,11 @@ static inline void relax(void)
 #endif
 }
 
+uint64_t worker_wait_late_ns(enum bundle_worker_class class)
+{
+	return rules[class].drain_max_ns;
+}
+
 void worker_wait_begin(struct worker *worker)
 {
 	worker->wait = (struct worker_wait){

@@ -38,6 +38,10 @@ struct worker_wait {
 	uint64_t looked_ns;  /* when a spinning worker last looked at anything but the ring */
 };
 
+/* How long an event may wait at most until a worker of this class, with nothing else to
+ * do, looks. */
+uint64_t worker_wait_late_ns(enum bundle_worker_class class);
+
 /* To be called before the first batch. Takes the class from the bundle. */
 void worker_wait_begin(struct worker *worker);
 

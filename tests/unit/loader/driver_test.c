@@ -162,6 +162,34 @@ static void graph_is_followed(void **state)
 	assert_non_null(strstr(text, "take = 1;\n\t\tobserve = 0;\n\t\tgoto call_check_range;"));
 }
 
+static void lost_events_drop_packets(void **state)
+{
+	(void)state;
+	bundle->overload_drop = true;
+	generate();
+	assert_non_null(strstr(text, "\t\tif (driver_entry_0(call, &meters_now->ledger, hook))\n"
+				     "\t\t\tgoto verdict_drop;\n\t\tgoto verdict_reply;"));
+}
+
+static void shedding_asks_the_trigger(void **state)
+{
+	(void)state;
+	generate();
+	assert_null(strstr(text, "DRIVER_SHEDS"));
+	assert_null(strstr(text, "faas_shed_meters"));
+	free(text);
+	bundle->deadline_ns = BUNDLE_DEADLINE_MIN_NS;
+	bundle->triggers[0].importance = IMPORTANCE_HIGH;
+	strcpy(bundle->triggers[0].name, "the-door");
+	bundle->triggers[0].id = 77;
+	generate();
+	assert_non_null(strstr(text, "#define DRIVER_SHEDS\n#include <driver.h>"));
+	assert_non_null(strstr(text, "\tstruct faas_shed_meters shed_the_door;"));
+	assert_non_null(strstr(text, "\tif (trigger == 77) /* the-door */\n"
+				     "\t\treturn FAAS_SHED_HIGH;"));
+	assert_non_null(strstr(text, "\t\t\tall->shed_the_door.deadline++;"));
+}
+
 static void compile(void)
 {
 	char path[] = "/tmp/driver_test_XXXXXX.c", include[1100], driver[1100], errors[4096];
@@ -200,6 +228,10 @@ static void compiler_takes_it(void **state)
 {
 	(void)state;
 	compile();
+	free(text);
+	bundle->overload_drop = true;
+	bundle->deadline_ns = BUNDLE_DEADLINE_MIN_NS;
+	compile();
 }
 
 /* Workflows may be called what C, the driver or BPF objects have their own
@@ -226,6 +258,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_are_cut_to_the_kernels, make_bundle, forget),
 		cmocka_unit_test_setup_teardown(constants_keep_their_values, make_bundle, forget),
 		cmocka_unit_test_setup_teardown(graph_is_followed, make_bundle, forget),
+		cmocka_unit_test_setup_teardown(lost_events_drop_packets, make_bundle, forget),
+		cmocka_unit_test_setup_teardown(shedding_asks_the_trigger, make_bundle, forget),
 		cmocka_unit_test_setup_teardown(compiler_takes_it, make_bundle, forget),
 		cmocka_unit_test_setup_teardown(any_name_will_do, make_bundle, forget),
 	};

@@ -118,6 +118,43 @@ static void test_order(void **state)
 	assert_true(bundle_needs_runtime(bundle));
 }
 
+static void test_overload(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct bundle *bundle = &fixture->workflow.bundle;
+	static const char triggers[] =
+		"workflow: w\ntriggers:\n"
+		"  t: {packet: {interfaces: [a], match: {protocol: udp, port: 9}}, to: a, "
+		"importance: high}\n"
+		"  u: {packet: {interfaces: [a], match: {protocol: tcp, port: 9}}, to: a, "
+		"importance: low}\n";
+	static const char sink[] = "sinks: {a: {file: {path: /a}}}\n";
+	static const char shed[] = "overload: {packet: drop, event: shed, deadline: %s}\n%s";
+	char text[1024], overload[200];
+
+	snprintf(overload, sizeof(overload), shed, "20ms", "");
+	snprintf(text, sizeof(text), "%s%s%s", triggers, sink, overload);
+	parse(fixture, text);
+	assert_true(bundle->overload_drop);
+	assert_int_equal(bundle->deadline_ns, 20000000);
+	assert_int_equal(bundle->triggers[0].importance, IMPORTANCE_HIGH);
+	assert_int_equal(bundle->triggers[1].importance, IMPORTANCE_LOW);
+
+	/* Who looks each millisecond keeps no deadline of one. */
+	snprintf(overload, sizeof(overload), shed, "3ms", "workers: {class: economy}\n");
+	snprintf(text, sizeof(text), "%s%s%s", triggers, sink, overload);
+	assert_int_equal(parse_with(fixture, text, NULL, 0), -1);
+	assert_string_equal(fixture->diags.list[0].advice, "allowed are 4ms to 10s");
+
+	/* Without an event there is nothing to shed, or to drop a packet for. */
+	snprintf(text, sizeof(text),
+		 "%soverload: {packet: drop}\nfunctions: {a: {kernel: dedup, params: {by: "
+		 "source_port}}}\n",
+		 HEAD "a}}\n");
+	assert_int_equal(parse_with(fixture, text, NULL, 0), -1);
+	assert_non_null(strstr(fixture->diags.list[0].cause, "none leaves the kernel tier"));
+}
+
 static void test_defaults(void **state)
 {
 	struct fixture *fixture = *state;
@@ -128,6 +165,8 @@ static void test_defaults(void **state)
 	assert_int_equal(bundle->queue_events, FAAS_QUEUE_EVENTS_DEFAULT);
 	assert_int_equal(bundle->worker_class, WORKER_THROUGHPUT);
 	assert_false(bundle->overload_drop);
+	assert_int_equal(bundle->deadline_ns, 0);
+	assert_int_equal(bundle->triggers[0].importance, IMPORTANCE_NORMAL);
 	assert_false(bundle->on_failure_drop);
 	assert_int_equal(bundle->triggers[0].mode, MODE_COPY);
 	assert_int_equal(bundle->triggers[0].hook, HOOK_XDP);
@@ -570,6 +609,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_overload, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_default_words, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_kernel_fields, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_field_goes_on, set_up, tear_down),

@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# More comes than the worker manages: what is accepted meets its deadline, what is not
+# is in the ledger by reason and trigger, and the packet goes as declared.
+# shellcheck source=lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+# Every datagram of $1 is accounted for: an event each, that was emitted, lost or shed.
+all_accounted() {
+	local shed
+	settle labour
+	same "matched" "$1" "$(counted matched)"
+	shed=$(jq '[.shed[]] | add' <<<"$LEDGER")
+	same "emitted, lost and shed" "$1" \
+		$(($(counted emitted) + shed + $(jq '[.lost[]] | add' <<<"$LEDGER")))
+	same "shed by the triggers" "$shed" \
+		"$(faas status --json labour | jq '[.overload.triggers[] | .deadline + .sampled] | add')"
+	wait_for 30 lines_are "$CASE/records.jsonl" "$(counted emitted)" || true
+	same "lines in the file" "$(counted emitted)" "$(lines_of "$CASE/records.jsonl")"
+}
+shed_of() { faas status --json labour | jq ".overload.triggers[\"$1\"] | .deadline + .sampled"; }
+
+# The part of the records, in percent, whose event was not older than that many us.
+percent_within() {
+	jq ".fields.age" "$CASE/records.jsonl" |
+		awk -v most="$1" '$1 <= most {good++} END {printf "%d\n", NR ? 100 * good / NR : 0}'
+}
+
+# What it manages easily is accepted, but for what a machine that stood still shed.
+accepts_again() {
+	local before
+	before=$(counted emitted)
+	traffic --to 10.77.0.1:5005 --count 500 --rate 1000 --keys 16
+	settle labour
+	[ $(($(counted emitted) - before)) -ge 450 ] ||
+		fail "of 500 more only $(($(counted emitted) - before)) were accepted"
+}
+
+# Five times of what it manages, 5000 a second.
+five_times() {
+	local within
+	network
+	load labour
+	traffic --to 10.77.0.1:5005 --count 50000 --rate 25000 --keys 16
+	all_accounted 50000
+	same "lost" 0 "$(jq '[.lost[]] | add' <<<"$LEDGER")"
+	[ "$(counted shed.sampled)" -gt 5000 ] || fail "only $(counted shed.sampled) were shed by sampling"
+	[ "$(counted emitted)" -gt 2000 ] || fail "only $(counted emitted) were accepted"
+	# The first events show what one takes; and a machine that others use stands still at times.
+	within=$(percent_within 20000)
+	echo "within the deadline: $within %"
+	[ "$within" -ge 80 ] || fail "only $within % of what was accepted met the deadline"
+	accepts_again
+}
+
+# Without a deadline: the same fills the queue, and events grow old in it.
+nothing_shed() {
+	local within
+	network
+	fails 3 load labour --set 'overload={event: lose}'
+	says "importance. says whose events are shed first, and none are"
+	sed -e '/importance/d' -e '/^overload/d' "$FIXTURES/labour.yaml" >"$CASE/labour.yaml"
+	faas load --netns "$GATEWAY" --funcs "$FIXTURES/funcs" \
+		--set "sinks.records.file.path=$CASE/records.jsonl" "$CASE/labour.yaml"
+	traffic --to 10.77.0.1:5005 --count 50000 --rate 25000 --keys 16
+	settle labour
+	[ "$(counted lost.ring_full)" -gt 10000 ] || fail "only $(counted lost.ring_full) were lost"
+	wait_for 30 lines_are "$CASE/records.jsonl" "$(counted emitted)" || true
+	within=$(percent_within 20000)
+	echo "within 20 ms: $within %"
+	[ "$within" -le 20 ] || fail "$within % within 20 ms: the load is none"
+}
+
+# The least important goes first. Where others use the machine, the worker stands still
+# now and then for longer than the deadline, and then all of it goes.
+by_importance() {
+	local chatter alarms
+	network
+	load labour
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5007 --count 40000 \
+		--rate 20000 --keys 16 >"$CASE/sent"
+	chatter=$STARTED
+	echo "$chatter" >>"$CASE/pids"
+	traffic --to 10.77.0.1:5006 --count 2000 --rate 1000 --keys 4 --first-port 30000
+	wait "$chatter"
+	all_accounted 42000
+	chatter=$(shed_of chatter) alarms=$(shed_of alarms)
+	echo "shed: $chatter of 40000 of the least important, $alarms of 2000 of the most important"
+	[ "$chatter" -gt 20000 ] || fail "only $chatter of the least important were shed"
+	[ $((alarms * 3 * 20)) -lt "$chatter" ] || fail "$alarms of 2000 of the most important were shed"
+}
+
+# A worker that dies says nothing any more. What it said neither shuts the door for ever
+# nor leaves it open.
+killed() {
+	local pid sender
+	network
+	load labour
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 75000 \
+		--rate 25000 --keys 16 >"$CASE/sent"
+	sender=$STARTED
+	echo "$sender" >>"$CASE/pids"
+	wait_for 10 shed_more_than 5000
+	for _ in 1 2 3; do
+		pid=$(worker_pid)
+		kill -KILL "$pid"
+		wait_for 10 another_worker "$pid"
+	done
+	wait "$sender"
+	all_accounted 75000
+	accepts_again
+}
+shed_more_than() { [ "$(ledger labour | jq '[.shed[]] | add')" -gt "$1" ]; }
+another_worker() { [ -n "$(worker_pid)" ] && [ "$(worker_pid)" != "$1" ]; }
+
+# overload.packet: a packet of which no event could be made is dropped.
+packet_dropped() {
+	network
+	load labour --set overload.packet=drop
+	stack_listen 10.77.0.1:5005
+	traffic --to 10.77.0.1:5005 --count 20000 --rate 20000 --keys 16
+	all_accounted 20000
+	same "dropped" $((20000 - $(counted emitted))) "$(counted dropped)"
+	[ "$(counted dropped)" -gt 5000 ] || fail "only $(counted dropped) were dropped"
+	same "received by the stack" "$(counted emitted)" "$(stack_received)"
+}
+
+test_case "five times too much: what is accepted meets its deadline" five_times
+test_case "the same without a deadline grows old in the queue" nothing_shed
+test_case "the least important is shed first" by_importance
+test_case "a killed worker sheds neither for ever nor never" killed
+test_case "a packet without its event is dropped, where the workflow says so" packet_dropped
+tests_done
