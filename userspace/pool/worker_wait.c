@@ -49,7 +49,7 @@ static inline void relax(void)
 
 uint64_t worker_wait_late_ns(enum bundle_worker_class class)
 {
-	return rules[class].drain_max_ns;
+	return rules[class].drain_ns;
 }
 
 void worker_wait_begin(struct worker *worker)
