@@ -179,7 +179,7 @@ SIM_SRC := $(filter-out userspace/pool/worker_main.c userspace/pool/worker_waite
 	userspace/state/*.c userspace/pool/worker_*.c userspace/sink/feed*.c userspace/sink/file_sink.c)))
 SIM_WRAPS := malloc calloc aligned_alloc free memcpy fstat mmap munmap open close write recv send \
 	clock_gettime getrandom dlopen dlsym dlerror ringview_identify waiter_wait waiter_look waiter_write \
-	waiter_make_thread pread posix_fadvise fcntl fprintf sched_yield
+	waiter_make_thread pread posix_fadvise fcntl fdatasync fsync ftruncate fprintf sched_yield
 $(BUILD)/sim/obj/%.o: %.c
 	$(call say,SIMCC,$<)
 	$(Q)mkdir -p $(@D)
@@ -226,8 +226,9 @@ bench-programs: all $(BENCH_PROGRAMS) $(BENCH_BPF) $(TEST_PROGRAMS)
 
 check: ## run every test
 	tools/check
-storm: tests ## kill worker, courier and runtime 200 times each, under load; takes minutes
+storm: tests ## kill worker, courier and runtime 200 times each, under load, and cut the power 200 times; takes half an hour
 	KILLS=200 tests/crash/storm_test.sh
+	POWER_CUTS=200 tests/crash/power_test.sh
 demo: ## run the demonstration
 	tools/demo
 cleanroom: ## run the demonstration in a clean Debian; takes minutes

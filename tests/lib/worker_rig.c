@@ -437,6 +437,8 @@ static void move_cursor(struct rig *rig)
 
 	page->cursors[next].log_position = rig->read.position;
 	page->cursors[next].sequence = rig->read.sequence;
+	page->cursors[next].synced_position = rig->read.position;
+	page->cursors[next].synced_sequence = rig->read.sequence;
 	__atomic_store_n(&page->current, next, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&rig->page->waiting, __ATOMIC_ACQUIRE))

@@ -149,7 +149,7 @@ static void lines_name(const struct lines *lines, int generation, char *to, size
 {
 	char path[256];
 
-	system_sink_path(lines->sink, path, sizeof(path));
+	sinks_path(lines->sink, path, sizeof(path));
 	if (generation)
 		(void)snprintf(to, bytes, "%s.%d", path, generation);
 	else

@@ -174,13 +174,17 @@ int __wrap_waiter_make_thread(struct waiter *waiter, int fd)
 	return 0;
 }
 
+ssize_t __real_pread(int fd, void *to, size_t bytes, off_t offset);
 ssize_t __wrap_pread(int fd, void *to, size_t bytes, off_t offset);
 ssize_t __wrap_pread(int fd, void *to, size_t bytes, off_t offset)
 {
-	const struct sim_file *file = sim_file(fd);
+	const struct sim_file *file;
 	uint64_t at = (uint64_t)offset;
 
 	sim_step();
+	if (!sim_is_ours(fd))
+		return __real_pread(fd, to, bytes, offset);
+	file = sim_file(fd);
 	if (at >= file->bytes)
 		return 0;
 	if (bytes > file->bytes - at)

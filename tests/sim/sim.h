@@ -6,6 +6,7 @@
  *
  *   process.c   two processes that can be stopped, and killed, before any store
  *   system.c    what they ask of the system: mappings, files, clocks, waiting
+ *   sinks.c     the sinks' files
  *   disk.c      the disk of a durable log, with all that disks do
  *   kernel.c    the producing end of the ring
  *   workflow.c  functions, and a model of what should come of the events
@@ -30,8 +31,9 @@
 #define SIM_KEYS_MAX 16
 #define SIM_EVENTS_MAX 400
 #define SIM_OUTPUTS_MAX (SIM_EVENTS_MAX * 16)
-#define SIM_SINKS 3	/* files; the dead letters' file comes after them */
-#define SIM_SINK_IDLE 2 /* what timers emit */
+#define SIM_SINKS 3	 /* files; the dead letters' file comes after them */
+#define SIM_SINK_IDLE 2	 /* what timers emit */
+#define SIM_SINK_KEEP 60 /* more than there are lines for */
 #define SIM_FUNCTIONS_MAX 2
 
 /* ---- what a run is like: made from its seed ---- */
@@ -178,10 +180,19 @@ void system_reset(void); /* for each run */
 /* The machine is off and on again: what is not on a disk is gone. */
 void system_power_loss(void);
 void system_worker_gone(void);
-void system_courier_gone(void);
-void system_remove_files(void);
+static inline bool sim_is_ours(int fd)
+{
+	return fd >= SIM_FD_FIRST && fd < SIM_FD_LAST;
+}
+
+/* ---- the sinks' files ---- */
+
+void sinks_reset(void); /* for each run */
+void sinks_remove(void);
+void sinks_courier_gone(void);
+void sinks_power_loss(void);
 /* Path of a sink's file; SIM_SINKS: dead letters. */
-void system_sink_path(uint32_t sink, char *to, size_t bytes);
+void sinks_path(uint32_t sink, char *to, size_t bytes);
 
 /* ---- the disk ---- */
 

@@ -2,12 +2,10 @@
 /*
  * The system calls of the code under test (the linker's --wrap leads them here).
  * Descriptors from SIM_FD_FIRST on are memory of the simulation; others are
- * real, as the sinks' files are.
+ * real, see sinks.c.
  */
-#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,23 +27,9 @@
 #define CLOCK_LOOK_SPINNING_NS 2000
 #define WALL_OFFSET_NS 1700000000000000000ull
 
-#define OPEN_MAX_FILES 64
-
 struct sim_system sim_system;
 static uint8_t *pool; /* of all files */
 #define POOL_BYTES (8 << 20)
-static int open_files[OPEN_MAX_FILES];
-static uint32_t open_count;
-
-static bool is_ours(int fd)
-{
-	return fd >= SIM_FD_FIRST && fd < SIM_FD_LAST;
-}
-
-void system_sink_path(uint32_t sink, char *to, size_t bytes)
-{
-	(void)snprintf(to, bytes, "%s/sink%u", sim_system.directory, sink);
-}
 
 void system_open(void)
 {
@@ -58,22 +42,6 @@ void system_open(void)
 		perror("simulation");
 		exit(1);
 	}
-}
-
-void system_remove_files(void)
-{
-	DIR *directory = opendir(sim_system.directory);
-	char path[sizeof(sim_system.directory) + 257];
-	struct dirent *entry;
-
-	while (directory && (entry = readdir(directory))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		(void)snprintf(path, sizeof(path), "%s/%s", sim_system.directory, entry->d_name);
-		(void)unlink(path);
-	}
-	if (directory)
-		(void)closedir(directory);
 }
 
 static uint8_t *give(uint8_t *from, int fd, uint64_t bytes)
@@ -119,30 +87,11 @@ void system_reset(void)
 	memset(&sim_system, 0, sizeof(sim_system));
 	memcpy(sim_system.directory, directory, sizeof(directory));
 	sim_now_ns = CLOCK_BEGIN_NS;
-	system_remove_files();
+	sinks_reset();
 	at = give_memory(pool);
 	disk_reset();
 	if (sim_plan.durable)
 		give_disk(at);
-}
-
-/* The last line of a sink's file may be half there: as a file system leaves it. */
-static void cut_torn_line(uint32_t sink)
-{
-	char path[128], line[32768];
-	long end = 0;
-	FILE *file;
-
-	system_sink_path(sink, path, sizeof(path));
-	file = fopen(path, "re");
-	if (!file)
-		return;
-	while (fgets(line, sizeof(line), file))
-		if (strchr(line, '\n'))
-			end = ftell(file);
-	(void)fclose(file);
-	if (truncate(path, end))
-		sim_fail("%s: %s", path, strerror(errno));
 }
 
 void system_power_loss(void)
@@ -152,8 +101,7 @@ void system_power_loss(void)
 	sim_system.ring_fired = sim_system.space_fired = sim_system.control_fired = false;
 	sim_system.courier_notified = false;
 	sim_system.runtime_gone = false;
-	for (uint32_t i = 0; i <= SIM_SINKS; i++)
-		cut_torn_line(i);
+	sinks_power_loss();
 }
 
 /* ---- mappings and files ---- */
@@ -163,7 +111,7 @@ int __wrap_fstat(int fd, struct stat *ret);
 int __wrap_fstat(int fd, struct stat *ret)
 {
 	sim_step();
-	if (!is_ours(fd))
+	if (!sim_is_ours(fd))
 		return __real_fstat(fd, ret);
 	memset(ret, 0, sizeof(*ret));
 	ret->st_size = (off_t)sim_file(fd)->bytes;
@@ -177,7 +125,7 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 	sim_step();
 	if (fd == SIM_FD_RING)
 		return kernel_ring_memory((uint64_t)offset);
-	if (is_ours(fd))
+	if (sim_is_ours(fd))
 		return (uint8_t *)sim_data(fd) + offset;
 	return __real_mmap(at, bytes, protection, flags, fd, offset);
 }
@@ -197,86 +145,6 @@ int __wrap_ringview_identify(int fd, struct ringview_info *ret)
 	ret->map_id = 1 + sim_kernel.ring_number;
 	ret->bytes = (uint64_t)sim_plan.ring_pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	return 0;
-}
-
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...)
-{
-	va_list arguments;
-	mode_t mode;
-	int fd;
-
-	va_start(arguments, flags);
-	mode = va_arg(arguments, mode_t);
-	va_end(arguments);
-	sim_step();
-	fd = __real_open(path, flags, mode);
-	if (fd >= 0 && sim_current) {
-		if (open_count == OPEN_MAX_FILES)
-			sim_fail("%s keeps too many files open", sim_current->name);
-		open_files[open_count++] = fd;
-	}
-	return fd;
-}
-
-int __real_close(int fd);
-int __wrap_close(int fd);
-int __wrap_close(int fd)
-{
-	sim_step();
-	if (is_ours(fd))
-		return 0;
-	for (uint32_t i = 0; i < open_count; i++) {
-		if (open_files[i] == fd) {
-			open_files[i] = open_files[--open_count];
-			break;
-		}
-	}
-	return __real_close(fd);
-}
-
-ssize_t __real_write(int fd, const void *data, size_t bytes);
-
-/* A sink's file: short writes, full disks, and a death between two parts. */
-static ssize_t write_sink(int fd, const uint8_t *data, size_t bytes)
-{
-	size_t part = bytes > 1 ? 1 + sim_below((uint32_t)bytes - 1) : bytes;
-	ssize_t first, rest;
-
-	if (sim_chance(sim_plan.write_errors)) {
-		static const int errors[] = {ENOSPC, EIO, EINTR, EDQUOT};
-
-		errno = errors[sim_below(4)];
-		return -1;
-	}
-	first = __real_write(fd, data, part);
-	sim_step();
-	if (first != (ssize_t)part || part == bytes || sim_chance(sim_plan.write_errors))
-		return first;
-	rest = __real_write(fd, data + part, bytes - part);
-	return rest < 0 ? first : first + rest;
-}
-
-ssize_t __wrap_write(int fd, const void *data, size_t bytes);
-ssize_t __wrap_write(int fd, const void *data, size_t bytes)
-{
-	sim_step();
-	if (fd == SIM_FD_NOTIFY)
-		sim_system.courier_notified = true;
-	else if (fd == SIM_FD_SPACE)
-		sim_system.space_fired = true;
-	else if (sim_current)
-		return write_sink(fd, data, bytes);
-	else
-		return __real_write(fd, data, bytes);
-	return (ssize_t)bytes;
-}
-
-void system_courier_gone(void)
-{
-	while (open_count)
-		(void)__real_close(open_files[--open_count]);
 }
 
 /* ---- clocks and chance ---- */

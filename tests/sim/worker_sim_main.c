@@ -155,7 +155,7 @@ void sim_fail(const char *format, ...)
 	va_end(arguments);
 	fprintf(stderr, "\n# again: %s --seed %" PRIu64 " --verbose\n", program, run_seed);
 	plan_print();
-	system_remove_files();
+	sinks_remove();
 	(void)rmdir(sim_system.directory);
 	fflush(NULL);
 	_exit(1);
@@ -197,7 +197,7 @@ static void run_job(uint64_t first, uint64_t count, uint64_t step, struct report
 		report->points[i].passes = sim_points[i].passes;
 		report->points[i].kills = sim_points[i].kills;
 	}
-	system_remove_files();
+	sinks_remove();
 	(void)rmdir(sim_system.directory);
 }
 
@@ -307,7 +307,7 @@ int main(int count, char **texts)
 		world_open();
 		world_run(seed);
 		plan_print();
-		system_remove_files();
+		sinks_remove();
 		(void)rmdir(sim_system.directory);
 		printf("seed %" PRIu64 ": as it should be\n", seed);
 		return 0;

@@ -23,8 +23,6 @@ enum { ORIGIN_OUT = 0, ORIGIN_TOTAL = 1, ORIGIN_SEEN = 2, ORIGIN_IDLE = 3 };
 enum { ENTRY_USER = 0, ENTRY_SINK = 1 };
 enum { FIELD_NUMBER, FIELD_KIND, FIELDS };
 
-#define SINK_KEEP 60 /* more than there are lines for */
-
 struct sim_model sim_model;
 struct bundle *sim_bundle;
 
@@ -328,8 +326,8 @@ static void make_bundle(struct bundle *bundle)
 		(void)snprintf(sink->name, sizeof(sink->name), "sink%u", i);
 		sink->kind = SINK_FILE;
 		sink->rotate_bytes = sim_plan.rotate_bytes;
-		sink->keep = SINK_KEEP;
-		system_sink_path(i, sink->path, sizeof(sink->path));
+		sink->keep = SIM_SINK_KEEP;
+		sinks_path(i, sink->path, sizeof(sink->path));
 	}
 }
 

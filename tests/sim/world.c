@@ -109,7 +109,7 @@ static int courier_body(void)
 	for (int i = 0; i < FAAS_SINKS_MAX; i++)
 		files.udp[i] = -1;
 	memset(files.verdict_maps, -1, sizeof(files.verdict_maps));
-	system_sink_path(SIM_SINKS, dead_letters, sizeof(dead_letters));
+	sinks_path(SIM_SINKS, dead_letters, sizeof(dead_letters));
 	feed = feed_open(sim_bundle, &files, dead_letters, false, &diags);
 	if (!feed)
 		sim_fail("the courier: %s", diags.list[0].cause);
@@ -238,7 +238,7 @@ static void kill_courier(void)
 {
 	sim_note("kill the courier");
 	process_kill(&courier_process);
-	system_courier_gone();
+	sinks_courier_gone();
 	sim_totals.kills_courier++;
 }
 
@@ -281,7 +281,7 @@ static void lose_power(void)
 	process_kill(&worker_process);
 	process_kill(&courier_process);
 	system_worker_gone();
-	system_courier_gone();
+	sinks_courier_gone();
 	system_power_loss();
 	kernel_power_loss();
 	lay_out(2 + sim_kernel.ring_number);
@@ -413,7 +413,7 @@ static bool run(struct sim_process *process)
 	if (process == &worker_process)
 		worker_ended();
 	else
-		system_courier_gone();
+		sinks_courier_gone();
 	return true;
 }
 
@@ -570,7 +570,7 @@ void world_run(uint64_t seed)
 		sim_fail("the worker was told to stop and did not");
 	check_all();
 	process_kill(&courier_process);
-	system_courier_gone();
+	sinks_courier_gone();
 	sim_totals.runs++;
 	sim_totals.events += sim_kernel.made;
 	sim_totals.lost += sim_kernel.lost;

@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 8
+#define PAGES_VERSION 9
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -164,6 +164,10 @@ struct courier_cursor {
 	uint64_t verdicts_refused;  /* for which a map had no room, or that an error kept out */
 	uint64_t verdicts_sequence; /* of the last record that held one */
 	struct courier_sink_counters dead_letter_file;
+	/* With durable state: up to here all that went into files is on their disks. The
+	 * log keeps what is behind it, for after a loss of power. */
+	uint64_t synced_position;
+	uint64_t synced_sequence;
 };
 
 struct courier_page {

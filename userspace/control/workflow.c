@@ -116,8 +116,8 @@ static void leave_storage(struct workflow *workflow)
 	if (workflow->undo && files->storage.made) {
 		err = storage_remove(FAAS_STATE_DURABLE, workflow->supervisor.name);
 	} else if (pread(files->courier_page, &page, sizeof(page), 0) == (ssize_t)sizeof(page)) {
-		place.position = page.cursors[page.current & 1].log_position;
-		place.sequence = page.cursors[page.current & 1].sequence;
+		place.position = page.cursors[page.current & 1].synced_position;
+		place.sequence = page.cursors[page.current & 1].synced_sequence;
 		err = storage_note_delivered(&files->storage, &place);
 	}
 	if (err)

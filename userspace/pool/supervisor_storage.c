@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,12 +134,32 @@ static int open_files(int directory, const uint64_t *bytes, struct storage *stor
 	return 0;
 }
 
+/* Make a directory that is there after a loss of power, too. */
+static int make_directory(const char *path)
+{
+	char parent[FAAS_PATH_BYTES];
+	int fd, err;
+
+	if (mkdir(path, 0700))
+		return errno == EEXIST ? 0 : -errno;
+	snprintf(parent, sizeof(parent), "%s", path);
+	fd = open(dirname(parent), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = fsync(fd) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
 static int open_directory(const char *directory, const char *path)
 {
+	int err = make_directory(directory);
 	int fd;
 
-	if ((mkdir(directory, 0700) && errno != EEXIST) || (mkdir(path, 0700) && errno != EEXIST))
-		return -errno;
+	if (!err)
+		err = make_directory(path);
+	if (err)
+		return err;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return fd < 0 ? -errno : fd;
 }

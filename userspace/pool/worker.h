@@ -162,7 +162,10 @@ struct worker {
 	uint16_t instance;
 	uint64_t condemned; /* begin of the ring record to be put aside unrun, + 1; 0 none */
 	enum log_dead_reason condemned_of;
-	struct durable_place courier;  /* its cursor as last seen */
+	/* The courier's cursor as last seen; with durable state, what of it is on the disks
+	 * of its files. `delivered`: as its page has it, for it alone. */
+	struct durable_place courier;
+	uint64_t delivered;
 	bool new_ring;		       /* no record counts in it yet */
 	uint64_t flipped_log_position; /* the log from here on is needed to recover */
 	uint32_t batch_events;	       /* most of the next batch */

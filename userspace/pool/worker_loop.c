@@ -216,14 +216,20 @@ void worker_refresh_tail(struct worker *worker)
 {
 	const struct courier_page *page = worker->courier_page;
 	uint32_t current = __atomic_load_n(&page->current, __ATOMIC_ACQUIRE) & 1;
-	uint64_t cursor = __atomic_load_n(&page->cursors[current].log_position, __ATOMIC_ACQUIRE);
-	uint64_t sequence = __atomic_load_n(&page->cursors[current].sequence, __ATOMIC_RELAXED);
+	const struct courier_cursor *seen = &page->cursors[current];
+	/* With durable state, what files do not have on their disk is needed yet. */
+	uint64_t cursor = __atomic_load_n(
+		worker->durable ? &seen->synced_position : &seen->log_position, __ATOMIC_ACQUIRE);
+	uint64_t sequence = __atomic_load_n(
+		worker->durable ? &seen->synced_sequence : &seen->sequence, __ATOMIC_RELAXED);
+	uint64_t delivered = __atomic_load_n(&seen->log_position, __ATOMIC_RELAXED);
 
 	/* The copy that is not current is being written: read while the courier
 	 * moved on, it may say what a restarted courier would know nothing of. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if ((__atomic_load_n(&page->current, __ATOMIC_RELAXED) & 1) != current)
 		return;
+	worker->delivered = delivered;
 	/* Recovery needs what is behind the counters, wherever the courier is.
 	 * And a cursor only goes forward, to no further than the head. */
 	if (cursor > worker->courier.position && cursor <= worker->flipped_log_position)
@@ -258,7 +264,7 @@ void worker_notify(struct worker *worker)
 	worker_refresh_tail(worker);
 	/* Behind output_position is nothing to deliver; waking the courier to
 	 * step over it is worth the while when space gets short. */
-	if (worker->shown->output_position > worker->log.tail ||
+	if (worker->shown->output_position > worker->delivered ||
 	    worker->log.head - worker->log.tail > worker->log.capacity / 2)
 		wake_courier(worker);
 }

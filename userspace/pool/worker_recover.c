@@ -178,7 +178,11 @@ static void take_up_cursor(struct worker *worker)
 	const struct courier_page *page = worker->courier_page;
 	const struct courier_cursor *cursor = &page->cursors[page->current & 1];
 
+	worker->delivered = cursor->log_position;
 	worker->courier = (struct durable_place){cursor->log_position, cursor->sequence};
+	if (worker->durable)
+		worker->courier =
+			(struct durable_place){cursor->synced_position, cursor->synced_sequence};
 	/* It has not seen yet where this log begins. */
 	if (worker->courier.position < worker->page->begin_position)
 		worker->courier = (struct durable_place){worker->page->begin_position,

@@ -103,6 +103,7 @@ static void finish_remove(struct client *client)
 	json_t *message = json_pack("{s:s, s:s, s:I}", "op", "removed", "workflow",
 				    client->feed->name, "undelivered", (json_int_t)undelivered);
 
+	feed_sync_now(client->feed);
 	drop(client);
 	answer(courier, message);
 }

@@ -111,16 +111,18 @@ static void release(struct feed_turn *turn)
 static void tell_worker(struct feed *feed, bool more)
 {
 	const uint64_t one = 1;
+	uint64_t position =
+		feed->durable ? feed->cursor.synced_position : feed->cursor.log_position;
 	uint64_t waiting;
 
-	if (feed->told == feed->cursor.log_position)
+	if (feed->told == position)
 		return;
 	/* It sets `waiting`, fences, and looks at the cursor. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	waiting = __atomic_load_n(&feed->worker_page->waiting, __ATOMIC_RELAXED);
-	if (!waiting || (more && feed->cursor.log_position < waiting))
+	if (!waiting || (more && position < waiting))
 		return;
-	feed->told = feed->cursor.log_position;
+	feed->told = position;
 	(void)!write(feed->space_fd, &one, sizeof(one));
 }
 
@@ -175,6 +177,8 @@ bool feed_step(struct feed *feed, struct feed_scratch *scratch)
 		feed->cursor.log_position = feed->scan.position;
 		feed->cursor.sequence = feed->scan.sequence;
 	}
+	if (feed->durable)
+		feed_sync(&turn, more);
 	if (memcmp(last, &feed->cursor, sizeof(*last)))
 		feed_publish(feed);
 	tell_worker(feed, more);
@@ -196,7 +200,7 @@ bool feed_sleep(struct feed *feed, struct feed_scratch *scratch)
 	__atomic_store_n(&feed->courier_page->sleep_epoch, feed->courier_page->sleep_epoch | 1,
 			 __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (feed->stuck_until_ns || !read_record(&turn, &next))
+	if (!feed_is_awaited(feed) && (feed->stuck_until_ns || !read_record(&turn, &next)))
 		return true;
 	feed_wake(feed);
 	return false;
@@ -206,6 +210,9 @@ uint64_t feed_retry_ns(const struct feed *feed)
 {
 	uint64_t earliest = feed->stuck_until_ns;
 
+	if (feed->unsynced_since_ns &&
+	    (!earliest || feed->unsynced_since_ns + FEED_SYNC_MS * CLOCK_NS_PER_MS < earliest))
+		earliest = feed->unsynced_since_ns + FEED_SYNC_MS * CLOCK_NS_PER_MS;
 	for (uint32_t i = 0; i <= FAAS_SINKS_MAX; i++) {
 		uint64_t until = feed->sinks[i].blocked_until_ns;
 

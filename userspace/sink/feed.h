@@ -33,6 +33,8 @@
 /* Retries of a file sink, doubling. */
 #define FEED_RETRY_MIN_MS 50
 #define FEED_RETRY_MAX_MS 5000
+/* With durable state: how long lines in a file may be in memory only. */
+#define FEED_SYNC_MS 100
 
 /* A datagram is tried so often, and waits for room in the socket so long. */
 #define FEED_DATAGRAM_TRIES 3
@@ -78,8 +80,10 @@ struct feed {
 	int space_fd;		      /* owned */
 	struct courier_cursor cursor; /* the next one; the page has the last */
 	struct feed_place scan;
-	bool held;		 /* the cursor waits for a sink */
-	uint64_t told;		 /* cursor position that the worker was last woken for */
+	bool held;     /* the cursor waits for a sink */
+	uint64_t told; /* cursor position that the worker was last woken for */
+	/* With durable state: since when files hold something in memory only; 0: nothing. */
+	uint64_t unsynced_since_ns;
 	uint64_t stuck_until_ns; /* the log is damaged: look again then */
 	uint32_t sink_count;
 	int verdict_maps[FAAS_KERNEL_FUNCTIONS_MAX]; /* owned; -1: none */
@@ -126,6 +130,9 @@ void feed_wake(struct feed *feed);
 
 /* When to step again whatever happens: CLOCK_MONOTONIC, 0: never. */
 uint64_t feed_retry_ns(const struct feed *feed);
+
+/* With durable state: put on the disk what is in files, now. */
+void feed_sync_now(struct feed *feed);
 
 /* Whether all that was read is delivered; asked when feed_step returned false. */
 bool feed_is_done(const struct feed *feed);

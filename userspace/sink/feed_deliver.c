@@ -32,8 +32,7 @@ void feed_publish(struct feed *feed)
 	__atomic_store_n(&page->current, next, __ATOMIC_RELEASE);
 }
 
-/* The sink cannot go on before @p until_ns: neither can the cursor. */
-static void hold(struct feed_turn *turn, struct feed_sink *sink, uint64_t until_ns)
+void feed_hold(struct feed_turn *turn, struct feed_sink *sink, uint64_t until_ns)
 {
 	struct feed *feed = turn->feed;
 
@@ -114,7 +113,8 @@ static bool retry_datagram(struct feed_turn *turn, uint32_t number, uint64_t pla
 		if (!sink->waiting_since_ns)
 			sink->waiting_since_ns = turn->now_ns;
 		if (turn->now_ns - sink->waiting_since_ns < FEED_DATAGRAM_WAIT_MS * CLOCK_NS_PER_MS)
-			hold(turn, sink, turn->now_ns + FEED_DATAGRAM_ROOM_MS * CLOCK_NS_PER_MS);
+			feed_hold(turn, sink,
+				  turn->now_ns + FEED_DATAGRAM_ROOM_MS * CLOCK_NS_PER_MS);
 		else
 			give_up(turn, number, place);
 		return false;
@@ -141,7 +141,7 @@ static bool retry_datagram(struct feed_turn *turn, uint32_t number, uint64_t pla
 		sink->refused_ns = turn->now_ns;
 		return true;
 	}
-	hold(turn, sink, turn->now_ns + FEED_DATAGRAM_RETRY_MS * CLOCK_NS_PER_MS);
+	feed_hold(turn, sink, turn->now_ns + FEED_DATAGRAM_RETRY_MS * CLOCK_NS_PER_MS);
 	return false;
 }
 
@@ -187,7 +187,7 @@ static void deliver(struct feed_turn *turn, uint32_t number, struct output *outp
 	if (output->place <= counters->done || (sink->used && output->place <= sink->done))
 		return;
 	if (sink->blocked_until_ns) {
-		hold(turn, sink, sink->blocked_until_ns);
+		feed_hold(turn, sink, sink->blocked_until_ns);
 		return;
 	}
 	if (encode(turn, output) < 0) {
@@ -238,14 +238,14 @@ void feed_deliver_record(struct feed_turn *turn)
 	}
 }
 
-static void file_failed(struct feed_turn *turn, uint32_t number, int err)
+void feed_file_failed(struct feed_turn *turn, uint32_t number, int err)
 {
 	struct courier_sink_counters *counters = counters_of(&turn->feed->cursor, number);
 	struct feed_sink *sink = &turn->feed->sinks[number];
 
 	counters->errors++;
 	counters->last_error = (uint64_t)-err;
-	hold(turn, sink, turn->now_ns + sink->backoff_ms * CLOCK_NS_PER_MS);
+	feed_hold(turn, sink, turn->now_ns + sink->backoff_ms * CLOCK_NS_PER_MS);
 	sink->backoff_ms *= 2;
 	if (sink->backoff_ms > FEED_RETRY_MAX_MS)
 		sink->backoff_ms = FEED_RETRY_MAX_MS;
@@ -290,7 +290,7 @@ void feed_write_files(struct feed_turn *turn)
 			continue;
 		err = write_file(turn, i);
 		if (err)
-			file_failed(turn, i, err);
+			feed_file_failed(turn, i, err);
 		sink->used = 0;
 		sink->line_count = 0;
 	}

@@ -33,6 +33,17 @@ void feed_apply_verdicts(struct feed_turn *turn);
 /* Write the lines that were gathered. */
 void feed_write_files(struct feed_turn *turn);
 
+/* The sink cannot go on before @p until_ns: neither can the cursor. And a file that
+ * cannot be written or synced is tried again, later and later. */
+void feed_hold(struct feed_turn *turn, struct feed_sink *sink, uint64_t until_ns);
+void feed_file_failed(struct feed_turn *turn, uint32_t number, int err);
+
+/* feed_sync.c. At the end of a turn: see how far all is on the disk, having it put there
+ * if it is time. @p more: there may be more to read. */
+void feed_sync(struct feed_turn *turn, bool more);
+/* Whether the worker waits for space that a sync would make. */
+bool feed_is_awaited(const struct feed *feed);
+
 /* Make feed->cursor the one that counts. */
 void feed_publish(struct feed *feed);
 

@@ -66,14 +66,19 @@ static int take_up_cursor(struct feed *feed)
 	return 0;
 }
 
-static void init_file(struct feed_sink *sink, const char *path, uint64_t rotate_bytes,
-		      uint32_t keep, const struct courier_sink_counters *counters)
+static void init_file(const struct feed *feed, struct feed_sink *sink, const char *path,
+		      uint64_t rotate_bytes, uint32_t keep,
+		      const struct courier_sink_counters *counters)
 {
 	sink->kind = SINK_FILE;
 	sink->backoff_ms = FEED_RETRY_MIN_MS;
 	file_sink_init(&sink->file, path, rotate_bytes, keep);
 	sink->file.inode = counters->file_inode;
 	sink->file.bytes = counters->file_bytes;
+	sink->file.durable = feed->durable;
+	/* The courier before may have left something. */
+	sink->file.unsynced = sink->file.unnamed =
+		feed->durable && feed->cursor.synced_position < feed->cursor.log_position;
 }
 
 static int open_file(struct feed_sink *sink, const char *name, struct diags *diags)
@@ -114,7 +119,8 @@ static int open_sink(struct feed *feed, const struct bundle *bundle, uint32_t nu
 					 from->name, from->host);
 		return 0;
 	}
-	init_file(sink, from->path, from->rotate_bytes, from->keep, &feed->cursor.sinks[number]);
+	init_file(feed, sink, from->path, from->rotate_bytes, from->keep,
+		  &feed->cursor.sinks[number]);
 	/* Later it may come back by itself: a disk that is mounted late. */
 	return strict ? open_file(sink, from->name, diags) : 0;
 }
@@ -153,7 +159,7 @@ struct feed *feed_open(const struct bundle *bundle, const struct feed_files *fil
 		failed |= open_sink(feed, bundle, i, files->udp[i], strict, diags) != 0;
 	if (failed)
 		goto cleanup;
-	init_file(&feed->sinks[FAAS_SINKS_MAX], dead_letters, FEED_DEAD_LETTER_BYTES, 1,
+	init_file(feed, &feed->sinks[FAAS_SINKS_MAX], dead_letters, FEED_DEAD_LETTER_BYTES, 1,
 		  &feed->cursor.dead_letter_file);
 	feed->space_fd = files->space;
 	memcpy(feed->verdict_maps, files->verdict_maps, sizeof(feed->verdict_maps));

@@ -9,6 +9,9 @@
  *
  *	file_sink_open -> file_sink_prepare -> (page) -> file_sink_write -> (page) -> ...
  *
+ * After a loss of power the page is gone, and what file_sink_sync did not put on the
+ * disk: the last line may be half there, and is cut off when the file is opened.
+ *
  * One writer: the file is locked (flock), and a second sink for it is refused.
  */
 #ifndef FAAS_SINK_FILE_SINK_H
@@ -29,6 +32,9 @@ struct file_sink {
 	uint64_t inode;
 	uint64_t bytes; /* up to the last whole batch */
 	bool torn;	/* behind that may lie a part of a batch: cut it off first */
+	bool durable;	/* to be kept over a loss of power: lines stay no longer than to a sync */
+	bool unsynced;	/* lines may be in memory only */
+	bool unnamed;	/* and the name of the file, too */
 };
 
 /* Does not open anything. Copies the path. */
@@ -36,8 +42,10 @@ void file_sink_init(struct file_sink *sink, const char *path, uint64_t rotate_by
 
 /*
  * Open the file, making it (0640) if it is not there, but not its directory. If
- * it is the one of @p inode, what lies behind @p bytes is cut off. 0; -EWOULDBLOCK:
- * somebody else has it locked; -EINVAL: no regular file; or -errno of open.
+ * it is the one of @p inode, what lies behind @p bytes is cut off; if it is another
+ * one, a record at its end that is not whole is, and anything else there that is no
+ * whole line is ended. 0; -EWOULDBLOCK: somebody else has it locked; -EINVAL: no
+ * regular file; or -errno of open.
  */
 int file_sink_open(struct file_sink *sink, uint64_t inode, uint64_t bytes)
 	__attribute__((warn_unused_result));
@@ -52,6 +60,10 @@ int file_sink_prepare(struct file_sink *sink, size_t bytes) __attribute__((warn_
 /* Append lines. 0, or -errno with none of them in the file, or `torn` set. */
 int file_sink_write(struct file_sink *sink, const char *lines, size_t bytes)
 	__attribute__((warn_unused_result));
+
+/* Put what was written on the disk, and the file's name. Blocks. 0 or -errno: then it
+ * is not known what is there. */
+int file_sink_sync(struct file_sink *sink) __attribute__((warn_unused_result));
 
 void file_sink_close(struct file_sink *sink);
 

@@ -127,8 +127,9 @@ static void test_cut_back(void **state)
 	append(&sink, "written, not counted\npart of a li");
 	file_sink_close(&sink);
 
+	/* Its last line is ended, for the next one to be a line. */
 	assert_int_equal(file_sink_open(&sink, inode + 1, 8), 0);
-	assert_int_equal(sink.bytes, 8 + 33);
+	assert_int_equal(sink.bytes, 8 + 34);
 	file_sink_close(&sink);
 	assert_int_equal(file_sink_open(&sink, inode, 8), 0);
 	assert_int_equal(sink.bytes, 8);
@@ -141,6 +142,87 @@ static void test_cut_back(void **state)
 	append(&sink, "on\n");
 	assert_string_equal(contents(path), "on\n");
 	file_sink_close(&sink);
+}
+
+/* What a loss of power leaves at the end of a file, and what stays of it. */
+static void test_ends_with_a_whole_line(void **state)
+{
+	static const struct {
+		const char *there, *wanted;
+	} rows[] = {
+		{"{\"id\":\"1\"}\n", "{\"id\":\"1\"}\nb\n"},
+		{"{\"id\":\"1\"}\n{\"id\":\"2\",\"fie", "{\"id\":\"1\"}\nb\n"},
+		{"{\"id\":\"1\"}\n{\"i", "{\"id\":\"1\"}\nb\n"},
+		{"{\"id\":\"1\",\"fie", "b\n"},
+		{"{", "b\n"},
+		{"", "b\n"},
+		{"\n", "\nb\n"},
+		{"{\"id\":\"1\"}\ntheirs", "{\"id\":\"1\"}\ntheirs\nb\n"},
+		{"theirs", "theirs\nb\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct file_sink sink;
+
+		write_raw(rows[i].there);
+		file_sink_init(&sink, path, 0, 0);
+		append(&sink, "b\n");
+		assert_string_equal(contents(path), rows[i].wanted);
+		assert_int_equal(sink.bytes, strlen(rows[i].wanted));
+		file_sink_close(&sink);
+		assert_int_equal(unlink(path), 0);
+	}
+	/* Too long to be a record. */
+	write_raw("{\"id\":\"");
+	assert_int_equal(truncate(path, 100000), 0);
+	{
+		struct file_sink sink;
+
+		file_sink_init(&sink, path, 0, 0);
+		append(&sink, "b\n");
+		assert_int_equal(sink.bytes, 100000 + 3);
+		file_sink_close(&sink);
+	}
+}
+
+/* What was written is known to be unsynced until it is synced, also by a successor, and
+ * no file is left for another one before. */
+static void test_sync(void **state)
+{
+	struct file_sink sink;
+	char other[160];
+
+	(void)state;
+	file_sink_init(&sink, path, 10, 1);
+	sink.durable = true;
+	assert_int_equal(file_sink_sync(&sink), 0);
+	append(&sink, "a\n");
+	assert_true(sink.unsynced && sink.unnamed);
+	assert_int_equal(file_sink_sync(&sink), 0);
+	assert_false(sink.unsynced || sink.unnamed);
+	append(&sink, "b\n");
+	assert_true(sink.unsynced);
+	assert_false(sink.unnamed);
+	assert_int_equal(file_sink_prepare(&sink, 10), 0);
+	assert_false(sink.unsynced);
+	append(&sink, "c\n");
+	snprintf(other, sizeof(other), "%s.2", path);
+	assert_int_equal(rename(path, other), 0);
+	assert_int_equal(file_sink_prepare(&sink, 2), 0);
+	assert_false(sink.unsynced);
+	append(&sink, "d\n");
+	file_sink_close(&sink);
+	assert_true(sink.unsynced);
+	assert_int_equal(file_sink_sync(&sink), 0);
+	assert_false(sink.unsynced);
+	assert_int_equal(sink.fd, -1);
+	/* One that is gone is not made for that. */
+	sink.unsynced = true;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(file_sink_sync(&sink), 0);
+	assert_false(sink.unsynced);
+	assert_null(contents(path));
 }
 
 /* A part of a batch that could not be cut off at once goes before the next. */
@@ -252,7 +334,7 @@ static void test_refusals(void **state)
 	assert_int_equal(file_sink_open(&sink, 0, 0), -EINVAL);
 	file_sink_init(&sink, path, 0, 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(file_sink_open(&sink, 0, 0), -ENXIO);
+	assert_int_equal(file_sink_open(&sink, 0, 0), -EINVAL);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(file_sink_open(&sink, 0, 0), 0);
 	file_sink_init(&second, path, 0, 0);
@@ -307,6 +389,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_new_file_has_mode, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cut_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_torn, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ends_with_a_whole_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_sync, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rotation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rotation_keeps_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rotation_happens_before_the_write, set_up,
