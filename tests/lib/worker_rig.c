@@ -302,12 +302,15 @@ int rig_expect(struct rig *rig, const char *word, int timeout_ms)
 	char message[WORKER_MESSAGE_BYTES_MAX + 1];
 	ssize_t got;
 
-	if (poll(&wait, 1, timeout_ms) != 1) {
-		(void)fprintf(stderr, "worker_rig: no \"%s\" in %d ms\n", word, timeout_ms);
-		return -1;
-	}
-	got = recv(rig->control, message, sizeof(message) - 1, 0);
-	message[got > 0 ? got : 0] = '\0';
+	/* How it is confined comes before anything else. */
+	do {
+		if (poll(&wait, 1, timeout_ms) != 1) {
+			(void)fprintf(stderr, "worker_rig: no \"%s\" in %d ms\n", word, timeout_ms);
+			return -1;
+		}
+		got = recv(rig->control, message, sizeof(message) - 1, 0);
+		message[got > 0 ? got : 0] = '\0';
+	} while (!strncmp(message, "confined ", 9));
 	if (!strcmp(message, word))
 		return 0;
 	(void)fprintf(stderr, "worker_rig: \"%s\" instead of \"%s\"\n", message, word);
