@@ -83,11 +83,34 @@ static void test_all_ways_agree(void **state)
 	}
 }
 
+/* Around the lengths of the parts that are computed side by side. */
+static void test_long_data(void **state)
+{
+	static const size_t lengths[] = {96,   103,  575,  3064, 3071, 3072,
+					 3080, 3167, 3168, 6144, 6241, 16384};
+	static uint8_t data[16384 + 8];
+
+	(void)state;
+	srand(2);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)rand();
+	for (unsigned int way = 0; way < crc32c_way_count; way++) {
+		if (!crc32c_ways[way].usable())
+			continue;
+		for (size_t start = 0; start < 8; start += 4)
+			for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+				assert_int_equal(
+					crc32c_ways[way].compute(0x1234, data + start, lengths[i]),
+					reference(0x1234, data + start, lengths[i]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_answers),
 		cmocka_unit_test(test_all_ways_agree),
+		cmocka_unit_test(test_long_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
