@@ -117,6 +117,32 @@ static inline int call_function(struct worker *worker, uint8_t number, worker_ca
 	return 0;
 }
 
+/* The header of what is emitted to an output behind event @p from. In words, for the
+ * checksum reads them in a moment: see log_build.h. */
+static inline void make_header(const struct worker_output *output, const struct faas_event *from,
+			       uint32_t payload_bytes, uint8_t *to)
+{
+	uint64_t words[FAAS_EVENT_HEADER_BYTES / sizeof(uint64_t)];
+	uint64_t present = (1ull << output->field_count) - 1;
+
+	memcpy(words, from, sizeof(words));
+	words[2] = (words[2] & UINT32_MAX) | present << 32;
+	words[3] = (words[3] & ~0xffff0000ull) | (uint64_t)output->origin << 16;
+	words[4] = (words[4] & ~(0xffffull << 32)) | (uint64_t)payload_bytes << 32;
+	if (payload_bytes < from->packet_payload_bytes)
+		words[5] |= (uint64_t)FAAS_EVENT_PAYLOAD_CUT << 48;
+	words[6] = (words[6] & ~0xffull) | output->field_count;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		log_put_word(to + i * sizeof(words[0]), words[i]);
+}
+
+/* Where make_header puts these. */
+FAAS_EVENT_AT(fields_present, 20);
+FAAS_EVENT_AT(origin, 26);
+FAAS_EVENT_AT(payload_bytes, 36);
+FAAS_EVENT_AT(flags, 46);
+FAAS_EVENT_AT(field_count, 48);
+
 /* Write what an emission is as an event: the header, addresses and key of the
  * event it follows, its own fields, and the payload if asked for. Returns its
  * length; with @p to NULL nothing else. */
@@ -128,25 +154,21 @@ static uint32_t make_event(const struct worker *worker, const struct worker_emis
 	const struct faas_event *from = worker->run.event;
 	uint32_t payload_bytes = with_payload ? from->payload_bytes : 0;
 	uint32_t head_bytes = FAAS_EVENT_KEY_OFFSET + FAAS_ALIGN8(from->key_bytes);
-	struct faas_event *event = to;
-	size_t field_bytes = output->field_count * sizeof(emission->values[0]);
-	uint8_t *fields, *payload;
+	uint32_t field_bytes = (uint32_t)(output->field_count * sizeof(emission->values[0]));
+	uint32_t bytes = head_bytes + field_bytes + words_pad(payload_bytes);
+	uint8_t *at = to;
 
-	if (!event)
-		return FAAS_EVENT_BYTES(from->key_bytes, output->field_count, payload_bytes);
-	memcpy(event, from, head_bytes);
-	event->origin = output->origin;
-	event->field_count = output->field_count;
-	event->fields_present = (1u << output->field_count) - 1;
-	event->payload_bytes = (uint16_t)payload_bytes;
-	if (payload_bytes < from->packet_payload_bytes)
-		event->flags |= FAAS_EVENT_PAYLOAD_CUT;
-	fields = (uint8_t *)to + head_bytes;
-	memcpy(fields, emission->values, field_bytes);
-	payload = fields + field_bytes;
-	memcpy(payload, faas_event_payload(from), payload_bytes);
-	memset(payload + payload_bytes, 0, FAAS_ALIGN8(payload_bytes) - payload_bytes);
-	return FAAS_EVENT_BYTES(from->key_bytes, output->field_count, payload_bytes);
+	if (!to)
+		return bytes;
+	make_header(output, from, payload_bytes, to);
+	words_copy(at + FAAS_EVENT_HEADER_BYTES, (const uint8_t *)from + FAAS_EVENT_HEADER_BYTES,
+		   head_bytes - FAAS_EVENT_HEADER_BYTES);
+	words_copy(at + head_bytes, emission->values, field_bytes);
+	if (payload_bytes) {
+		log_put_word(at + bytes - sizeof(uint64_t), 0);
+		memcpy(at + head_bytes + field_bytes, faas_event_payload(from), payload_bytes);
+	}
+	return bytes;
 }
 
 /* Call the functions behind what was emitted, in the order of the emissions.
