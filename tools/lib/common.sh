@@ -46,6 +46,13 @@ host_lock() {
 	export FAAS_HOST_LOCKED=$$
 }
 
+# For one that has several runs behind each other.
+host_unlock() {
+	[ "${FAAS_HOST_LOCKED:-}" = $$ ] || return 0
+	exec 9<&-
+	unset FAAS_HOST_LOCKED
+}
+
 # wait_for SECONDS COMMAND...: until COMMAND succeeds. Bounded; 1 if it never did.
 # TIME_FACTOR times as long on a machine that is slower than those of today.
 wait_for() {

@@ -134,6 +134,22 @@ run_whole() {
 	fi
 }
 
+# tally_write, tally_add FILE: what was counted in another shell.
+tally_write() {
+	local one
+	echo "$passed $failed $skipped"
+	for one in ${failures[@]+"${failures[@]}"}; do
+		printf '%s\n' "${one//$'\n'/ }"
+	done
+}
+tally_add() {
+	local counts=() more=()
+	read -ra counts <"$1"
+	mapfile -s 1 -t more <"$1"
+	passed=$((passed + counts[0])) failed=$((failed + counts[1])) skipped=$((skipped + counts[2]))
+	failures+=(${more[@]+"${more[@]}"})
+}
+
 tally_end() {
 	local one
 	echo
