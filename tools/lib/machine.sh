@@ -12,7 +12,12 @@ machine_pins() { if mountpoint -q /sys/fs/bpf; then find /sys/fs/bpf -mindepth 1
 machine_namespaces() { if [ -d /run/netns ]; then ls -1 /run/netns; fi; }
 machine_mounts() { cut -d' ' -f3- /proc/self/mountinfo; }
 machine_interfaces() { ls -1 /sys/class/net; }
-machine_cgroups() { find /sys/fs/cgroup -type d -name '*ebpf*faas*' 2>/dev/null || true; }
+# They are named after the file system of /run: those of other rooms are not ours.
+machine_cgroups() {
+	local group
+	group=ebpf-faas.$(stat -c %d /run)
+	find /sys/fs/cgroup -type d \( -name "$group" -o -path "*/$group/*" \) 2>/dev/null || true
+}
 machine_run_files() { if [ -e /run/ebpf-faas ]; then find /run/ebpf-faas; fi; }
 # Sizes and times too: a file that was there before must be as it was.
 machine_state_files() {

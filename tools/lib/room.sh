@@ -37,7 +37,7 @@ room_enter() {
 		process_gone "$inside" && break
 	done
 	trap '' INT TERM HUP
-	rm -rf --one-file-system "$FAAS_ROOM"
+	room_remove "$FAAS_ROOM"
 	exit "$status"
 }
 
@@ -51,18 +51,27 @@ room_end() {
 
 child_of() { awk '{print $1}' "/proc/${1:-none}/task/${1:-none}/children" 2>/dev/null; }
 
-# What is left of rooms that were killed: files only.
+# Files are left of a room, and groups of processes, without any, if it was killed.
+room_remove() { # DIRECTORY
+	local group
+	group=ebpf-faas.$(cat "$1/device" 2>/dev/null)
+	find /sys/fs/cgroup -depth -type d \( -name "$group" -o -path "*/$group/*" \) \
+		-exec rmdir {} \; 2>/dev/null
+	rm -rf --one-file-system "$1"
+}
+
+# Rooms that were killed themselves.
 room_sweep() {
 	local room
 	for room in "$ROOMS".*; do
-		[ ! -d "$room" ] || [ -d "/proc/${room##*.}" ] || rm -rf --one-file-system "$room"
+		[ ! -d "$room" ] || [ -d "/proc/${room##*.}" ] || room_remove "$room"
 	done
 }
 
 # In the new namespaces, first of all.
 room_furnish() {
 	local directory
-	mount -t tmpfs -o mode=755 run /run &&
+	mount -t tmpfs -o mode=755 run /run && stat -c %d /run >"$FAAS_ROOM/device" &&
 		mkdir -p /run/lock /run/netns /run/machine/proc /run/machine/lib &&
 		mount --bind /run/netns /run/netns && mount --make-shared /run/netns &&
 		mount --bind /proc /run/machine/proc && mount -t proc proc /proc &&
