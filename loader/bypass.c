@@ -3,57 +3,18 @@
  * ebpf-faas bypass and resume: the way out when a workflow does harm. Nothing but the
  * program in its slot changes; rules, state and processes stay.
  */
-#include "bypass.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <jansson.h>
 
 #include "command.h"
+#include "control_client.h"
 #include "fault.h"
 #include "history.h"
 #include "output.h"
-#include "paths.h"
 #include "settle.h"
-
-int bypass_load(const struct host *host, uint32_t slot, struct bpf_object **ret)
-{
-	struct bpf_object *object;
-	char path[FAAS_PATH_BYTES];
-	struct bpf_map *map;
-	int error;
-
-	snprintf(path, sizeof(path), "%s/bypass.bpf.o", paths_libexec());
-	object = bpf_object__open_file(path, NULL);
-	if (!object)
-		return -errno;
-	map = bpf_object__find_map_by_name(object, FAAS_PIN_SLOT_COUNTERS);
-	error = map ? bpf_map__reuse_fd(map, host->slot_counters_fd) : -ENOENT;
-	map = bpf_object__find_map_by_name(object, ".rodata.bypass");
-	if (!error)
-		error = map ? bpf_map__set_initial_value(map, &slot, sizeof(slot)) : -ENOENT;
-	if (!error)
-		error = bpf_object__load(object);
-	if (error)
-		bpf_object__close(object);
-	else
-		*ret = object;
-	return error;
-}
-
-int bypass_program(struct bpf_object *object)
-{
-	return bpf_program__fd(bpf_object__find_program_by_name(object, "bypass"));
-}
-
-int bypass_tc_program(struct bpf_object *object)
-{
-	return bpf_program__fd(bpf_object__find_program_by_name(object, "bypass_t"));
-}
 
 /* One workflow. It is settled by the next command if this one is killed inside. */
 static int change(const struct host *host, uint32_t slot, bool bypass, struct diags *diags)
@@ -83,6 +44,19 @@ static int change(const struct host *host, uint32_t slot, bool bypass, struct di
 	return error;
 }
 
+/* Out of its quarantine as well. Whether it was in one. */
+static int end_quarantine(const struct faas_registry_entry *entry, bool *ret_was,
+			  struct diags *diags)
+{
+	*ret_was = entry->flags & (FAAS_REGISTRY_STOPPED_PASS | FAAS_REGISTRY_STOPPED_DROP);
+	if (!*ret_was)
+		return 0;
+	if (control_start_runtime(diags) || control_resume(entry->name, diags))
+		return -1;
+	history_add(entry->name, "resumed", entry->generation, "it was in quarantine", NULL);
+	return 0;
+}
+
 /* All of the argument's; those that are so already are left out. */
 static int change_all(const struct options *options, const struct host *host, bool bypass,
 		      json_t *list, struct diags *diags)
@@ -91,15 +65,16 @@ static int change_all(const struct options *options, const struct host *host, bo
 
 	for (uint32_t slot = 1; host->registry && slot < FAAS_SLOTS_MAX; slot++) {
 		const struct faas_registry_entry *entry = &host->registry[slot];
+		bool changes = !!(entry->flags & FAAS_REGISTRY_BYPASSED) != bypass, was = false;
 
 		if (entry->state != FAAS_REGISTRY_LOADED ||
 		    (!options->all &&
-		     strncmp(entry->name, options->arguments[0], sizeof(entry->name))) ||
-		    !!(entry->flags & FAAS_REGISTRY_BYPASSED) == bypass)
+		     strncmp(entry->name, options->arguments[0], sizeof(entry->name))))
 			continue;
-		if (change(host, slot, bypass, diags))
+		if ((changes && change(host, slot, bypass, diags)) ||
+		    (!bypass && end_quarantine(entry, &was, diags)))
 			error = -1;
-		else
+		else if (changes || was)
 			json_array_append_new(list, json_string(entry->name));
 	}
 	return error;

@@ -12,6 +12,7 @@
 #include <ebpf_faas/pins.h>
 
 #include "diag.h"
+#include "slots.h"
 
 struct host {
 	int lock_fd;
@@ -42,6 +43,13 @@ int host_open(struct host *host, enum host_access access, struct diags *diags)
 
 /* Close; remove the maps if no workflow is left (under the lock only). */
 void host_close(struct host *host);
+
+/* The maps that slots are changed by. */
+static inline struct slots host_slots(const struct host *host)
+{
+	return (struct slots){host->slots_fd, host->tc_slots_fd, host->slot_counters_fd,
+			      host->registry_fd};
+}
 
 /* Slot of a workflow, 0 if there is none of that name. */
 uint32_t host_find(const struct host *host, const char *name);

@@ -169,6 +169,7 @@ static int read_courier(const struct bundle *bundle, struct ledger *ret)
 static int read_generation(const struct host *host, const struct bundle *bundle, uint32_t slot,
 			   uint32_t generation, struct ledger *ret)
 {
+	struct faas_registry_entry stopped;
 	struct faas_slot_counters counters;
 	struct faas_meters meters, carried;
 	struct ringview ring;
@@ -200,15 +201,18 @@ static int read_generation(const struct host *host, const struct bundle *bundle,
 		error = carried_read(bundle->name, generation, &carried);
 	if (error)
 		return error;
+	stopped = host->registry[slot];
 	error = host_slot_counters(host, slot, &counters);
 	if (error)
 		return error;
 	ret->matched = counters.matched;
 	ret->matched_bytes = counters.matched_bytes;
 	ret->lost_no_program = counters.no_program;
-	ret->dropped = meters.dropped + carried.dropped;
+	ret->stopped_dropped = stopped.stopped_dropped;
+	ret->stopped_passed = stopped.stopped_passed;
+	ret->dropped = meters.dropped + carried.dropped + ret->stopped_dropped;
 	ret->bypassed = counters.bypassed;
-	ret->passed = meters.passed + carried.passed + counters.bypassed;
+	ret->passed = meters.passed + carried.passed + counters.bypassed + ret->stopped_passed;
 	ret->observed_dropped = meters.observed_dropped + carried.observed_dropped;
 	ret->observed_turned = meters.observed_turned + carried.observed_turned;
 	ret->replied = meters.replied + carried.replied;

@@ -26,6 +26,9 @@ struct ledger {
 	uint64_t dropped;
 	uint64_t passed; /* with those that were bypassed */
 	uint64_t bypassed;
+	/* Of those that were dropped and passed: while the workflow could not run. */
+	uint64_t stopped_dropped;
+	uint64_t stopped_passed;
 	uint64_t replied;
 	uint64_t redirected;
 	uint64_t in_kernel; /* matched, and no verdict yet */

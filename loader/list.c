@@ -59,7 +59,11 @@ int verb_list(const struct options *options, struct diags *diags)
 			       entry->name, state_name(entry->state), slot, entry->generation,
 			       (unsigned long long)counters.matched,
 			       entry->flags & FAAS_REGISTRY_TRIAL ? "  on trial" : "",
-			       entry->flags & FAAS_REGISTRY_BYPASSED ? "  bypassed" : "");
+			       entry->flags & FAAS_REGISTRY_BYPASSED ? "  bypassed"
+			       : entry->flags & (FAAS_REGISTRY_STOPPED_PASS |
+						 FAAS_REGISTRY_STOPPED_DROP)
+				       ? "  quarantined"
+				       : "");
 	}
 	host_close(&host);
 	if (error) {

@@ -101,7 +101,7 @@ static const struct {
 	{"bypass", verb_bypass, "[WORKFLOW]", OPTION_JSON | OPTION_ALL, 0, 1,
 	 "packets pass without a workflow, at once; it stays loaded"},
 	{"resume", verb_resume, "[WORKFLOW]", OPTION_JSON | OPTION_ALL, 0, 1,
-	 "the end of a bypass"},
+	 "the end of a bypass, or of a quarantine"},
 	{"diff", verb_diff, "WORKFLOW [FILE|BUNDLE]", OPTION_JSON | OPTION_FUNCS | OPTION_SET, 1, 2,
 	 "what an update would change, or what the last one did"},
 	{"history", verb_history, "WORKFLOW", OPTION_JSON, 1, 1,

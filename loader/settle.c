@@ -11,10 +11,10 @@
 #include <bpf/libbpf.h>
 
 #include "attach.h"
-#include "bypass.h"
 #include "carried.h"
 #include "fault.h"
 #include "generation.h"
+#include "slots.h"
 #include "user_tier.h"
 
 struct settling {
@@ -33,47 +33,13 @@ static int fail(const struct settling *settling, const char *what, int error)
 			 settling->bundle->name, strerror(-error));
 }
 
-/* The program that is pinned there into the slot, or @p instead (-1: none) of it; without
- * one nothing is in the slot any more, for no rule of its hook leads there. */
-static int put_program(int slots_fd, uint32_t slot, const char *directory, const char *pin,
-		       int instead)
-{
-	char path[FAAS_PATH_BYTES];
-	int program, error = 0;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, pin);
-	program = bpf_obj_get(path);
-	if (program < 0 && errno != ENOENT)
-		return -errno;
-	if (program < 0) {
-		if (bpf_map_delete_elem(slots_fd, &slot) && errno != ENOENT)
-			error = -errno;
-		return error;
-	}
-	if (bpf_map_update_elem(slots_fd, &slot, instead < 0 ? &program : &instead, BPF_ANY))
-		error = -errno;
-	close(program);
-	return error;
-}
-
 int settle_programs(const struct host *host, uint32_t slot, const char *name, uint32_t generation)
 {
-	bool bypassed = host->registry[slot].flags & FAAS_REGISTRY_BYPASSED;
+	const struct slots slots = host_slots(host);
 	char directory[FAAS_PATH_BYTES - 32];
-	struct bpf_object *bypass = NULL;
-	int error = 0;
 
 	generation_pins(name, generation, directory, sizeof(directory));
-	if (bypassed)
-		error = bypass_load(host, slot, &bypass);
-	if (!error)
-		error = put_program(host->slots_fd, slot, directory, FAAS_PIN_PROGRAM,
-				    bypassed ? bypass_program(bypass) : -1);
-	if (!error)
-		error = put_program(host->tc_slots_fd, slot, directory, FAAS_PIN_TC_PROGRAM,
-				    bypassed ? bypass_tc_program(bypass) : -1);
-	bpf_object__close(bypass);
-	return error;
+	return slots_put(&slots, slot, host->registry[slot].flags, directory);
 }
 
 /* The rules of the generation, and no other. Its namespace may be gone, and its

@@ -34,7 +34,7 @@ json_t *status_ledger_json(const struct ledger *ledger)
 
 	return json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:I, "
-		"s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
+		"s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
 		"matched", INTEGER(ledger->matched), "dropped", INTEGER(ledger->dropped), "passed",
 		INTEGER(ledger->passed), "replied", INTEGER(ledger->replied), "redirected",
 		INTEGER(ledger->redirected), "in_kernel", INTEGER(ledger->in_kernel), "emitted",
@@ -46,7 +46,8 @@ json_t *status_ledger_json(const struct ledger *ledger)
 		INTEGER(ledger->observed_turned), "timers", "processed",
 		INTEGER(ledger->user.timers), "dead_lettered", INTEGER(ledger->user.timers_dead),
 		"verdicts", "written", INTEGER(ledger->courier.verdicts), "refused",
-		INTEGER(ledger->courier.verdicts_refused));
+		INTEGER(ledger->courier.verdicts_refused), "stopped", "dropped",
+		INTEGER(ledger->stopped_dropped), "passed", INTEGER(ledger->stopped_passed));
 }
 
 void status_print_ledger(const struct ledger *ledger, FILE *stream)
@@ -152,9 +153,16 @@ static bool process_lives(uint32_t pid)
 
 static const char *worker_state_name(const struct ledger *ledger)
 {
-	static const char *const names[] = {
-		"absent", "starting", "running", "sleeping", "waiting for the courier", "stopped"};
+	static const char *const names[] = {"absent",
+					    "starting",
+					    "running",
+					    "sleeping",
+					    "waiting for the courier",
+					    "stopped",
+					    "waiting to try an event again"};
 
+	if (ledger->runtime.quarantined)
+		return "quarantined";
 	if (!process_lives(ledger->runtime.worker_pid))
 		return "absent";
 	return ledger->worker.state < sizeof(names) / sizeof(names[0]) ? names[ledger->worker.state]
@@ -170,7 +178,7 @@ static json_t *processes_json(const struct bundle *bundle, const struct ledger *
 	snprintf(reason, sizeof(reason), "%.*s", PAGE_REASON_BYTES - 1, runtime->last_reason);
 	if (!ledger->user_tier_readable)
 		return json_pack("{s:s, s:i}", "state", "absent", "pid", 0);
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s}", "state",
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:I}", "state",
 			 worker_state_name(ledger), "class",
 			 bundle_class_words[bundle->worker_class], "pid",
 			 INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0),
@@ -179,7 +187,8 @@ static json_t *processes_json(const struct bundle *bundle, const struct ledger *
 			 "last_signal", INTEGER(runtime->last_signal), "courier_pid",
 			 INTEGER(process_lives(runtime->courier_pid) ? runtime->courier_pid : 0),
 			 "limits", limits_text(runtime->limits, limits), "undelivered_bytes",
-			 INTEGER(ledger->log_pending_bytes), "last_reason", reason);
+			 INTEGER(ledger->log_pending_bytes), "last_reason", reason, "retries",
+			 INTEGER(ledger->worker.retries));
 }
 
 /* What the handoff sheds by, and what it has shed, by trigger. */
@@ -198,6 +207,19 @@ static json_t *overload_json(const struct bundle *bundle, const struct ledger *l
 			 "budget_bytes", INTEGER(ledger->wake.budget), "ring_bytes",
 			 INTEGER(ledger->ring_bytes), "pressed", ledger->wake.pressed != 0,
 			 "triggers", triggers);
+}
+
+/* Why nothing runs, and what becomes of packets meanwhile. */
+static json_t *quarantine_json(const struct bundle *bundle, const struct ledger *ledger)
+{
+	const struct runtime_page *runtime = &ledger->runtime;
+	char reason[PAGE_REASON_BYTES];
+
+	snprintf(reason, sizeof(reason), "%.*s", PAGE_REASON_BYTES - 1, runtime->last_reason);
+	return json_pack("{s:s, s:I, s:I, s:s}", "reason", reason, "deaths",
+			 INTEGER(POLICY_QUARANTINE_DEATHS), "within_ms",
+			 INTEGER(POLICY_QUARANTINE_MS), "packets",
+			 bundle_pass_drop_words[bundle->on_failure_drop]);
 }
 
 /* What of the workflow is on the disk. */
@@ -325,6 +347,8 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 		json_object_set_new(value, "worker", processes_json(bundle, ledger, slot));
 		if (bundle->deadline_ns)
 			json_object_set_new(value, "overload", overload_json(bundle, ledger));
+		if (ledger->user_tier_readable && ledger->runtime.quarantined)
+			json_object_set_new(value, "quarantine", quarantine_json(bundle, ledger));
 		if (bundle_is_durable(bundle) && ledger->user_tier_readable)
 			json_object_set_new(value, "storage", storage_json(bundle, ledger));
 	}
@@ -411,6 +435,17 @@ static void print_workflow(json_t *status)
 	       text(status, "version"), number(status, "generation"), number(status, "slot"));
 	if (json_is_true(json_object_get(status, "bypassed")))
 		printf("  bypassed: packets pass without it; `ebpf-faas resume` ends that\n");
+	item = json_object_get(status, "quarantine");
+	if (item)
+		printf("  quarantined: its user functions ended %llu workers within %llu s, the "
+		       "last "
+		       "one: %s\n"
+		       "    every packet %s meanwhile; update it, or `ebpf-faas resume %s` tries "
+		       "again\n",
+		       number(item, "deaths"), number(item, "within_ms") / 1000,
+		       text(item, "reason"),
+		       strcmp(text(item, "packets"), "drop") ? "passes" : "is dropped",
+		       text(status, "workflow"));
 	item = json_object_get(status, "trial");
 	if (item && number(item, "goes_back_to"))
 		printf("  on trial: without a verdict it goes back to generation %llu in %llu s\n",
@@ -456,6 +491,10 @@ static void print_workflow(json_t *status)
 	if (number(item, "deadline") || number(item, "sampled"))
 		print_numbers("  shed: ", item);
 	print_overload(json_object_get(status, "overload"));
+	item = json_object_get(ledger, "stopped");
+	if (number(item, "dropped") || number(item, "passed"))
+		printf("  while it could not run, %llu of those were dropped and %llu passed\n",
+		       number(item, "dropped"), number(item, "passed"));
 	if (number(ledger, "bypassed"))
 		printf("  of those that passed, %llu were bypassed\n", number(ledger, "bypassed"));
 	item = json_object_get(ledger, "observed");

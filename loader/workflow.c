@@ -21,7 +21,7 @@ static const struct key_rule workflow_rules[] = {
 	{"health", KEY_OPTIONAL, NULL},
 	{"storage", KEY_OPTIONAL, NULL},
 	{"mode", KEY_LATER, "write `mode` below a trigger"},
-	{"retry", KEY_LATER, NULL},
+	{"retry", KEY_OPTIONAL, NULL},
 	{"update", KEY_LATER, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
 };
@@ -185,6 +185,7 @@ static void check(struct model *model, struct yaml_node *root, struct workflow *
 	model_read_functions(model);
 	read_workers(model, yaml_key(root, "workers"));
 	model_read_overload(model, root);
+	model_read_retry(model, yaml_key(root, "retry"));
 	read_storage(model, yaml_key(root, "storage"));
 	read_health(model, yaml_key(root, "health"));
 	if (model_check_graph(model))

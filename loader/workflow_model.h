@@ -218,6 +218,7 @@ void model_read_match(struct model *model, const struct yaml_node *key, struct b
 
 /* workflow_overload.c: `overload` and `on_failure` of the workflow @p root, behind its
  * triggers and workers. */
+void model_read_retry(struct model *model, const struct yaml_node *key);
 void model_read_overload(struct model *model, const struct yaml_node *root);
 
 /* workflow_timers.c: a trigger that is one of time; and what timers may not have

@@ -13,8 +13,6 @@ static const struct key_rule overload_rules[] = {
 };
 
 static const char *const event_words[] = {"lose", "shed", NULL};
-static const char *const pass_words[] = {"pass", NULL};
-static const char *const pass_later[] = {"drop", NULL};
 
 /* With `event: shed`. Behind the workers, whose class says how late they may look. */
 static void read_deadline(struct model *model, const struct yaml_node *key)
@@ -58,7 +56,8 @@ void model_read_overload(struct model *model, const struct yaml_node *root)
 	int word = 0;
 
 	if (on_failure)
-		model_word(model, on_failure, "`on_failure`", pass_words, pass_later);
+		model->head.on_failure_drop = model_word(model, on_failure, "`on_failure`",
+							 bundle_pass_drop_words, NULL) == 1;
 	if (!key) {
 		refuse_importance(model);
 		return;

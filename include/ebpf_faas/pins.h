@@ -218,6 +218,10 @@ enum faas_registry_state {
 #define FAAS_REGISTRY_BYPASSED 0x1 /* its slots hold the program that lets everything pass */
 #define FAAS_REGISTRY_TRIAL                                                                        \
 	0x2 /* its generation goes back at deadline_ns, if nothing else is said */
+/* Its user tier cannot run, and its packets pass, or are dropped, meanwhile. Written by the
+ * runtime. */
+#define FAAS_REGISTRY_STOPPED_PASS 0x4
+#define FAAS_REGISTRY_STOPPED_DROP 0x8
 
 /* Value of registry[slot]. */
 struct faas_registry_entry {
@@ -228,7 +232,10 @@ struct faas_registry_entry {
 	__u64 deadline_ns;     /* CLOCK_BOOTTIME, with FAAS_REGISTRY_TRIAL */
 	__u32 flags;	       /* FAAS_REGISTRY_* */
 	__u32 next_generation; /* that the next update gets: numbers are not used again */
-	__u64 reserved[7];
+	/* Packets while it was FAAS_REGISTRY_STOPPED_*; since it was loaded. */
+	__u64 stopped_passed;
+	__u64 stopped_dropped;
+	__u64 reserved[5];
 };
 
 /* Head of meters[cpu]: the ledger of the kernel tier. Exactly one of the four

@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 13
+#define BUNDLE_FORMAT 14
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -178,6 +178,11 @@ struct bundle_state_field {
 #define BUNDLE_TIMEOUT_MIN_NS 1000000ull	     /* 1 ms */
 #define BUNDLE_TIMEOUT_MAX_NS (3600 * 1000000000ull) /* 1 h */
 #define BUNDLE_TIMEOUT_DEFAULT_NS 1000000000ull	     /* 1 s */
+
+#define BUNDLE_RETRY_ATTEMPTS_MAX 100
+#define BUNDLE_RETRY_ATTEMPTS_DEFAULT 3
+#define BUNDLE_BACKOFF_MIN_NS 1000000ull	     /* 1 ms */
+#define BUNDLE_BACKOFF_MAX_NS (3600 * 1000000000ull) /* 1 h */
 
 struct bundle_function {
 	char instance[FAAS_NAME_BYTES];
@@ -344,7 +349,12 @@ struct bundle {
 	char name[FAAS_NAME_BYTES];
 	char version[FAAS_VERSION_BYTES];
 	bool on_failure_drop; /* packets while the workflow cannot run */
-	bool overload_drop;   /* packets of which an event was lost or shed; else they go on */
+	/* Attempts of an event whose function fails; 0: not said, and one that returns an
+	 * error has one. The time between two is doubled each time. */
+	uint32_t retry_attempts;
+	uint64_t retry_backoff_min_ns;
+	uint64_t retry_backoff_max_ns;
+	bool overload_drop; /* packets of which an event was lost or shed; else they go on */
 	/* Events are shed so that those that are not are processed within this time; 0:
 	 * nothing is shed, what has no room in the ring is lost. */
 	uint64_t deadline_ns;

@@ -479,8 +479,6 @@ int bundle_check(const struct bundle *bundle, const char *place, struct diags *d
 	require(&check, bundle_name_valid(bundle->name), "bad workflow name \"%s\"", bundle->name);
 	require(&check, bundle->trigger_count > 0, "no trigger");
 	/* The format has a place for them, the programs do not do them yet. */
-	require(&check, !bundle->on_failure_drop,
-		"on_failure drop is not supported by this version");
 	check_overload(&check);
 	for (uint32_t i = 0; i < bundle->redirect_count; i++)
 		require(&check, bundle_interface_valid(bundle->redirects[i]),

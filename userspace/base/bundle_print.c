@@ -337,6 +337,15 @@ static json_t *print_file(const struct bundle_file *file)
 	return json_pack("{s:s, s:s}", "path", file->path, "sha256", file->sha256);
 }
 
+static json_t *print_retry(const struct bundle *bundle)
+{
+	if (!bundle->retry_attempts)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I}", "attempts", (json_int_t)bundle->retry_attempts,
+			 "backoff_min_ns", (json_int_t)bundle->retry_backoff_min_ns,
+			 "backoff_max_ns", (json_int_t)bundle->retry_backoff_max_ns);
+}
+
 char *bundle_print(const struct bundle *bundle)
 {
 	json_t *object;
@@ -351,6 +360,7 @@ char *bundle_print(const struct bundle *bundle)
 			   (json_int_t)bundle->queue_events, "worker_class",
 			   bundle_class_words[bundle->worker_class], "storage",
 			   print_storage(bundle), "health", print_health(&bundle->health));
+	err |= json_object_set_new(object, "retry", print_retry(bundle));
 	SET_LIST(object, "redirects", bundle->redirects, bundle->redirect_count, print_text);
 	SET_LIST(object, "triggers", bundle->triggers, bundle->trigger_count, print_trigger);
 	SET_LIST(object, "timers", bundle->timers, bundle->timer_count, print_timer);

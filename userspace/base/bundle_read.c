@@ -308,15 +308,28 @@ static void read_redirects(const struct manifest_at *object, struct bundle *ret)
 	}
 }
 
+static void read_retry(struct manifest_at at, struct bundle *ret)
+{
+	if (!at.value || json_is_null(at.value))
+		return;
+	MANIFEST_OBJECT(&at, "attempts", "backoff_min_ns", "backoff_max_ns");
+	ret->retry_attempts = manifest_u32(&at, "attempts", 1, BUNDLE_RETRY_ATTEMPTS_MAX);
+	ret->retry_backoff_min_ns = (uint64_t)manifest_integer(
+		&at, "backoff_min_ns", BUNDLE_BACKOFF_MIN_NS, BUNDLE_BACKOFF_MAX_NS);
+	ret->retry_backoff_max_ns = (uint64_t)manifest_integer(
+		&at, "backoff_max_ns", (int64_t)ret->retry_backoff_min_ns, BUNDLE_BACKOFF_MAX_NS);
+}
+
 static void read_bundle(struct manifest_at at, struct bundle *ret)
 {
-	MANIFEST_OBJECT(&at, "format", "workflow", "version", "on_failure", "overload_packet",
-			"deadline_ns", "queue_events", "worker_class", "storage", "health",
-			"redirects", "triggers", "timers", "kernel", "kernel_fields", "user",
-			"entries", "sinks", "files");
+	MANIFEST_OBJECT(&at, "format", "workflow", "version", "on_failure", "retry",
+			"overload_packet", "deadline_ns", "queue_events", "worker_class", "storage",
+			"health", "redirects", "triggers", "timers", "kernel", "kernel_fields",
+			"user", "entries", "sinks", "files");
 	manifest_text(&at, "workflow", ret->name, sizeof(ret->name));
 	manifest_text(&at, "version", ret->version, sizeof(ret->version));
 	ret->on_failure_drop = manifest_word(&at, "on_failure", bundle_pass_drop_words);
+	read_retry(manifest_member(&at, "retry"), ret);
 	ret->overload_drop = manifest_word(&at, "overload_packet", bundle_pass_drop_words);
 	ret->deadline_ns =
 		(uint64_t)manifest_integer(&at, "deadline_ns", 0, BUNDLE_DEADLINE_MAX_NS);

@@ -333,6 +333,17 @@ int control_stop(const char *workflow, struct diags *diags)
 	return err;
 }
 
+int control_resume(const char *workflow, struct diags *diags)
+{
+	json_t *answer = NULL;
+	int err;
+
+	err = ask_taking(json_pack("{s:s, s:s}", "op", "resume", "workflow", workflow),
+			 CONTROL_TIMEOUT_MS, &answer, diags);
+	json_decref(answer);
+	return err;
+}
+
 int control_generation(const char *workflow, uint32_t *ret, struct diags *diags)
 {
 	char after[FAAS_NAME_BYTES] = "";

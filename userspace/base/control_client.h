@@ -14,6 +14,7 @@
  *	Answered when worker and run-time files are gone. keep: the files stay.
  *   list    [after]                           workflows, more
  *   status  workflow                          state, pids, restarts, ...
+ *   resume  workflow                          the end of its quarantine
  *   import  workflow, generation, piece       answered when it is committed
  *	piece: a piece of states to put in, see import.h, in hexadecimal. One at a time.
  *   end                                       refused while there are workflows
@@ -73,6 +74,9 @@ int control_start(const struct control_start *start, struct diags *diags)
  * quarter of a second to end in an orderly way. -1 with a diagnostic, also when
  * there is no runtime. */
 int control_stop(const char *workflow, struct diags *diags);
+
+/* Have a workflow run again that is in quarantine. */
+int control_resume(const char *workflow, struct diags *diags) __attribute__((warn_unused_result));
 
 /* The generation that the runtime runs; 0: none of that name. */
 int control_generation(const char *workflow, uint32_t *ret, struct diags *diags)

@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 9
+#define PAGES_VERSION 10
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -87,6 +87,7 @@ enum worker_state {
 	WORKER_SLEEPING = 3,
 	WORKER_WAITING = 4, /* the log is full: the courier is behind */
 	WORKER_STOPPED = 5,
+	WORKER_RETRYING = 6, /* an event has to be tried again, and its time has not come */
 };
 
 struct worker_page {
@@ -128,6 +129,11 @@ struct worker_page {
 	/* What the last recovery from the disk could not use. */
 	uint64_t corrupt;
 	uint64_t corrupt_bytes;
+	/* With `retry`: the event that is tried again, as attempt_position has it, how often
+	 * it failed by an error, and how many attempts there were for all events. */
+	uint64_t retry_position;
+	uint64_t retry_errors;
+	uint64_t retries;
 	uint32_t current; /* 0, 1: which of the counters below is whole */
 	uint32_t reserved2;
 	struct page_counters counters[2];
@@ -218,10 +224,16 @@ struct runtime_page {
 	/* How the last worker that died of the poison event died: over its time (1), or
 	 * else (0). */
 	uint32_t poison_timeout;
-	uint32_t reserved;
+	/* 1: it keeps failing, and nothing of it runs. Another process of it only puts what
+	 * is in the ring aside. */
+	uint32_t quarantined;
 	/* Why the last worker ended, for a person; empty: none has. */
 	char last_reason[PAGE_REASON_BYTES];
 };
+
+/* The rule: so many workers within this time ended by what their functions did. */
+#define POLICY_QUARANTINE_DEATHS 15
+#define POLICY_QUARANTINE_MS 60000
 
 _Static_assert(sizeof(struct worker_page) <= 8192, "two pages");
 _Static_assert(sizeof(struct courier_page) <= 4096, "one page");

@@ -118,6 +118,21 @@ static void handle_stop(const struct request *request)
 	workflow_stop(workflow, (uint32_t)drain_ms);
 }
 
+static void handle_resume(const struct request *request)
+{
+	struct workflow *workflow = take_workflow(request);
+
+	if (!workflow)
+		return;
+	if (supervisor_resume(&workflow->supervisor))
+		control_server_refuse(request->runtime->server, request->client, NULL,
+				      "workflow %s is %s, not in quarantine", request->workflow,
+				      workflow_phase_name(workflow));
+	else
+		control_server_answer(request->runtime->server, request->client,
+				      json_pack("{s:b}", "ok", 1));
+}
+
 /* For the generation that the command looked at, or its numbers mean something else. */
 static void handle_import(const struct request *request)
 {
@@ -219,6 +234,7 @@ static const struct operation {
 	{"status", handle_status, true, {0}},
 	{"start", handle_start, true, {"generation", "slot", "netns", "keep"}},
 	{"stop", handle_stop, true, {"drain_ms", "keep"}},
+	{"resume", handle_resume, true, {0}},
 	{"import", handle_import, true, {"generation", "piece"}},
 	{"end", handle_end, false, {0}},
 };
@@ -254,9 +270,10 @@ static void handle(void *context, uint64_t client, const json_t *message)
 	json_t *value;
 
 	if (!operation) {
-		control_server_refuse(server, client,
-				      "ask for hello, list, status, start, stop, import or end",
-				      "there is no operation of that name");
+		control_server_refuse(
+			server, client,
+			"ask for hello, list, status, start, stop, resume, import or end",
+			"there is no operation of that name");
 		return;
 	}
 	json_object_foreach ((json_t *)message, key, value) {

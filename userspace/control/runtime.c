@@ -29,19 +29,35 @@ static void on_impatient(struct loop_timer *timer)
 static void on_watch(struct loop_timer *timer)
 {
 	struct runtime *runtime = loop_container(timer, struct runtime, watch);
+	bool looks = ++runtime->watch_ticks >= SUPERVISOR_WATCH_MS / WORKFLOW_SLOTS_MS;
 	struct workflow *workflow;
 
 	for (workflow = TAILQ_FIRST(&runtime->workflows); workflow;
-	     workflow = TAILQ_NEXT(workflow, all))
-		supervisor_look(&workflow->supervisor);
+	     workflow = TAILQ_NEXT(workflow, all)) {
+		if (looks)
+			supervisor_look(&workflow->supervisor);
+		workflow_slots_retry(workflow);
+	}
+	if (looks)
+		runtime->watch_ticks = 0;
 	runtime_watch(runtime);
 }
 
+/* Once a second; more often where a command holds the lock that slots need. */
 void runtime_watch(struct runtime *runtime)
 {
+	uint32_t ticks = SUPERVISOR_WATCH_MS / WORKFLOW_SLOTS_MS - runtime->watch_ticks;
+	struct workflow *workflow;
+
+	for (workflow = TAILQ_FIRST(&runtime->workflows); workflow && ticks > 1;
+	     workflow = TAILQ_NEXT(workflow, all))
+		if (workflow->slots_late)
+			ticks = 1;
+	runtime->watch_ticks += ticks - 1;
 	if (runtime->workflow_count)
 		loop_set(runtime->loop, &runtime->watch,
-			 clock_monotonic_ns() + SUPERVISOR_WATCH_MS * CLOCK_NS_PER_MS, on_watch);
+			 clock_monotonic_ns() + ticks * WORKFLOW_SLOTS_MS * CLOCK_NS_PER_MS,
+			 on_watch);
 }
 
 static void on_courier_ended(struct courier_link *link)
@@ -99,7 +115,9 @@ void runtime_end(struct runtime *runtime)
 		if (workflow->phase == WORKFLOW_DELIVERING)
 			workflow->supervisor.ended(&workflow->supervisor);
 		else if (workflow->phase != WORKFLOW_STOPPING)
-			workflow_stop(workflow, RUNTIME_END_DRAIN_MS);
+			workflow_stop(workflow, workflow->supervisor.state == SUPERVISOR_QUARANTINED
+							? 0
+							: RUNTIME_END_DRAIN_MS);
 		workflow = next;
 	}
 }

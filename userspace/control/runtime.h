@@ -47,6 +47,11 @@ struct workflow {
 	char advice[256];
 	uint64_t undelivered;
 	uint64_t stop_deadline_ns;
+	/* What stands in its slots: FAAS_REGISTRY_STOPPED_* or 0; and whether that has
+	 * still to be seen to. */
+	uint32_t slots_flags;
+	bool slots_late;
+	bool on_failure_drop;
 	TAILQ_ENTRY(workflow) all;
 };
 
@@ -64,6 +69,7 @@ struct runtime {
 	struct migrations migrations; /* whose workflows are about to start */
 	struct loop_timer patience;
 	struct loop_timer watch; /* set while there are workflows */
+	uint32_t watch_ticks;
 	bool ending;
 	bool ended;  /* the loop may be left */
 	bool forget; /* ended after the last workflow: nothing is left to take over */
@@ -118,6 +124,16 @@ void workflow_stop(struct workflow *workflow, uint32_t drain_ms);
 
 /* Take back one that did not start. @p error is copied. */
 void workflow_undo(struct workflow *workflow, const char *error, const char *advice);
+
+/*
+ * workflow_slots.c: what the kernel tier does while the user tier cannot run. A command
+ * that changes the host may hold the lock: then it is tried again, every
+ * WORKFLOW_SLOTS_MS. A generation that is not the one in the slots is left alone.
+ */
+#define WORKFLOW_SLOTS_MS 50
+void workflow_slots_stop(struct workflow *workflow);
+void workflow_slots_go_on(struct workflow *workflow);
+void workflow_slots_retry(struct workflow *workflow);
 
 /* Operation "import": @p piece is the piece in hexadecimal, borrowed. */
 void workflow_import(struct workflow *workflow, uint64_t client, const json_t *piece);

@@ -213,6 +213,8 @@ static void on_ready(struct supervisor *supervisor)
 	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
 	int err;
 
+	if (!supervisor->files.runtime_page->quarantined)
+		workflow_slots_go_on(workflow);
 	if (workflow->phase != WORKFLOW_STARTING)
 		return;
 	workflow->phase = WORKFLOW_RUNNING;
@@ -224,6 +226,11 @@ static void on_ready(struct supervisor *supervisor)
 	control_server_answer(workflow->runtime->server, workflow->waiter,
 			      json_pack("{s:b}", "ok", 1));
 	workflow->waiter = 0;
+}
+
+static void on_quarantined(struct supervisor *supervisor)
+{
+	workflow_slots_stop(loop_container(supervisor, struct workflow, supervisor));
 }
 
 static void on_added(struct courier_client *client, bool ok, const char *error, const char *advice)
@@ -354,6 +361,7 @@ struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_
 	workflow->supervisor.ready = on_ready;
 	workflow->supervisor.failed = on_failed;
 	workflow->supervisor.ended = on_ended;
+	workflow->supervisor.quarantined = on_quarantined;
 	workflow->supervisor.imported = workflow_imported;
 	workflow->courier.supervisor = &workflow->supervisor;
 	workflow->courier.added = on_added;
@@ -369,6 +377,9 @@ struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_
 			  bundle->name);
 		goto cleanup;
 	}
+	workflow->on_failure_drop = bundle->on_failure_drop;
+	/* An earlier runtime, or version, may have left something there. */
+	workflow->slots_flags = fresh ? 0 : UINT32_MAX;
 	if (supervisor_prepare(&workflow->supervisor, bundle, slot, generation, directory, pins,
 			       diags) ||
 	    take_files(workflow, bundle, netns, fresh, diags))

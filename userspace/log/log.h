@@ -130,7 +130,8 @@ enum log_dead_reason {
 	LOG_DEAD_STATE = 3,   /* no room for the state of one more key */
 	LOG_DEAD_INVALID = 4, /* the record in the ring does not check out */
 	LOG_DEAD_LIMIT = 5, /* more outputs than FAAS_EMITS_MAX, or a record too long for the log */
-	LOG_DEAD_TIMEOUT = 6, /* a call took too long, repeatedly */
+	LOG_DEAD_TIMEOUT = 6,	 /* a call took too long, repeatedly */
+	LOG_DEAD_QUARANTINE = 7, /* its functions kept failing, and do not run any more */
 };
 
 struct log_entry {
@@ -138,7 +139,7 @@ struct log_entry {
 	uint8_t function;   /* STATE: whose; OUTPUT: unused; DEAD: the one that failed */
 	uint16_t key_bytes; /* STATE */
 	uint32_t bytes;	    /* of the body, not padded */
-	uint32_t sinks;	    /* OUTPUT: bit n: sink n of the manifest */
+	uint32_t sinks;	    /* OUTPUT: bit n: sink n of the manifest; DEAD: attempts, 0: none */
 	uint32_t reason;    /* DEAD: enum log_dead_reason */
 };
 
@@ -276,7 +277,7 @@ void *log_state(struct log_writer *writer, uint8_t function, const void *key, ui
 		uint32_t value_bytes);
 void *log_output(struct log_writer *writer, uint32_t sinks, uint32_t bytes);
 void *log_dead(struct log_writer *writer, uint8_t function, enum log_dead_reason reason,
-	       uint32_t bytes);
+	       uint32_t attempts, uint32_t bytes);
 
 /* Make the record count. Returns its position. */
 uint64_t log_commit(struct log_writer *writer, enum log_kind kind, uint8_t shard, uint16_t ring,

@@ -134,9 +134,9 @@ void *log_output(struct log_writer *writer, uint32_t sinks, uint32_t bytes)
 }
 
 void *log_dead(struct log_writer *writer, uint8_t function, enum log_dead_reason reason,
-	       uint32_t bytes)
+	       uint32_t attempts, uint32_t bytes)
 {
-	return log_build_entry(writer, LOG_ENTRY_DEAD, function, 0, bytes, 0, reason);
+	return log_build_entry(writer, LOG_ENTRY_DEAD, function, 0, bytes, attempts, reason);
 }
 
 uint64_t log_commit(struct log_writer *writer, enum log_kind kind, uint8_t shard, uint16_t ring,

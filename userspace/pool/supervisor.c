@@ -43,7 +43,7 @@ const char *supervisor_state_name(const struct supervisor *supervisor)
 	static const char *const names[] = {
 		[SUPERVISOR_IDLE] = "idle",	    [SUPERVISOR_STARTING] = "starting",
 		[SUPERVISOR_RUNNING] = "running",   [SUPERVISOR_BACKOFF] = "backoff",
-		[SUPERVISOR_STOPPING] = "stopping",
+		[SUPERVISOR_STOPPING] = "stopping", [SUPERVISOR_QUARANTINED] = "quarantined",
 	};
 
 	return names[supervisor->state];
@@ -244,6 +244,36 @@ static void back_off(struct supervisor *supervisor, uint32_t delay_ms)
 		 clock_monotonic_ns() + delay_ms * CLOCK_NS_PER_MS, on_backoff_end);
 }
 
+/* Somebody's function, and not who killed the worker or what the machine lacks. */
+static bool is_own(const struct policy_death *death, const struct spawn_end *how)
+{
+	if (death->timeout)
+		return true;
+	if (how->signal)
+		return how->signal != SIGKILL;
+	return death->attempt_position || how->status == WORKER_EXIT_LOAD;
+}
+
+static void quarantine(struct supervisor *supervisor)
+{
+	struct runtime_page *page = supervisor->files.runtime_page;
+
+	supervisor->state = SUPERVISOR_QUARANTINED;
+	__atomic_store_n(&page->quarantined, 1, __ATOMIC_RELEASE);
+	logger_write(LOGGER_ERROR, "workflow.quarantined",
+		     "workflow=%s deaths=%d within_ms=%d reason=\"%s\"", supervisor->name,
+		     POLICY_QUARANTINE_DEATHS, POLICY_QUARANTINE_MS, supervisor->reason);
+	supervisor->quarantined(supervisor);
+}
+
+/* Three quarters of it to five quarters: what failed together does not come back
+ * together. */
+static uint32_t jitter(uint32_t delay_ms)
+{
+	return delay_ms - delay_ms / 4 +
+	       (uint32_t)(clock_monotonic_ns() / 1000 % (delay_ms / 2 + 1));
+}
+
 static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 {
 	struct runtime_page *page = supervisor->files.runtime_page;
@@ -253,6 +283,7 @@ static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 		.timeout = supervisor->watch.expired ||
 			   (!how->signal && how->status == WORKER_EXIT_TIMEOUT),
 		.lived_ms = (clock_monotonic_ns() - page->worker_started_ns) / CLOCK_NS_PER_MS,
+		.now_ms = clock_monotonic_ns() / CLOCK_NS_PER_MS,
 		.progress = sequence != supervisor->sequence_at_start,
 	};
 	uint32_t delay_ms;
@@ -261,6 +292,7 @@ static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 	if (supervisor->was_ready)
 		death.attempt_position =
 			worker_word(supervisor, offsetof(struct worker_page, attempt_position));
+	death.own = is_own(&death, how);
 	page->last_signal = (uint32_t)how->signal;
 	page->last_status = (uint32_t)how->status;
 	if (death.timeout)
@@ -285,8 +317,10 @@ static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 	logger_write(LOGGER_WARNING, "worker.died",
 		     "workflow=%s signal=%d status=%d reason=\"%s\" restart_ms=%u",
 		     supervisor->name, how->signal, how->status, supervisor->reason, delay_ms);
-	if (delay_ms)
-		back_off(supervisor, delay_ms);
+	if (supervisor->policy.quarantined)
+		quarantine(supervisor);
+	else if (delay_ms)
+		back_off(supervisor, jitter(delay_ms));
 	else
 		start_process(supervisor);
 }
@@ -453,17 +487,35 @@ void supervisor_start(struct supervisor *supervisor, bool first)
 
 	supervisor->first = first;
 	/* What a runtime before us knew of a poison event. */
-	supervisor->policy = (struct policy){.position = page->poison_position,
+	supervisor->policy = (struct policy){.retry = supervisor->retry,
+					     .position = page->poison_position,
 					     .quarters = 4 * page->poison_deaths,
 					     .condemned = page->poison_condemned,
 					     .timeout = page->poison_timeout};
+	if (page->quarantined) {
+		supervisor->state = SUPERVISOR_QUARANTINED;
+		supervisor->quarantined(supervisor);
+		return;
+	}
 	start_process(supervisor);
+}
+
+int supervisor_resume(struct supervisor *supervisor)
+{
+	if (supervisor->state != SUPERVISOR_QUARANTINED)
+		return -EINVAL;
+	supervisor->files.runtime_page->quarantined = 0;
+	supervisor_start(supervisor, false);
+	return 0;
 }
 
 void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms)
 {
 	bool asked = false;
 
+	/* A process without any of its functions puts aside what is in the ring. */
+	if (supervisor->state == SUPERVISOR_QUARANTINED && bound_ms)
+		start_process(supervisor);
 	if (!supervisor->pid) {
 		end(supervisor);
 		return;

@@ -30,6 +30,7 @@ enum supervisor_state {
 	SUPERVISOR_RUNNING,
 	SUPERVISOR_BACKOFF, /* none; the next one starts when the timer says so */
 	SUPERVISOR_STOPPING,
+	SUPERVISOR_QUARANTINED, /* none, until somebody says so */
 };
 
 struct supervisor {
@@ -60,6 +61,7 @@ struct supervisor {
 	char reason[256]; /* what it said it failed of */
 	uint64_t sequence_at_start;
 	struct policy policy;
+	struct policy_retry retry;
 	struct supervisor_watch watch;
 	bool importing; /* a piece is with the worker */
 	uint64_t import_number;
@@ -68,6 +70,7 @@ struct supervisor {
 	void (*ready)(struct supervisor *supervisor);  /* each process, when it is */
 	void (*failed)(struct supervisor *supervisor); /* the first process: see reason */
 	void (*ended)(struct supervisor *supervisor);
+	void (*quarantined)(struct supervisor *supervisor); /* and nothing runs any more */
 };
 
 /* All zeros, no descriptors, no files. */
@@ -91,6 +94,9 @@ int supervisor_kill_orphan(uint32_t pid, const char *program) __attribute__((war
  * try again. Otherwise it is replaced for as long as it takes.
  */
 void supervisor_start(struct supervisor *supervisor, bool first);
+
+/* The end of a quarantine: start it again. -EINVAL: it is in none. */
+int supervisor_resume(struct supervisor *supervisor) __attribute__((warn_unused_result));
 
 /*
  * Hand the worker a piece of states to put in (import.h); then `imported` is called,

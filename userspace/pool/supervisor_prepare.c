@@ -18,6 +18,7 @@
 #include <ebpf_faas/keyed.h>
 #include <ebpf_faas/pins.h>
 
+#include "clock.h"
 #include "userspace/pool/supervisor.h"
 
 #ifndef MFD_EXEC
@@ -119,6 +120,13 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 	supervisor->generation = generation;
 	supervisor->user_count = bundle->user_count;
 	supervisor_watch_init(&supervisor->watch, bundle);
+	supervisor->retry = (struct policy_retry){
+		.attempts = bundle->retry_attempts,
+		.backoff_min_ms =
+			(bundle->retry_backoff_min_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS,
+		.backoff_max_ms =
+			(bundle->retry_backoff_max_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS,
+	};
 	snprintf(path, sizeof(path), "%s/%s", bundle_directory, BUNDLE_MANIFEST);
 	supervisor->manifest = supervisor_seal(path, "manifest.json");
 	if (supervisor->manifest < 0)

@@ -105,6 +105,7 @@ void run_files_adopt(struct run_files *files, uint32_t generation, uint32_t rese
 	page->poison_position = 0;
 	page->poison_deaths = 0;
 	page->poison_condemned = 0;
+	page->quarantined = 0;
 	page->ring_boot_hash = ring->boot_hash;
 	page->ring_map_id = ring->map_id;
 	page->resets = resets;

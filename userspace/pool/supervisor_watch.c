@@ -56,8 +56,8 @@ bool supervisor_watch_look(struct supervisor_watch *watch, int worker_page, int 
 	watch->same = same ? watch->same + 1 : 0;
 	if (page.attempt_position)
 		watch->expired = watch->same >= watch->looks_max;
-	else if (watch->same &&
-		 (watch->durable || page.state == WORKER_WAITING || !has_events(ring)))
+	else if (watch->same && (watch->durable || page.state == WORKER_WAITING ||
+				 page.state == WORKER_RETRYING || !has_events(ring)))
 		watch->same = 0;
 	else
 		watch->expired = watch->same > IDLE_LOOKS_MAX + watch->looks_max;

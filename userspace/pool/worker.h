@@ -162,6 +162,10 @@ struct worker {
 	uint16_t instance;
 	uint64_t condemned; /* begin of the ring record to be put aside unrun, + 1; 0 none */
 	enum log_dead_reason condemned_of;
+	/* When the event of page->retry_position is tried again; 0: none waits. */
+	uint64_t retry_ns;
+	/* In quarantine: every event is put aside, and no code of an author is loaded. */
+	bool puts_aside;
 	/* The courier's cursor as last seen; with durable state, what of it is on the disks
 	 * of its files. `delivered`: as its page has it, for it alone. */
 	struct durable_place courier;
@@ -239,7 +243,8 @@ int worker_recover(struct worker *worker) __attribute__((warn_unused_result));
  * @brief Process what is in the ring, at most worker->batch_events, and timers
  * that are due.
  * @param ret_events  Number of events and timers committed.
- * @return 0; -EAGAIN: the log is full, and the next event waits in the ring.
+ * @return 0; -EAGAIN: the log is full, and the next event waits in the ring; -EBUSY:
+ * it waits there for its next attempt.
  */
 int worker_batch(struct worker *worker, uint32_t *ret_events) __attribute__((warn_unused_result));
 
@@ -279,8 +284,9 @@ struct worker_pending {
 void worker_prepare(const struct worker *worker, struct worker_pending *pending);
 void worker_prefetch(const struct worker_pending *pending);
 
-/* One event: run its functions and commit what came of it. 0, or -EAGAIN: the
- * log is full and nothing happened. */
+/* One event: run its functions and commit what came of it. 0; -EAGAIN: the log is full
+ * and nothing happened; -EBUSY: it is tried again at worker->retry_ns, and those behind
+ * it wait. */
 int worker_event(struct worker *worker, const struct worker_pending *pending)
 	__attribute__((warn_unused_result));
 

@@ -15,6 +15,7 @@
 #include "event_hash.h"
 #include "fault.h"
 #include "userspace/log/log_build.h"
+#include "userspace/pool/supervisor_policy.h"
 #include "userspace/pool/worker_timer.h"
 #include "userspace/state/state_lookup.h"
 #include "words.h"
@@ -345,9 +346,25 @@ static inline int commit_event(struct worker *worker, enum log_kind kind, uint64
 	return 0;
 }
 
+/* How often somebody tried it: calls that failed, and workers that died of it. */
+static uint32_t attempts_of(const struct worker *worker, uint64_t attempt, int reason)
+{
+	const struct runtime_page *runtime = worker->runtime_page;
+	uint64_t attempts = 0;
+
+	if (worker->page->retry_position == attempt)
+		attempts = worker->page->retry_errors;
+	else if (reason == LOG_DEAD_ERROR || reason == LOG_DEAD_LIMIT || reason == LOG_DEAD_STATE)
+		attempts = 1;
+	if (runtime->poison_position == attempt)
+		attempts += runtime->poison_deaths;
+	return (uint32_t)attempts;
+}
+
 /* Begin the record of a dead letter: with the bytes, and the calls that were made,
  * but nothing of what they did. */
-static void log_dead_letter(struct worker *worker, const void *data, uint32_t bytes, int reason)
+static void log_dead_letter(struct worker *worker, const void *data, uint32_t bytes, int reason,
+			    uint64_t attempt)
 {
 	struct worker_run *run = &worker->run;
 	uint8_t trace[2 * WORKER_CALLS_MAX];
@@ -365,7 +382,8 @@ static void log_dead_letter(struct worker *worker, const void *data, uint32_t by
 	if (!err)
 		err = log_trace(&worker->log, trace, trace_bytes);
 	if (!err)
-		body = log_dead(&worker->log, run->failed, (enum log_dead_reason)reason, bytes);
+		body = log_dead(&worker->log, run->failed, (enum log_dead_reason)reason,
+				attempts_of(worker, attempt, reason), bytes);
 	assert(body);
 	memcpy(body, data, bytes);
 }
@@ -381,18 +399,19 @@ static void commit_dead(struct worker *worker, const struct ring_record *record,
 		bytes = event_bytes(worker->run.event);
 		shard = worker->run.event->shard;
 	}
-	log_dead_letter(worker, record->data, bytes, reason);
+	log_dead_letter(worker, record->data, bytes, reason, record->begin + 1);
 	commit(worker, LOG_DEAD, shard, record->end, true);
 }
 
 /* Put the timer aside: a deadline is past, and else the state is as it was. */
-static void commit_dead_timer(struct worker *worker, const struct worker_firing *firing, int reason)
+static void commit_dead_timer(struct worker *worker, const struct worker_firing *firing, int reason,
+			      uint64_t attempt)
 {
 	struct worker_function *function = firing->function;
 	const struct faas_event *event = worker->run.event;
 	void *value;
 
-	log_dead_letter(worker, event, event_bytes(event), reason);
+	log_dead_letter(worker, event, event_bytes(event), reason, attempt);
 	worker->live.timers_dead++;
 	if (firing->is_sweep) {
 		reason = log_sweep(worker);
@@ -495,6 +514,52 @@ static inline int call_all(struct worker *worker, uint8_t number, worker_callbac
 	return reason;
 }
 
+/* Take back what was counted of calls that are made again. */
+static void uncount_calls(struct worker *worker)
+{
+	const struct worker_run *run = &worker->run;
+
+	for (uint32_t i = 0; i < run->trace_bytes; i += 2u + run->trace[i + 1]) {
+		struct page_function_counters *counters =
+			&worker->live.functions[run->trace[i] & 0x7f];
+
+		counters->events--;
+		counters->errors -= run->trace[i] >> 7;
+	}
+}
+
+/* Whether the event, whose function failed, has one attempt more: then when. What its
+ * functions did is forgotten, and the ring does not advance: so its key keeps its
+ * order, and whoever dies meanwhile is followed by one that knows. */
+static bool try_again(struct worker *worker, uint64_t attempt)
+{
+	const struct runtime_page *runtime = worker->runtime_page;
+	const struct bundle *bundle = worker->bundle;
+	struct worker_page *page = worker->page;
+	struct policy_retry retry = {
+		.attempts = bundle->retry_attempts,
+		.backoff_min_ms = (bundle->retry_backoff_min_ns + 999999) / 1000000,
+		.backoff_max_ms = (bundle->retry_backoff_max_ns + 999999) / 1000000,
+	};
+	uint64_t failed;
+
+	if (page->retry_position != attempt) {
+		page->retry_errors = 0;
+		page->retry_position = attempt;
+	}
+	failed = ++page->retry_errors;
+	if (runtime->poison_position == attempt)
+		failed += runtime->poison_deaths;
+	if (failed >= retry.attempts)
+		return false;
+	page->retries++;
+	uncount_calls(worker);
+	log_abandon(&worker->log);
+	worker->retry_ns =
+		worker->now_ns() + 1000000 * policy_backoff_ms(&retry, (uint32_t)failed + 1);
+	return true;
+}
+
 int worker_event(struct worker *worker, const struct worker_pending *pending)
 {
 	const struct ring_record *record = &pending->record;
@@ -502,6 +567,11 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 	struct worker_run *run = &worker->run;
 	int reason;
 
+	if (__builtin_expect(worker->retry_ns != 0, 0)) {
+		if (worker->now_ns() < worker->retry_ns)
+			return -EBUSY;
+		worker->retry_ns = 0;
+	}
 	if (log_build_begin(&worker->log))
 		return -EAGAIN;
 	begin_run(run, record->data, pending->hashed, pending->hash);
@@ -512,11 +582,17 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 	} else if (record->begin + 1 == worker->condemned) {
 		run->failed = (uint8_t)entry->index;
 		reason = worker->condemned_of;
+	} else if (__builtin_expect(worker->puts_aside, 0)) {
+		run->failed = (uint8_t)entry->index;
+		reason = LOG_DEAD_QUARANTINE;
 	} else {
 		reason = call_all(worker, (uint8_t)entry->index,
 				  worker->functions[entry->index].on_event, record->begin + 1);
 		if (!reason)
 			reason = commit_event(worker, LOG_EVENT, record->end);
+		else if (reason == LOG_DEAD_ERROR && worker->bundle->retry_attempts &&
+			 try_again(worker, record->begin + 1))
+			return -EBUSY;
 	}
 	if (reason)
 		commit_dead(worker, record, reason);
@@ -586,7 +662,7 @@ int worker_fire(struct worker *worker, const struct worker_firing *firing)
 	if (!reason)
 		reason = commit_event(worker, LOG_TIMER, worker->live.ring_position);
 	if (reason)
-		commit_dead_timer(worker, firing, reason);
+		commit_dead_timer(worker, firing, reason, attempt);
 	else
 		worker->live.timers++;
 	if (firing->is_sweep)

@@ -126,7 +126,8 @@ void worker_gather(struct worker *worker, const struct worker_pending *pending, 
 	struct worker_page *page = worker->page;
 	const struct worker_function *function;
 
-	if (gathered->next < gathered->count || !pending->entry ||
+	/* One that is tried again is called alone. */
+	if (worker->retry_ns || gathered->next < gathered->count || !pending->entry ||
 	    pending->entry->kind != TARGET_USER)
 		return;
 	gathered->count = gathered->next = 0;

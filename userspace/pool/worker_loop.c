@@ -188,6 +188,7 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 	uint64_t begin = worker->ring.position;
 	uint64_t begin_ns = worker->now_ns(), end_ns;
 	uint32_t events = 0, timers = 0, swept = 0;
+	bool busy;
 	int err;
 
 	_Static_assert((WORKER_BATCH_EVENTS & (WORKER_BATCH_EVENTS - 1)) == 0 &&
@@ -198,6 +199,10 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 		err = process_together(worker, worker->batch_events, begin_ns, &events);
 	else
 		err = process(worker, worker->batch_events, begin_ns, &events);
+	/* Timers do not wait for an event that is tried again. */
+	busy = err == -EBUSY;
+	if (busy)
+		err = 0;
 	if (!err && worker_next_deadline(worker) <= begin_ns)
 		err = worker_timers(worker, begin_ns, timers_max(worker), &timers);
 	if (!err && worker->next_sweep_ns <= begin_ns)
@@ -209,7 +214,7 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 	worker_shed_saw(worker, worker->ring.position - begin, events, begin_ns, end_ns);
 	worker_wait_saw(worker, events, end_ns);
 	*ret_events = events + timers;
-	return err;
+	return err || !busy ? err : -EBUSY;
 }
 
 void worker_refresh_tail(struct worker *worker)
@@ -326,6 +331,8 @@ static uint64_t next_ns(const struct worker *worker)
 	uint64_t deadline = worker_next_deadline(worker);
 	uint64_t wake_ns;
 
+	if (worker->retry_ns && worker->retry_ns < deadline)
+		deadline = worker->retry_ns;
 	if (!worker->durable)
 		return deadline;
 	if (waiter_has_written(&worker->waiter))
@@ -376,6 +383,17 @@ static int wait_for_space(struct worker *worker)
 	return err;
 }
 
+/* Wait for the next attempt of an event; producers wake nobody who is awake. */
+static int wait_to_retry(struct worker *worker)
+{
+	int err;
+
+	set_state(worker, WORKER_RETRYING);
+	err = waiter_wait(&worker->waiter, until(worker));
+	set_state(worker, WORKER_RUNNING);
+	return err;
+}
+
 int worker_run(struct worker *worker)
 {
 	bool *heard = &worker->waiter.fired[WAITER_CONTROL];
@@ -394,12 +412,14 @@ int worker_run(struct worker *worker)
 
 		if (events || worker->durable)
 			worker_notify(worker);
-		if (!full)
-			full = worker_import(worker);
+		if (full != -EAGAIN && worker_import(worker))
+			full = -EAGAIN;
 		if (finish_drain(worker))
 			break;
 
-		if (full)
+		if (full == -EBUSY)
+			err = wait_to_retry(worker);
+		else if (full)
 			err = wait_for_space(worker);
 		else if (events >= begun_with || worker->shed.cut_short)
 			*heard |= ++batches % BATCHES_PER_LOOK == 0;

@@ -226,7 +226,8 @@ static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t i
 	worker->control_fd = WORKER_FD_CONTROL;
 	close_mapped(&files, bundle->user_count);
 	status = recover(worker, &files, &longest);
-	return status ? status : load(worker, &files, longest);
+	/* In quarantine nothing of an author's is loaded. */
+	return status || worker->puts_aside ? status : load(worker, &files, longest);
 }
 
 /* See worker_migrate.h. */

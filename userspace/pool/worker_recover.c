@@ -221,6 +221,7 @@ int worker_recover(struct worker *worker)
 		worker->condemned = runtime->poison_position;
 		worker->condemned_of = runtime->poison_timeout ? LOG_DEAD_TIMEOUT : LOG_DEAD_POISON;
 	}
+	worker->puts_aside = runtime->quarantined;
 	worker_sweeps_open(worker);
 	if (worker->durable) {
 		status = worker_durable_start(worker);

@@ -35,7 +35,7 @@ void worker_sweeps_open(struct worker *worker)
 			    before[k].next_ns <= sweeps[i].next_ns)
 				sweeps[i] = before[k];
 	}
-	worker->next_sweep_ns = bundle->timer_count ? 0 : UINT64_MAX;
+	worker->next_sweep_ns = bundle->timer_count && !worker->puts_aside ? 0 : UINT64_MAX;
 }
 
 /* The next slot with a key, from the cursor on; the table's capacity: none. */

@@ -32,6 +32,7 @@ static uint64_t read_deadline(const struct worker_function *function, uint64_t s
 	return deadline;
 }
 
+/* Those of a workflow in quarantine wait until it runs again. */
 int worker_timers_open(struct worker *worker)
 {
 	uint64_t timers = 0;
@@ -40,7 +41,7 @@ int worker_timers_open(struct worker *worker)
 		struct worker_function *function = &worker->functions[i];
 
 		function->first_timer = (uint32_t)timers;
-		if (has_timers(function))
+		if (has_timers(function) && !worker->puts_aside)
 			timers += function->table.capacity;
 	}
 	if (timers > UINT32_MAX || timer_queue_open(&worker->timers, (uint32_t)timers))
@@ -49,7 +50,9 @@ int worker_timers_open(struct worker *worker)
 	for (uint32_t i = 0; i < worker->bundle->user_count; i++) {
 		struct worker_function *function = &worker->functions[i];
 
-		for (uint64_t s = 0; has_timers(function) && s < function->table.capacity; s++) {
+		for (uint64_t s = 0;
+		     has_timers(function) && !worker->puts_aside && s < function->table.capacity;
+		     s++) {
 			if (!state_slot_at(&function->table, s)->mark ||
 			    !read_deadline(function, s))
 				continue;

@@ -38,7 +38,7 @@ static void stop_if_asleep(struct worker_watch *watch)
 {
 	uint32_t state = __atomic_load_n(&watched->page->state, __ATOMIC_RELAXED);
 
-	if (state != WORKER_SLEEPING && state != WORKER_WAITING)
+	if (state != WORKER_SLEEPING && state != WORKER_WAITING && state != WORKER_RETRYING)
 		return;
 	watch->ticks = false;
 	set_timer(0);

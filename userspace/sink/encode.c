@@ -322,9 +322,10 @@ int encode_dead(const struct encoder *encoder, const struct encode_id *id,
 		const struct log_entry *entry, const void *data, uint64_t wall_ns, char *line)
 {
 	static const char *const reasons[] = {
-		[LOG_DEAD_ERROR] = "error", [LOG_DEAD_POISON] = "crash",
-		[LOG_DEAD_STATE] = "state", [LOG_DEAD_INVALID] = "invalid",
-		[LOG_DEAD_LIMIT] = "limit", [LOG_DEAD_TIMEOUT] = "timeout",
+		[LOG_DEAD_ERROR] = "error",	      [LOG_DEAD_POISON] = "crash",
+		[LOG_DEAD_STATE] = "state",	      [LOG_DEAD_INVALID] = "invalid",
+		[LOG_DEAD_LIMIT] = "limit",	      [LOG_DEAD_TIMEOUT] = "timeout",
+		[LOG_DEAD_QUARANTINE] = "quarantine",
 	};
 	struct text text = {.data = line, .room = ENCODE_LINE_BYTES_MAX};
 	bool known = entry->reason < sizeof(reasons) / sizeof(reasons[0]) && reasons[entry->reason];
@@ -336,6 +337,8 @@ int encode_dead(const struct encoder *encoder, const struct encode_id *id,
 	text_json_string(&text, encoder->workflow);
 	put_member(&text, "reason");
 	text_json_string(&text, known ? reasons[entry->reason] : "unknown");
+	put_member(&text, "attempts");
+	text_unsigned(&text, entry->sinks);
 	if (entry->function < encoder->user_count) {
 		put_member(&text, "function");
 		text_json_string(&text, encoder->user[entry->function]);

@@ -164,7 +164,6 @@ static const struct change top[] = {
 	{"event: lose", "event: shed, deadline: 1m", 30, 49, "1m is out of range", "1ms to 10s"},
 	{"event: lose", "deadline: 5ms", 30, 26, "`deadline` is for events that are shed", "shed"},
 	{"event: lose", "event: lose, deadline: 5ms", 30, 39, "`deadline` is for events", "shed"},
-	{"on_failure: pass", "on_failure: drop", 31, 13, "`drop` is not supported", "pass"},
 	{"on_failure: pass", "on_failure: open", 31, 13, "`open` is not known", "pass"},
 	{"on_failure: pass", "health: {}", 31, 1, "`for` is missing", "for: 30s"},
 	{"on_failure: pass", "health: {for: 30}", 31, 15, "`30` is not a duration", "1s to 1d"},
@@ -173,7 +172,10 @@ static const struct change top[] = {
 	{"on_failure: pass", "health: {for: 9s, max_drop_ratio: 20}", 31, 35, "20 is out",
 	 "0 to 1"},
 	{"on_failure: pass", "health: {for: 9s, max_errors: 2}", 31, 19, "unknown key", "max_lost"},
-	{"on_failure: pass", "retry: 3", 31, 1, "`retry` is not supported by this version", ""},
+	{"on_failure: pass", "retry: {attempts: 0}", 31, 19, "0 is out of range", "1 to 100"},
+	{"on_failure: pass", "retry: {backoff: 1s..2}", 31, 18, "`2`", "1ms to 1h"},
+	{"on_failure: pass", "retry: {backoff: 2s..1s}", 31, 18, "2s is longer than 1s", ""},
+	{"on_failure: pass", "retry: {times: 2}", 31, 9, "unknown key", "attempts"},
 	{"on_failure: pass", "mode: observe", 31, 1, "`mode` is not supported", "trigger"},
 };
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdbool.h>
 
 #include "userspace/pool/supervisor_policy.h"
 
@@ -113,6 +114,50 @@ static void test_timeout(void **state)
 	assert_false(policy.timeout);
 }
 
+/* As the workflow says: how often, and how long in between. */
+static void test_retry(void **state)
+{
+	struct policy policy = {
+		.retry = {.attempts = 5, .backoff_min_ms = 100, .backoff_max_ms = 300}};
+	static const uint32_t delays[] = {100, 200, 300, 300};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
+		assert_int_equal(die(&policy, SIGSEGV, 4097, true), delays[i]);
+		assert_false(policy.condemned);
+	}
+	die(&policy, SIGSEGV, 4097, true);
+	assert_true(policy.condemned);
+	assert_int_equal(die(&policy, SIGSEGV, 8193, true), 100);
+	/* A kill from outside is no attempt. */
+	assert_int_equal(die(&policy, SIGKILL, 12289, true), 0);
+}
+
+static bool dies_at(struct policy *policy, uint64_t now_ms, bool own)
+{
+	const struct policy_death death = {
+		.signal = SIGSEGV, .progress = true, .now_ms = now_ms, .own = own};
+
+	(void)policy_death(policy, &death);
+	return policy->quarantined;
+}
+
+/* Fifteen within a minute, of their own. */
+static void test_quarantine(void **state)
+{
+	struct policy policy = {0}, slow = {0}, others = {0};
+	uint64_t now_ms = 1000000;
+
+	(void)state;
+	for (int i = 0; i < POLICY_QUARANTINE_DEATHS - 1; i++)
+		assert_false(dies_at(&policy, now_ms + 4000 * (uint64_t)i, true));
+	assert_true(dies_at(&policy, now_ms + 60000, true));
+	for (uint64_t i = 0; i < 100; i++)
+		assert_false(dies_at(&slow, now_ms + 4300 * i, true));
+	for (uint64_t i = 0; i < 100; i++)
+		assert_false(dies_at(&others, now_ms + i, false));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +165,8 @@ int main(void)
 		cmocka_unit_test(test_backs_off),
 		cmocka_unit_test(test_poison),
 		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_retry),
+		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_kill_counts_a_quarter),
 		cmocka_unit_test(test_different_events),
 	};

@@ -229,7 +229,7 @@ static void test_dead(void **state)
 	bytes = encode_dead(encoder, &id, &entry, data, 1767323045123456789ull, line);
 	assert_true(bytes > 0);
 	line[bytes] = '\0';
-	assert_string_equal(line, HEAD "\"reason\":\"crash\",\"function\":\"trend\","
+	assert_string_equal(line, HEAD "\"reason\":\"crash\",\"attempts\":0,\"function\":\"trend\","
 				       "\"event\":\"0102ff\"}");
 	entry.function = 9;
 	entry.reason = 99;
@@ -237,7 +237,7 @@ static void test_dead(void **state)
 	bytes = encode_dead(encoder, &id, &entry, data, 0, line);
 	assert_true(bytes > 0);
 	line[bytes] = '\0';
-	assert_non_null(strstr(line, "\"reason\":\"unknown\",\"event\":\"0102ff00"));
+	assert_non_null(strstr(line, "\"reason\":\"unknown\",\"attempts\":0,\"event\":\"0102ff00"));
 }
 
 int main(void)

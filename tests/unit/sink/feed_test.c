@@ -211,7 +211,7 @@ static void write_dead(void)
 {
 	assert_int_equal(log_begin(&fix.writer), 0);
 	assert_int_equal(log_trace(&fix.writer, NULL, 0), 0);
-	memcpy(log_dead(&fix.writer, 0, LOG_DEAD_ERROR, 3), "abc", 3);
+	memcpy(log_dead(&fix.writer, 0, LOG_DEAD_ERROR, 1, 3), "abc", 3);
 	fix.processed++;
 	log_commit(&fix.writer, LOG_DEAD, 0, 0, 64 * fix.processed, fix.processed, 1);
 	fix.page->counters[0].output_position = fix.writer.head;
@@ -547,7 +547,7 @@ static void test_dead_letters_once(void **state)
 	file = fopen(fix.dead, "r");
 	assert_non_null(file);
 	assert_non_null(fgets(line, sizeof(line), file));
-	assert_non_null(strstr(line, "\"reason\":\"error\",\"function\":\"trend\","
+	assert_non_null(strstr(line, "\"reason\":\"error\",\"attempts\":1,\"function\":\"trend\","
 				     "\"event\":\"616263\"}"));
 	assert_null(fgets(line, sizeof(line), file));
 	fclose(file);

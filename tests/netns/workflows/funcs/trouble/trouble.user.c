@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Counts events of a key, and does what the payload says: "crash", "error", "spin!",
- * "deaf!" (spins, with all signals blocked). */
+/* Counts events of a key, and does what the payload says: "crash", "error", "twice" (an error,
+ * twice), "spin!", "deaf!" (spins, with all signals blocked). */
 #include <ebpf_faas/user.h>
 
 #include <signal.h>
@@ -22,6 +22,8 @@ static void spin(void)
 		;
 }
 
+static unsigned int failures;
+
 static int make_trouble(const struct faas_event *event)
 {
 	const char *word = (const char *)faas_event_payload(event);
@@ -31,6 +33,8 @@ static int make_trouble(const struct faas_event *event)
 		return 0;
 	if (!memcmp(word, "error", 5))
 		return -1;
+	if (!memcmp(word, "twice", 5))
+		return failures++ < 2;
 	if (!memcmp(word, "crash", 5))
 		abort();
 	if (!memcmp(word, "spin!", 5))
