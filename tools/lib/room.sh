@@ -70,11 +70,14 @@ room_sweep() {
 
 # In the new namespaces, first of all.
 room_furnish() {
-	local directory
-	mount -t tmpfs -o mode=755 run /run && stat -c %d /run >"$FAAS_ROOM/device" &&
-		mkdir -p /run/lock /run/netns /run/machine/proc /run/machine/lib &&
+	local directory run=$FAAS_ROOM/run processes=/proc
+	# A clean room knows of all processes of the machine as well.
+	[ ! -d /run/machine/proc ] || processes=/run/machine/proc
+	mkdir "$run" && mount -t tmpfs -o mode=755 run "$run" && stat -c %d "$run" >"$FAAS_ROOM/device" &&
+		mkdir -p "$run/lock" "$run/netns" "$run/machine/proc" "$run/machine/lib" &&
+		mount --bind "$processes" "$run/machine/proc" && mount --no-mtab --move "$run" /run &&
 		mount --bind /run/netns /run/netns && mount --make-shared /run/netns &&
-		mount --bind /proc /run/machine/proc && mount -t proc proc /proc &&
+		mount -t proc proc /proc &&
 		mount -t bpf bpf /sys/fs/bpf && mount -t tmpfs -o mode=1777 shm /dev/shm &&
 		room_var_lib || return 1
 	[ -z "${ROOM_KEEPS_TMP:-}" ] || return 0

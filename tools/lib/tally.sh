@@ -42,6 +42,13 @@ skip_allowed() {
 	grep -v '^#' "$ALLOWED_SKIPS" | cut -d: -f1 | grep -qxF -- "$1"
 }
 
+# bounded SECONDS COMMAND...: it ends in time, and with this shell if that is killed.
+bounded() {
+	local seconds=$1
+	shift
+	setpriv --pdeathsig TERM timeout --kill-after=30 "$seconds" "$@"
+}
+
 # run_tap NAME SECONDS COMMAND...: one test program of the suite $suite. The seconds are
 # for a machine of today: TIME_FACTOR times as many for one that is slower.
 run_tap() {
@@ -49,7 +56,7 @@ run_tap() {
 	shift 2
 	log=$LOGS/$suite/${name//\//-}.log
 	seconds=$((seconds * ${TIME_FACTOR:-1}))
-	timeout --kill-after=30 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
+	bounded "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
 	tap_count "$suite/$name" "$log"
 	if [ $((passed + failed + skipped)) = "$before" ]; then
 		if [ "$status" = 77 ]; then
@@ -104,7 +111,7 @@ tap_count() {
 run_counted() {
 	local name=$1 seconds=$2 status=0 log=$LOGS/$suite/$1.log last one
 	shift 2
-	timeout --kill-after=30 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
+	bounded "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
 	last=$(tail -n 1 "$log")
 	if [[ ! $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
 		tally_one failed "$suite/$name" "no result; status $status; full output: $log"
@@ -124,7 +131,7 @@ run_counted() {
 run_whole() {
 	local name=$1 seconds=$2 status=0 log=$LOGS/$suite/$1.log
 	shift 2
-	timeout --kill-after=30 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
+	bounded "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
 	if [ "$status" = 0 ]; then
 		tally_one passed "$suite/$name"
 		printf '   %-8s %s\n' '1 ok' "$suite/$name: $(tail -n 1 "$log")"

@@ -177,8 +177,8 @@ vm_run() {
 	done <"$VM/trees"
 	# An oops is a panic, a panic ends the guest.
 	# shellcheck disable=SC2046,SC2086
-	exec timeout --foreground -k 5 "$seconds" $machine $(vm_accelerator "$arch") -m "$memory" \
-		-smp "$cpus" -display none -nodefaults -no-reboot -kernel "$image" -initrd "$KERNEL/initrd" \
+	exec setpriv --pdeathsig TERM timeout --foreground -k 5 "$seconds" \
+		$machine $(vm_accelerator "$arch") -m "$memory" -smp "$cpus" -display none -nodefaults -no-reboot -kernel "$image" -initrd "$KERNEL/initrd" \
 		-append "console=$console panic=-1 oops=panic quiet nowatchdog mitigations=off random.trust_cpu=on" \
 		-serial "file:$VM/console" -device virtio-rng-pci -device virtio-serial-pci \
 		-chardev stdio,id=output,signal=off -device virtconsole,chardev=output "${shares[@]}" </dev/null
