@@ -33,6 +33,7 @@ struct options {
 	const char *confirm; /* a duration */
 	bool purge;
 	bool dry_run;
+	bool overcommit;
 	/* What stands after the options. */
 	const char *const *arguments;
 	unsigned int argument_count;

@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 
+#include "bundle_size.h"
 #include "contents.h"
 #include "counters.h"
 #include "driver.h"
@@ -27,17 +28,6 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 	(void)format;
 	(void)arguments;
 	return 0;
-}
-
-/* A ring of at least this many bytes: rings are powers of two of pages. */
-static uint32_t ring_bytes(uint32_t events)
-{
-	uint64_t wanted = (uint64_t)events * FAAS_QUEUE_EVENT_BYTES;
-	uint64_t bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-
-	while (bytes < wanted)
-		bytes *= 2;
-	return (uint32_t)bytes;
 }
 
 static int set_map_sizes(struct bpf_object *object, const struct bundle *bundle,
@@ -111,7 +101,7 @@ static int prepare(const struct host *host, const struct bundle *bundle, uint32_
 		return -1;
 	map = bpf_object__find_map_by_name(object, FAAS_PIN_RING0);
 	if (map)
-		error = bpf_map__set_max_entries(map, ring_bytes(bundle->queue_events));
+		error = bpf_map__set_max_entries(map, bundle_ring_bytes(bundle->queue_events));
 	map = bpf_object__find_map_by_name(object, FAAS_PIN_PACKET);
 	if (!map)
 		error = -ENOENT;

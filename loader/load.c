@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 #include <jansson.h>
 
+#include "admission.h"
 #include "build.h"
 #include "attach.h"
 #include "clock.h"
@@ -138,6 +139,8 @@ static int load_under_lock(struct load *load, struct diags *diags)
 		return -1;
 	if (bundle_needs_runtime(bundle) && kernel_check_rings(diags))
 		return -1;
+	if (admission_check(bundle, load->directory, load->options->overcommit, NULL, diags))
+		return -1;
 	claim_slot(load, slot);
 	fault_point("load.claimed");
 	if (kernel_object_load(&load->host, bundle, load->directory, GENERATION_FIRST,
@@ -225,6 +228,27 @@ static int load_bundle(struct load *load, struct diags *diags)
 	return error ? DIAG_FAILED : 0;
 }
 
+/* Whether it fits, and nothing else. */
+static int only_admission(const struct load *load, struct diags *diags)
+{
+	const struct admission_need *need;
+	struct admission_report report;
+
+	if (admission_check(load->bundle, load->directory, false, &report, diags))
+		return DIAG_FAILED;
+	need = &report.need;
+	if (load->options->json)
+		output_json(json_pack("{s:s, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:s}",
+				      "workflow", load->bundle->name, "fits", 1, "bytes", "queue",
+				      (json_int_t)need->ring, "maps", (json_int_t)need->maps,
+				      "states", (json_int_t)need->tables, "log",
+				      (json_int_t)need->log, "worker", (json_int_t)need->worker,
+				      "disk", (json_int_t)need->disk, "arithmetic", report.text));
+	else
+		printf("workflow %s fits on this machine:\n%s\n", load->bundle->name, report.text);
+	return 0;
+}
+
 int verb_load(const struct options *options, struct diags *diags)
 {
 	struct record *record = calloc(1, sizeof(*record));
@@ -237,6 +261,8 @@ int verb_load(const struct options *options, struct diags *diags)
 		load.directory = source.directory;
 		if (!record)
 			diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+		else if (options->dry_run)
+			status = only_admission(&load, diags);
 		else if (!trial_terms(options->confirm, NULL, &load.trial, diags) &&
 			 !trial_begin(&load.trial, source.bundle->name, diags)) {
 			status = load_bundle(&load, diags);

@@ -34,6 +34,7 @@ enum option_id {
 	OPTION_LINKER = 1 << 13,
 	OPTION_PURGE = 1 << 14,
 	OPTION_DRY_RUN = 1 << 15,
+	OPTION_OVERCOMMIT = 1 << 17,
 };
 
 static const struct {
@@ -58,7 +59,11 @@ static const struct {
 	 "take it back after this time (60s) unless `ebpf-faas confirm` follows"},
 	{OPTION_NOW, "--now", NULL, "do not drain: what is in flight is counted and given up"},
 	{OPTION_PURGE, "--purge", NULL, "delete dead letters as well, also those of before"},
-	{OPTION_DRY_RUN, "--dry-run", NULL, "say what would be removed, and remove nothing"},
+	{OPTION_OVERCOMMIT, "--overcommit", NULL,
+	 "load it also where the machine has too little memory or disk for it"},
+	{OPTION_DRY_RUN, "--dry-run", NULL,
+	 "change nothing; gc: say what would be removed; load: whether the workflow fits on the "
+	 "machine"},
 	{OPTION_ALL, "--all", NULL,
 	 "every loaded workflow; state: every entry, also those of arrays that are all zero, and "
 	 "beyond the first 1000"},
@@ -89,8 +94,9 @@ static const struct {
 	{"validate", verb_validate, "FILE|BUNDLE", OPTION_JSON | OPTION_FUNCS | OPTION_SET, 1, 1,
 	 "check a workflow and report every mistake"},
 	{"load", verb_load, "FILE|BUNDLE",
-	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_NETNS | OPTION_CONFIRM, 1, 1,
-	 "verify a workflow and attach it to its interfaces"},
+	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_NETNS | OPTION_CONFIRM |
+		 OPTION_OVERCOMMIT | OPTION_DRY_RUN,
+	 1, 1, "verify a workflow and attach it to its interfaces"},
 	{"update", verb_update, "FILE|BUNDLE",
 	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_RESET | OPTION_CONFIRM, 1, 1,
 	 "replace the version of a loaded workflow; its state stays"},
@@ -289,6 +295,9 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 		return 0;
 	case OPTION_DRY_RUN:
 		options->dry_run = true;
+		return 0;
+	case OPTION_OVERCOMMIT:
+		options->overcommit = true;
 		return 0;
 	case OPTION_CONFIRM:
 		options->confirm = value;

@@ -145,9 +145,7 @@ struct durable {
 	uint64_t groups_written, bytes_written, snapshots_written;
 };
 
-/* Bytes of each file. @p circle_bytes is rounded up to a multiple of the mapped
- * log's, two at least. */
-uint64_t durable_log_bytes(uint64_t circle_bytes, uint64_t staging_capacity);
+/* Bytes of the file of a snapshot. */
 uint64_t durable_snapshot_bytes(const struct durable_image *images);
 
 /**

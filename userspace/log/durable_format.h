@@ -26,15 +26,16 @@
 
 #include <ebpf_faas/limits.h>
 
+#include "bundle_size.h"
 #include "userspace/log/disk.h"
 
 #define DURABLE_MAGIC 0x65727564732d6661ull
 #define DURABLE_VERSION 1
-#define DURABLE_LOG_OFFSET 8192ull
-#define DURABLE_CHUNK_BYTES 65536u
+#define DURABLE_LOG_OFFSET SIZE_DISK_SUPERBLOCKS
+#define DURABLE_CHUNK_BYTES SIZE_DISK_CHUNK_BYTES
 #define DURABLE_CHUNK_MAGIC 0x6b686373u
 #define DURABLE_DAMAGE_MAGIC 0x65676d6466616166ull
-#define DURABLE_DAMAGE_BYTES (1u << 20) /* of the file */
+#define DURABLE_DAMAGE_BYTES SIZE_DISK_DAMAGE /* of the file */
 
 /* A place between two records. */
 struct durable_place {
@@ -108,7 +109,7 @@ struct durable_chunk {
 	uint32_t reserved[3];
 };
 
-_Static_assert(sizeof(struct durable_chunk) == 64, "a cache line");
+_Static_assert(sizeof(struct durable_chunk) == SIZE_DISK_CHUNK_HEAD, "a cache line");
 
 #define DURABLE_CHUNK_BODY (DURABLE_CHUNK_BYTES - (uint32_t)sizeof(struct durable_chunk))
 

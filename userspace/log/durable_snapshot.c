@@ -21,13 +21,12 @@
 
 uint64_t durable_snapshot_bytes(const struct durable_image *images)
 {
-	uint64_t chunks = 0;
+	uint64_t bytes = 0;
 
 	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
 		if (images[i].shape.name[0])
-			chunks += (images[i].shape.image_bytes + DURABLE_CHUNK_BODY - 1) /
-				  DURABLE_CHUNK_BODY;
-	return chunks * DURABLE_CHUNK_BYTES;
+			bytes += durable_image_bytes(images[i].shape.image_bytes);
+	return bytes;
 }
 
 static bool is_zero(const uint8_t *bytes, uint64_t count)

@@ -126,13 +126,6 @@ void durable_super_write(struct durable *durable)
 			  super, sizeof(*super));
 }
 
-uint64_t durable_log_bytes(uint64_t circle_bytes, uint64_t staging_capacity)
-{
-	uint64_t times = (circle_bytes + staging_capacity - 1) / staging_capacity;
-
-	return DURABLE_LOG_OFFSET + (times < 2 ? 2 : times) * staging_capacity;
-}
-
 static int write_zeros(struct disk *disk, uint64_t from, uint64_t to)
 {
 	uint8_t *zeros = aligned_alloc(DISK_BLOCK_BYTES, ZERO_BYTES);

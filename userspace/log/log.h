@@ -28,10 +28,12 @@
 #include <ebpf_faas/keyed.h>
 #include <ebpf_faas/limits.h>
 
+#include "bundle_size.h"
+
 #define LOG_MAGIC 0x676f6c2d73616166ull
 #define LOG_RECORD_MAGIC 0x6572
 #define LOG_VERSION 1
-#define LOG_DATA_OFFSET 4096
+#define LOG_DATA_OFFSET SIZE_LOG_HEAD
 
 struct log_header {
 	uint64_t magic;
@@ -251,10 +253,6 @@ struct log_writer {
  * does it when it finds no magic, with the log id of the runtime's page. */
 void log_format(void *mapping, uint32_t segment_count, uint64_t segment_bytes, uint64_t log_id,
 		uint64_t ring_boot_hash, uint32_t ring_map_id);
-static inline uint64_t log_file_bytes(uint32_t segment_count, uint64_t segment_bytes)
-{
-	return LOG_DATA_OFFSET + segment_count * segment_bytes;
-}
 
 /* Continue the log at @p head after record @p sequence. */
 int log_writer_open(struct log_writer *writer, void *mapping, uint64_t file_bytes,

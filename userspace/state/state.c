@@ -9,61 +9,6 @@
 #include "userspace/state/state_lookup.h"
 #include "words.h"
 
-uint32_t state_slot_bytes(uint32_t key_bytes, uint32_t value_bytes)
-{
-	uint32_t bytes =
-		(uint32_t)sizeof(struct state_slot) + words_pad(key_bytes) + words_pad(value_bytes);
-
-	/* A slot that fits a cache line does not straddle two. */
-	return bytes > 32 && bytes <= 64 ? 64 : bytes;
-}
-
-static uint64_t capacity_of(uint32_t keys_max)
-{
-	return (uint64_t)keys_max + (keys_max + 2) / 3 + 1;
-}
-
-uint64_t state_table_bytes(uint32_t keys_max, uint32_t key_bytes, uint32_t value_bytes)
-{
-	return STATE_DATA_OFFSET + capacity_of(keys_max) * state_slot_bytes(key_bytes, value_bytes);
-}
-
-uint32_t state_key_bytes(const struct bundle *bundle, uint32_t function)
-{
-	uint32_t bytes[FAAS_USER_FUNCTIONS_MAX] = {0};
-
-	for (uint32_t i = 0; i < bundle->entry_count; i++) {
-		const struct bundle_entry *entry = &bundle->entries[i];
-
-		if (entry->kind == TARGET_USER && entry->key_bytes > bytes[entry->index])
-			bytes[entry->index] = entry->key_bytes;
-	}
-	/* In topological order: one pass carries keys to the end. */
-	for (uint32_t i = 0; i < function; i++) {
-		const struct bundle_function *from = &bundle->user[i];
-
-		for (uint32_t o = 0; o < from->output_count; o++) {
-			for (uint32_t t = 0; t < from->outputs[o].target_count; t++) {
-				const struct bundle_target *target = &from->outputs[o].targets[t];
-
-				if (target->kind == TARGET_USER && bytes[i] > bytes[target->index])
-					bytes[target->index] = bytes[i];
-			}
-		}
-	}
-	return bytes[function];
-}
-
-uint64_t state_file_bytes(const struct bundle *bundle, uint32_t function)
-{
-	const struct bundle_function *user = &bundle->user[function];
-
-	if (!user->has_state)
-		return 0;
-	return state_table_bytes(user->state_keys, state_key_bytes(bundle, function),
-				 state_value_bytes(user));
-}
-
 static void lay_out(struct state_header *header, const struct state_shape *shape, uint64_t seed)
 {
 	header->version = STATE_VERSION;
@@ -72,7 +17,7 @@ static void lay_out(struct state_header *header, const struct state_shape *shape
 	header->value_version = shape->value_version;
 	header->keys_max = shape->keys_max;
 	header->slot_bytes = state_slot_bytes(shape->key_bytes, shape->value_bytes);
-	header->capacity = capacity_of(shape->keys_max);
+	header->capacity = state_capacity(shape->keys_max);
 	header->seed = seed;
 	__atomic_store_n(&header->magic, STATE_MAGIC, __ATOMIC_RELEASE);
 }
@@ -95,7 +40,7 @@ int state_open(struct state_table *table, void *mapping, uint64_t file_bytes,
 	if (header->key_bytes != shape->key_bytes || header->value_bytes != shape->value_bytes ||
 	    header->value_version != shape->value_version || header->keys_max != shape->keys_max ||
 	    header->slot_bytes != state_slot_bytes(shape->key_bytes, shape->value_bytes) ||
-	    header->capacity != capacity_of(shape->keys_max))
+	    header->capacity != state_capacity(shape->keys_max))
 		return -ESTALE;
 
 	*table = (struct state_table){

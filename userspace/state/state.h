@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "bundle.h"
+#include "bundle_size.h"
 #include "stateview.h"
 #include "userspace/log/durable_format.h"
 
@@ -37,19 +38,6 @@ struct state_place {
 	struct state_slot *slot;
 	uint32_t mark;
 };
-
-/* Bytes of a table's file. At most three quarters of the slots are used, which
- * keeps the search for a key at a few slots. */
-uint32_t state_slot_bytes(uint32_t key_bytes, uint32_t value_bytes);
-uint64_t state_table_bytes(uint32_t keys_max, uint32_t key_bytes, uint32_t value_bytes);
-
-/* Bytes of key that events have when they reach user function @p function: the
- * longest of the entries that lead to it, on whatever way. */
-uint32_t state_key_bytes(const struct bundle *bundle, uint32_t function);
-
-/* Bytes of the state file of user function @p function, 0 without state. The
- * runtime allocates that much, zeroed. */
-uint64_t state_file_bytes(const struct bundle *bundle, uint32_t function);
 
 /* What a table must be like. */
 struct state_shape {
