@@ -200,7 +200,7 @@ asan: ## build all unit tests with address and undefined behaviour sanitizers
 
 # ---- fuzzing ---------------------------------------------------------------
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%_fuzz,$(wildcard tests/fuzz/*_fuzz.c))
-FUZZ_SRC := $(BASE_SRC) $(filter loader/%,$(LOADER_SRC))
+FUZZ_SRC := $(BASE_SRC) $(filter loader/%,$(LOADER_SRC)) userspace/control/control_server.c userspace/control/request_form.c
 $(BUILD)/fuzz/obj/%.o: %.c
 	$(call say,FUZZCC,$<)
 	$(Q)mkdir -p $(@D)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "attach.h"
 #include "bundle_names.h"
@@ -18,6 +19,7 @@
 #include "control_client.h"
 #include "generation.h"
 #include "limits_text.h"
+#include "onlooker.h"
 #include "output.h"
 #include "record.h"
 #include "timer_report.h"
@@ -542,6 +544,10 @@ int verb_status(const struct options *options, struct diags *diags)
 	size_t i;
 	int result = DIAG_FAILED;
 
+	if (geteuid()) {
+		json_decref(list);
+		return onlooker_status(options, diags);
+	}
 	if (host_open(&host, HOST_READ, diags)) {
 		json_decref(list);
 		return DIAG_FAILED;

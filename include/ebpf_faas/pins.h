@@ -77,7 +77,8 @@
 #define FAAS_PIN_RING0 "ring0"
 
 #define FAAS_RUN_DIRECTORY "/run/ebpf-faas"
-#define FAAS_RUN_SOCKET FAAS_RUN_DIRECTORY "/control.sock"
+#define FAAS_RUN_SOCKET FAAS_RUN_DIRECTORY "/control.sock"	 /* for root */
+#define FAAS_RUN_STATUS_SOCKET FAAS_RUN_DIRECTORY "/status.sock" /* for a group: only to look */
 #define FAAS_RUN_LOCK FAAS_RUN_DIRECTORY "/lock" /* one command changes the host at a time */
 #define FAAS_RUN_RUNTIME_LOCK FAAS_RUN_DIRECTORY "/runtime.lock" /* one runtime per host */
 #define FAAS_RUN_WORKFLOWS FAAS_RUN_DIRECTORY "/workflows"

@@ -30,6 +30,7 @@
 
 int control_connect(const char *path, struct control *ret)
 {
+	const struct timeval patience = {.tv_sec = CONTROL_CONNECT_MS / 1000};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int err;
 	int fd;
@@ -37,11 +38,12 @@ int control_connect(const char *path, struct control *ret)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* A full backlog is EAGAIN at once. */
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
+	/* In a full backlog there is a queue, and those who gave up are not in it. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
+	    connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
 		err = -errno;
 		close(fd);
 		return err;
@@ -59,9 +61,13 @@ void control_close(struct control *control)
 
 static int send_request(const struct control *control, const json_t *request, struct diags *diags)
 {
-	char *text = json_dumps(request, JSON_COMPACT);
+	json_t *message = json_copy((json_t *)request);
+	char *text = NULL;
 	int err = 0;
 
+	if (message && !json_object_set_new(message, "protocol", json_integer(CONTROL_PROTOCOL)))
+		text = json_dumps(message, JSON_COMPACT);
+	json_decref(message);
 	if (!text)
 		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 	if (strlen(text) > FAAS_CONTROL_MESSAGE_BYTES_MAX)
@@ -150,20 +156,34 @@ bool control_runtime_running(void)
 }
 
 /* One question over a connection of its own. */
-static int ask(const json_t *request, int timeout_ms, json_t **ret, struct diags *diags)
+static int ask_at(const char *path, const json_t *request, int timeout_ms, json_t **ret,
+		  struct diags *diags)
 {
 	struct control control = {.fd = -1};
-	int err = control_connect(FAAS_RUN_SOCKET, &control);
+	int err = control_connect(path, &control);
 
 	if (err == -EACCES || err == -EPERM)
-		return diag_fail(diags, DIAG_PLATFORM, "run as root", "%s: %s", FAAS_RUN_SOCKET,
+		return diag_fail(diags, DIAG_PLATFORM, "run as root", "%s: %s", path,
 				 strerror(-err));
+	if (err == -EAGAIN)
+		return diag_fail(diags, DIAG_FAILED, "try again",
+				 "%s: others keep the runtime busy", path);
 	if (err)
-		return diag_fail(diags, DIAG_FAILED, NULL, "there is no runtime (%s: %s)",
-				 FAAS_RUN_SOCKET, strerror(-err));
+		return diag_fail(diags, DIAG_FAILED, NULL, "there is no runtime (%s: %s)", path,
+				 strerror(-err));
 	err = control_request(&control, request, timeout_ms, ret, diags);
 	control_close(&control);
 	return err;
+}
+
+static int ask(const json_t *request, int timeout_ms, json_t **ret, struct diags *diags)
+{
+	return ask_at(FAAS_RUN_SOCKET, request, timeout_ms, ret, diags);
+}
+
+int control_look(const json_t *request, json_t **ret, struct diags *diags)
+{
+	return ask_at(FAAS_RUN_STATUS_SOCKET, request, CONTROL_TIMEOUT_MS, ret, diags);
 }
 
 /* Takes the request. */
@@ -190,8 +210,11 @@ static int greet(struct diags *diags)
 	protocol = json_integer_value(json_object_get(answer, "protocol"));
 	json_decref(answer);
 	if (protocol != CONTROL_PROTOCOL)
-		return diag_fail(diags, DIAG_FAILED, "unload all workflows, so that it ends",
-				 "the runtime that runs is of another version");
+		return diag_fail(diags, DIAG_FAILED,
+				 "end it with `kill PID`, what is in the kernel goes on; then "
+				 "`ebpf-faas gc` starts the installed one, which takes over",
+				 "the runtime that runs, pid %d, is of another version",
+				 (int)runtime_pid());
 	return 0;
 }
 
@@ -224,9 +247,10 @@ static int run_daemon(uint64_t deadline_ns, struct diags *diags)
 	char path[FAAS_PATH_BYTES + 32];
 	char text[512] = "";
 	char *arguments[] = {path, NULL};
-	const char *faults = getenv("EBPF_FAAS_FAULT");
-	char fault[128];
-	char *environment[] = {NULL, NULL};
+	static const char *const passed_on[] = {"EBPF_FAAS_FAULT", "EBPF_FAAS_GROUP"};
+	char variables[2][128];
+	char *environment[] = {NULL, NULL, NULL};
+	int variable_count = 0;
 	int fds[3];
 	struct spawn spawn = {.path = path,
 			      .arguments = arguments,
@@ -240,9 +264,15 @@ static int run_daemon(uint64_t deadline_ns, struct diags *diags)
 	pid_t pid;
 
 	snprintf(path, sizeof(path), "%s/ebpf-faas-runtime", paths_libexec());
-	if (faults) {
-		snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s", faults);
-		environment[0] = fault;
+	for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++) {
+		const char *value = getenv(passed_on[i]);
+
+		if (!value)
+			continue;
+		snprintf(variables[variable_count], sizeof(variables[0]), "%s=%s", passed_on[i],
+			 value);
+		environment[variable_count] = variables[variable_count];
+		variable_count++;
 	}
 	fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fds[0] < 0 || pipe2(output, O_CLOEXEC)) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Talking to the runtime: one JSON object a message over FAAS_RUN_SOCKET. The
- * runtime answers {"ok":true,...} or {"ok":false,"error":...,"advice":...}.
+ * runtime answers {"ok":true,...} or {"ok":false,"error":...,"advice":...}. Root may ask
+ * for all; over FAAS_RUN_STATUS_SOCKET members of a group may ask for hello, list, status.
  *
  *   hello                                     protocol, pid, version
  *   start   workflow, generation, slot, netns, [keep]
@@ -28,29 +29,36 @@
 
 #include "diag.h"
 
-#define CONTROL_PROTOCOL 1
+/* A runtime refuses messages that do not say "protocol" and this number, in words: see
+ * request_form.h. Changed with what an operation means. */
+#define CONTROL_PROTOCOL 2
 #define CONTROL_TIMEOUT_MS 5000
+#define CONTROL_CONNECT_MS 3000
 
 /* A connection. */
 struct control {
 	int fd; /* -1: none */
 };
 
-/* 0; or -errno: -ENOENT, -ECONNREFUSED: there is no runtime. Connects to the
- * socket at @p path. */
+/* 0; or -errno: -ENOENT, -ECONNREFUSED: there is no runtime; -EAGAIN: others kept it busy
+ * for CONTROL_CONNECT_MS. Connects to the socket at @p path. */
 int control_connect(const char *path, struct control *ret) __attribute__((warn_unused_result));
 void control_close(struct control *control);
 
 /**
  * @brief Ask, and wait for the answer.
  *
- * @param request Borrowed.
+ * @param request Borrowed; "protocol" is added.
  * @param ret     The answer, if it says ok. Returns-owned, json_decref().
  * @return 0, or -1 with the error and advice of the answer, or what went wrong,
  * as a diagnostic.
  */
 int control_request(struct control *control, const json_t *request, int timeout_ms, json_t **ret,
 		    struct diags *diags) __attribute__((warn_unused_result));
+
+/* One question of who may only look; as control_request. */
+int control_look(const json_t *request, json_t **ret, struct diags *diags)
+	__attribute__((warn_unused_result));
 
 /* Whether a runtime holds the runtime's lock. */
 bool control_runtime_running(void);

@@ -16,14 +16,18 @@
 
 #include "clock.h"
 
-#define BACKLOG 64
+#define BACKLOG 512
+#define WINDOW_MS 100	/* what a rate is counted in */
+#define NO_SLOT_MS 10	/* until it is worth looking for one again */
+#define GROUPS_MAX 1024 /* of one client */
 
 /* Nesting of a message is bounded by the parser (JSON_PARSER_MAX_DEPTH). */
 
 struct slot {
 	struct control_server *server;
-	struct loop_source source; /* fd -1: free */
-	struct loop_timer idle;
+	int fd;			   /* owned; -1: free */
+	struct loop_source source; /* not in the loop while it is paused */
+	struct loop_timer timer;   /* its silence, or its pause, ends */
 	uint64_t id;
 	uint64_t last_ns; /* when it last asked or was answered */
 	bool waiting;	  /* for an answer; asks nothing meanwhile */
@@ -31,9 +35,13 @@ struct slot {
 
 struct control_server {
 	struct loop *loop;
+	int listener_fd; /* owned; -1: deaf */
 	struct loop_source listener;
+	struct loop_timer pause; /* of the listener */
+	uint64_t window_end_ns;
+	uint32_t window_left;
 	struct control_handler handler;
-	uid_t owner;
+	struct control_peers peers;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	uint64_t next_id;
 	struct slot slots[CONTROL_CLIENTS_MAX];
@@ -45,11 +53,11 @@ static void drop(struct slot *slot)
 	struct control_server *server = slot->server;
 	bool waited = slot->waiting;
 	uint64_t id = slot->id;
-	int fd = slot->source.fd;
 
 	loop_remove(server->loop, &slot->source);
-	loop_unset(server->loop, &slot->idle);
-	close(fd);
+	loop_unset(server->loop, &slot->timer);
+	close(slot->fd);
+	slot->fd = -1;
 	slot->id = 0;
 	slot->waiting = false;
 	if (waited && server->handler.gone)
@@ -58,14 +66,34 @@ static void drop(struct slot *slot)
 
 static void on_idle(struct loop_timer *timer)
 {
-	drop(loop_container(timer, struct slot, idle));
+	drop(loop_container(timer, struct slot, timer));
 }
 
 static void touch(struct slot *slot)
 {
 	slot->last_ns = clock_monotonic_ns();
-	loop_set(slot->server->loop, &slot->idle,
+	loop_set(slot->server->loop, &slot->timer,
 		 slot->last_ns + slot->server->handler.idle_ms * CLOCK_NS_PER_MS, on_idle);
+}
+
+/* Whether there is room in this window for one more client or message. If not, it comes
+ * back when *ret_again_ns is reached. */
+static bool spend(struct control_server *server, uint64_t *ret_again_ns)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	if (!server->handler.rate_max)
+		return true;
+	if (now >= server->window_end_ns) {
+		server->window_end_ns = now + WINDOW_MS * CLOCK_NS_PER_MS;
+		server->window_left = server->handler.rate_max / (1000 / WINDOW_MS);
+	}
+	if (server->window_left) {
+		server->window_left--;
+		return true;
+	}
+	*ret_again_ns = server->window_end_ns;
+	return false;
 }
 
 static struct slot *find(struct control_server *server, uint64_t id)
@@ -89,7 +117,7 @@ void control_server_answer(struct control_server *server, uint64_t client, json_
 	slot->waiting = false;
 	touch(slot);
 	/* One that does not read its answers has its buffer full. */
-	if (!text || send(slot->source.fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (!text || send(slot->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		drop(slot);
 	free(text);
 }
@@ -112,15 +140,34 @@ void control_server_refuse(struct control_server *server, uint64_t client, const
 					advice ? advice : ""));
 }
 
+static void on_message(struct loop_source *source, uint32_t events);
+
+static void on_pause_end(struct loop_timer *timer)
+{
+	struct slot *slot = loop_container(timer, struct slot, timer);
+
+	if (loop_add(slot->server->loop, &slot->source, slot->fd, EPOLLIN, on_message))
+		drop(slot);
+	else
+		touch(slot);
+}
+
 static void on_message(struct loop_source *source, uint32_t events)
 {
 	struct slot *slot = loop_container(source, struct slot, source);
 	struct control_server *server = slot->server;
+	uint32_t most = server->handler.message_bytes_max;
+	uint64_t again_ns;
 	json_error_t error;
 	json_t *message;
 	ssize_t bytes;
 
 	(void)events;
+	if (!spend(server, &again_ns)) {
+		loop_remove(server->loop, source);
+		loop_set(server->loop, &slot->timer, again_ns, on_pause_end);
+		return;
+	}
 	bytes = recv(source->fd, server->message, sizeof(server->message),
 		     MSG_DONTWAIT | MSG_TRUNC);
 	if (bytes < 0 && (errno == EAGAIN || errno == EINTR))
@@ -130,12 +177,12 @@ static void on_message(struct loop_source *source, uint32_t events)
 		drop(slot);
 		return;
 	}
-	loop_unset(server->loop, &slot->idle);
+	loop_unset(server->loop, &slot->timer);
 	slot->last_ns = clock_monotonic_ns();
 	slot->waiting = true;
-	if (bytes > FAAS_CONTROL_MESSAGE_BYTES_MAX) {
-		control_server_refuse(server, slot->id, NULL, "a message has at most %d bytes",
-				      FAAS_CONTROL_MESSAGE_BYTES_MAX);
+	if (bytes > most) {
+		control_server_refuse(server, slot->id, NULL, "a message has at most %u bytes",
+				      most);
 		return;
 	}
 	message = json_loadb(server->message, (size_t)bytes, JSON_REJECT_DUPLICATES, &error);
@@ -147,6 +194,13 @@ static void on_message(struct loop_source *source, uint32_t events)
 	json_decref(message);
 }
 
+static bool has_asked(const struct slot *slot)
+{
+	char byte;
+
+	return recv(slot->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* A free slot, if need be that of the client silent for the longest time. */
 static struct slot *take_slot(struct control_server *server)
 {
@@ -155,9 +209,10 @@ static struct slot *take_slot(struct control_server *server)
 	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct slot *slot = &server->slots[i];
 
-		if (slot->source.fd < 0)
+		if (slot->fd < 0)
 			return slot;
-		if (!slot->waiting && (!oldest || slot->last_ns < oldest->last_ns))
+		if (!slot->waiting && (!oldest || slot->last_ns < oldest->last_ns) &&
+		    !has_asked(slot))
 			oldest = slot;
 	}
 	if (oldest)
@@ -165,39 +220,114 @@ static struct slot *take_slot(struct control_server *server)
 	return oldest;
 }
 
+/* Its own groups, and that of the process, as the kernel had them when it connected. */
+static bool is_in_group(int fd, const struct ucred *peer, gid_t group)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t bytes = sizeof(groups);
+
+	if (peer->gid == group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &bytes))
+		return false;
+	for (size_t i = 0; i < bytes / sizeof(groups[0]); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+static bool is_heard(const struct control_server *server, int fd)
+{
+	struct ucred peer;
+	socklen_t bytes = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes))
+		return false;
+	return peer.uid == server->peers.owner ||
+	       (server->peers.has_group && is_in_group(fd, &peer, server->peers.group));
+}
+
+static void on_connect(struct loop_source *source, uint32_t events);
+
+static void on_listen_again(struct loop_timer *timer)
+{
+	struct control_server *server = loop_container(timer, struct control_server, pause);
+
+	if (loop_add(server->loop, &server->listener, server->listener_fd, EPOLLIN, on_connect))
+		loop_set(server->loop, timer, clock_monotonic_ns() + WINDOW_MS * CLOCK_NS_PER_MS,
+			 on_listen_again);
+}
+
+/* Who comes meanwhile waits in the backlog. */
+static void pause_listening(struct control_server *server, uint64_t until_ns)
+{
+	loop_remove(server->loop, &server->listener);
+	loop_set(server->loop, &server->pause, until_ns, on_listen_again);
+}
+
 static void on_connect(struct loop_source *source, uint32_t events)
 {
 	struct control_server *server = loop_container(source, struct control_server, listener);
-	struct ucred peer;
-	socklen_t bytes = sizeof(peer);
+	uint64_t again_ns;
 	struct slot *slot;
 	int fd;
 
 	(void)events;
-	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
-		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) || peer.uid != server->owner) {
-		close(fd);
+	if (!spend(server, &again_ns)) {
+		pause_listening(server, again_ns);
 		return;
 	}
 	slot = take_slot(server);
-	if (!slot || loop_add(server->loop, &slot->source, fd, EPOLLIN, on_message)) {
+	if (!slot) {
+		pause_listening(server, clock_monotonic_ns() + NO_SLOT_MS * CLOCK_NS_PER_MS);
+		return;
+	}
+	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (!is_heard(server, fd) ||
+	    loop_add(server->loop, &slot->source, fd, EPOLLIN, on_message)) {
 		close(fd);
 		return;
 	}
+	slot->fd = fd;
 	slot->id = ++server->next_id;
 	touch(slot);
 }
 
-int control_server_open(struct loop *loop, const char *path, uid_t owner,
+static int listen_at(const struct sockaddr_un *address, const struct control_peers *peers,
+		     int *ret_fd)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mode_t mask;
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	(void)unlink(address->sun_path);
+	mask = umask(0177);
+	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)))
+		err = -errno;
+	umask(mask);
+	/* Nobody is in the group before the mode says what the group may. */
+	if (!err && peers->has_group &&
+	    (chown(address->sun_path, (uid_t)-1, peers->group) || chmod(address->sun_path, 0660)))
+		err = -errno;
+	if (!err && listen(fd, BACKLOG))
+		err = -errno;
+	if (err)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return err;
+}
+
+int control_server_open(struct loop *loop, const char *path, const struct control_peers *peers,
 			const struct control_handler *handler, struct control_server **ret)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct control_server *server;
-	mode_t mask;
-	int err = 0;
-	int fd;
+	int err;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
@@ -207,48 +337,39 @@ int control_server_open(struct loop *loop, const char *path, uid_t owner,
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	memcpy(server->path, path, strlen(path) + 1);
 	server->loop = loop;
-	server->owner = owner;
+	server->peers = *peers;
 	server->handler = *handler;
 	if (!server->handler.idle_ms)
 		server->handler.idle_ms = CONTROL_IDLE_MS;
+	if (!server->handler.message_bytes_max)
+		server->handler.message_bytes_max = FAAS_CONTROL_MESSAGE_BYTES_MAX;
 	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		server->slots[i].server = server;
-		server->slots[i].source.fd = -1;
+		server->slots[i].fd = server->slots[i].source.fd = -1;
 	}
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		err = -errno;
-		goto cleanup;
+	err = listen_at(&address, peers, &server->listener_fd);
+	if (!err) {
+		err = loop_add(loop, &server->listener, server->listener_fd, EPOLLIN, on_connect);
+		if (err)
+			close(server->listener_fd);
 	}
-	(void)unlink(path);
-	mask = umask(0177);
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)))
-		err = -errno;
-	umask(mask);
-	if (!err && listen(fd, BACKLOG))
-		err = -errno;
-	if (!err)
-		err = loop_add(loop, &server->listener, fd, EPOLLIN, on_connect);
 	if (err) {
-		close(fd);
-		goto cleanup;
+		free(server);
+		return err;
 	}
 	*ret = server;
 	return 0;
-cleanup:
-	free(server);
-	return err;
 }
 
 void control_server_deafen(struct control_server *server)
 {
-	int fd = server->listener.fd;
-
-	if (fd < 0)
+	if (!server || server->listener_fd < 0)
 		return;
 	(void)unlink(server->path);
 	loop_remove(server->loop, &server->listener);
-	close(fd);
+	loop_unset(server->loop, &server->pause);
+	close(server->listener_fd);
+	server->listener_fd = -1;
 }
 
 void control_server_close(struct control_server *server)
@@ -258,7 +379,7 @@ void control_server_close(struct control_server *server)
 	control_server_deafen(server);
 	server->handler.gone = NULL;
 	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		if (server->slots[i].source.fd >= 0)
+		if (server->slots[i].fd >= 0)
 			drop(&server->slots[i]);
 	free(server);
 }

@@ -17,14 +17,26 @@
 #define CONTROL_CLIENTS_MAX 32
 
 /* A client that asks nothing for so long, or does not take its answer, goes. When
- * all slots are taken, the one that is silent for the longest time goes. */
+ * all slots are taken, the one that is silent for the longest time goes; one whose
+ * question lies unread is not silent. */
 #define CONTROL_IDLE_MS 10000
+
+/* Who is heard: the kernel says who connected. */
+struct control_peers {
+	uid_t owner;
+	bool has_group; /* else only the owner */
+	gid_t group;	/* whoever is in it, by its process or as another of its groups */
+};
 
 struct control_server;
 
 struct control_handler {
 	void *context;
-	uint32_t idle_ms; /* 0: CONTROL_IDLE_MS */
+	uint32_t idle_ms;	    /* 0: CONTROL_IDLE_MS */
+	uint32_t message_bytes_max; /* 0: FAAS_CONTROL_MESSAGE_BYTES_MAX, which is the most */
+	/* Clients and messages taken up in a second; what is more waits, unread. 0: as
+	 * many as come. At least 10. */
+	uint32_t rate_max;
 	/* A message that is a JSON object, borrowed. Answer it with
 	 * control_server_answer, now or later. */
 	void (*request)(void *context, uint64_t client, const json_t *message);
@@ -33,11 +45,10 @@ struct control_handler {
 };
 
 /*
- * Listen at @p path, mode 0600; what is there already is replaced: the caller
- * holds the runtime's lock. Only processes of @p owner are heard. 0 or -errno.
- * Returns-owned: *ret.
+ * Listen at @p path, which only @p peers may connect to; what is there already is
+ * replaced: the caller holds the runtime's lock. 0 or -errno. Returns-owned: *ret.
  */
-int control_server_open(struct loop *loop, const char *path, uid_t owner,
+int control_server_open(struct loop *loop, const char *path, const struct control_peers *peers,
 			const struct control_handler *handler, struct control_server **ret)
 	__attribute__((warn_unused_result));
 

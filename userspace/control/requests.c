@@ -5,14 +5,19 @@
 #include <unistd.h>
 
 #include "bundle_names.h"
+#include "control_client.h"
 #include "limits_text.h"
+#include "userspace/control/request_form.h"
 #include "userspace/control/runtime.h"
 
 #define LIST_MAX 256 /* workflows in one answer */
+#define READER_MESSAGE_BYTES_MAX 1024
+#define READER_RATE_MAX 500 /* a hundredth of a processor */
 #define DRAIN_MS_MAX (json_int_t)(10 * FAAS_DRAIN_MS)
 
 struct request {
 	struct runtime *runtime;
+	struct control_server *server; /* that it came by */
 	uint64_t client;
 	const json_t *message;
 	const char *workflow; /* its name, checked; NULL for operations without one */
@@ -20,9 +25,9 @@ struct request {
 
 static void handle_hello(const struct request *request)
 {
-	control_server_answer(request->runtime->server, request->client,
+	control_server_answer(request->server, request->client,
 			      json_pack("{s:b, s:i, s:i, s:s}", "ok", 1, "protocol",
-					RUNTIME_PROTOCOL, "pid", (int)getpid(), "version",
+					CONTROL_PROTOCOL, "pid", (int)getpid(), "version",
 					FAAS_VERSION));
 }
 
@@ -37,7 +42,7 @@ static bool take_integer(const struct request *request, const char *key, json_in
 		*ret = integer;
 		return true;
 	}
-	control_server_refuse(request->runtime->server, request->client, NULL,
+	control_server_refuse(request->server, request->client, NULL,
 			      "\"%s\" must be an integer from %lld to %lld", key, (long long)least,
 			      (long long)most);
 	return false;
@@ -51,7 +56,7 @@ static const char *take_path(const struct request *request, const char *key)
 	if (path && (!path[0] || path[0] == '/') && strlen(path) < FAAS_PATH_BYTES &&
 	    strlen(path) == json_string_length(value))
 		return path;
-	control_server_refuse(request->runtime->server, request->client, NULL,
+	control_server_refuse(request->server, request->client, NULL,
 			      "\"%s\" must be an absolute path, or empty", key);
 	return NULL;
 }
@@ -92,7 +97,7 @@ static struct workflow *take_workflow(const struct request *request)
 	struct workflow *workflow = workflow_find(request->runtime, request->workflow);
 
 	if (!workflow)
-		control_server_refuse(request->runtime->server, request->client, NULL,
+		control_server_refuse(request->server, request->client, NULL,
 				      "the runtime has no workflow %s", request->workflow);
 	return workflow;
 }
@@ -108,9 +113,9 @@ static void handle_stop(const struct request *request)
 	    !take_integer(request, "drain_ms", 0, DRAIN_MS_MAX, &drain_ms))
 		return;
 	if (workflow->phase != WORKFLOW_RUNNING) {
-		control_server_refuse(request->runtime->server, request->client,
-				      "wait until that is done", "workflow %s is %s",
-				      request->workflow, workflow_phase_name(workflow));
+		control_server_refuse(request->server, request->client, "wait until that is done",
+				      "workflow %s is %s", request->workflow,
+				      workflow_phase_name(workflow));
 		return;
 	}
 	workflow->waiter = request->client;
@@ -125,11 +130,11 @@ static void handle_resume(const struct request *request)
 	if (!workflow)
 		return;
 	if (supervisor_resume(&workflow->supervisor))
-		control_server_refuse(request->runtime->server, request->client, NULL,
+		control_server_refuse(request->server, request->client, NULL,
 				      "workflow %s is %s, not in quarantine", request->workflow,
 				      workflow_phase_name(workflow));
 	else
-		control_server_answer(request->runtime->server, request->client,
+		control_server_answer(request->server, request->client,
 				      json_pack("{s:b}", "ok", 1));
 }
 
@@ -142,7 +147,7 @@ static void handle_import(const struct request *request)
 	if (!workflow || !take_integer(request, "generation", 1, UINT32_MAX, &generation))
 		return;
 	if (workflow->phase != WORKFLOW_RUNNING || workflow->supervisor.generation != generation)
-		control_server_refuse(request->runtime->server, request->client, "try again",
+		control_server_refuse(request->server, request->client, "try again",
 				      "workflow %s is %s, and generation %u of it runs",
 				      request->workflow, workflow_phase_name(workflow),
 				      workflow->supervisor.generation);
@@ -156,17 +161,20 @@ static json_t *describe(const struct workflow *workflow)
 	const struct supervisor *supervisor = &workflow->supervisor;
 	const struct runtime_page *page = supervisor->files.runtime_page;
 	char limits[LIMITS_TEXT_BYTES];
+	struct page_counters counters;
 
-	return json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:i, s:I, s:I, s:I, s:I, s:s}", "workflow",
-			 supervisor->name, "state", workflow_phase_name(workflow), "generation",
-			 (json_int_t)supervisor->generation, "slot", (json_int_t)supervisor->slot,
-			 "worker_pid", (int)supervisor->pid, "worker_uid",
-			 (json_int_t)FAAS_WORKER_UID_BASE + supervisor->slot, "courier_pid",
-			 (int)workflow->runtime->courier.pid, "incarnation",
+	workflow_read_counters(workflow, &counters);
+	return json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:i, s:I, s:I, s:I, s:I, s:s, s:I, s:I}",
+			 "workflow", supervisor->name, "state", workflow_phase_name(workflow),
+			 "generation", (json_int_t)supervisor->generation, "slot",
+			 (json_int_t)supervisor->slot, "worker_pid", (int)supervisor->pid,
+			 "worker_uid", (json_int_t)FAAS_WORKER_UID_BASE + supervisor->slot,
+			 "courier_pid", (int)workflow->runtime->courier.pid, "incarnation",
 			 (json_int_t)page->incarnation, "restarts", (json_int_t)page->restarts,
 			 "last_signal", (json_int_t)page->last_signal, "last_status",
-			 (json_int_t)page->last_status, "limits",
-			 limits_text(page->limits, limits));
+			 (json_int_t)page->last_status, "limits", limits_text(page->limits, limits),
+			 "processed", (json_int_t)counters.processed, "dead_lettered",
+			 (json_int_t)counters.dead_lettered);
 }
 
 static void handle_status(const struct request *request)
@@ -178,7 +186,7 @@ static void handle_status(const struct request *request)
 		return;
 	value = describe(workflow);
 	json_object_set_new(value, "ok", json_true());
-	control_server_answer(request->runtime->server, request->client, value);
+	control_server_answer(request->server, request->client, value);
 }
 
 /* In the order of their names, from behind "after" on: an answer is bounded. */
@@ -205,7 +213,7 @@ static void handle_list(const struct request *request)
 						(json_int_t)workflow->supervisor.generation));
 	}
 	control_server_answer(
-		request->runtime->server, request->client,
+		request->server, request->client,
 		json_pack("{s:b, s:b, s:o}", "ok", 1, "more", more, "workflows", list));
 }
 
@@ -223,12 +231,7 @@ static void handle_end(const struct request *request)
 	runtime_look_for_end(runtime);
 }
 
-static const struct operation {
-	const char *name;
-	void (*handle)(const struct request *request);
-	bool about_workflow;
-	const char *keys[4]; /* that it may have, beside op and workflow */
-} operations[] = {
+static const struct request_form operations[] = {
 	{"hello", handle_hello, false, {0}},
 	{"list", handle_list, false, {"after"}},
 	{"status", handle_status, true, {0}},
@@ -239,65 +242,42 @@ static const struct operation {
 	{"end", handle_end, false, {0}},
 };
 
-static const struct operation *find_operation(const char *name)
-{
-	for (size_t i = 0; name && i < sizeof(operations) / sizeof(operations[0]); i++)
-		if (!strcmp(operations[i].name, name))
-			return &operations[i];
-	return NULL;
-}
+/* Those that change nothing. */
+static const char *const readable[] = {"hello", "list", "status", NULL};
 
-static bool allows(const struct operation *operation, const char *key)
+static void handle_from(struct control_server *server, const char *const *names,
+			struct runtime *runtime, uint64_t client, const json_t *message)
 {
-	if (!strcmp(key, "op"))
-		return true;
-	if (!strcmp(key, "workflow"))
-		return operation->about_workflow;
-	for (size_t i = 0; i < 4 && operation->keys[i]; i++)
-		if (!strcmp(operation->keys[i], key))
-			return true;
-	return false;
+	struct request request = {
+		.runtime = runtime, .server = server, .client = client, .message = message};
+	struct request_refusal refusal;
+	struct request_checked checked;
+
+	if (request_check(message, operations, sizeof(operations) / sizeof(operations[0]), names,
+			  &checked, &refusal)) {
+		control_server_refuse(server, client, refusal.advice, "%s", refusal.error);
+		return;
+	}
+	if (runtime->ending) {
+		control_server_refuse(server, client, "start it again", "the runtime is ending");
+		return;
+	}
+	request.workflow = checked.workflow;
+	checked.form->handle(&request);
 }
 
 static void handle(void *context, uint64_t client, const json_t *message)
 {
-	struct request request = {.runtime = context, .client = client, .message = message};
-	struct control_server *server = request.runtime->server;
-	const json_t *op = json_object_get(message, "op");
-	const json_t *name = json_object_get(message, "workflow");
-	const struct operation *operation = find_operation(json_string_value(op));
-	const char *key;
-	json_t *value;
+	struct runtime *runtime = context;
 
-	if (!operation) {
-		control_server_refuse(
-			server, client,
-			"ask for hello, list, status, start, stop, resume, import or end",
-			"there is no operation of that name");
-		return;
-	}
-	json_object_foreach ((json_t *)message, key, value) {
-		if (!allows(operation, key)) {
-			control_server_refuse(server, client, NULL, "\"%s\" does not take \"%s\"",
-					      operation->name, key);
-			return;
-		}
-	}
-	if (request.runtime->ending) {
-		control_server_refuse(server, client, "start it again", "the runtime is ending");
-		return;
-	}
-	if (operation->about_workflow) {
-		request.workflow = json_string_value(name);
-		/* It becomes part of paths. */
-		if (!request.workflow || strlen(request.workflow) != json_string_length(name) ||
-		    !bundle_name_valid(request.workflow)) {
-			control_server_refuse(server, client, NULL,
-					      "\"workflow\" must be the name of a workflow");
-			return;
-		}
-	}
-	operation->handle(&request);
+	handle_from(runtime->server, NULL, runtime, client, message);
+}
+
+static void handle_reader(void *context, uint64_t client, const json_t *message)
+{
+	struct runtime *runtime = context;
+
+	handle_from(runtime->readers, readable, runtime, client, message);
 }
 
 /* Who waited for an answer is gone. A start that nobody waits for is taken back,
@@ -326,3 +306,9 @@ static void gone(void *context, uint64_t client)
 }
 
 const struct control_handler runtime_handler = {.request = handle, .gone = gone};
+
+const struct control_handler runtime_reader_handler = {
+	.request = handle_reader,
+	.message_bytes_max = READER_MESSAGE_BYTES_MAX,
+	.rate_max = READER_RATE_MAX,
+};

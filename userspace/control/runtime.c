@@ -92,8 +92,8 @@ void runtime_look_for_end(struct runtime *runtime)
 		runtime->forget = true;
 	runtime->ending = true;
 	loop_unset(runtime->loop, &runtime->patience);
-	if (runtime->server)
-		control_server_deafen(runtime->server);
+	control_server_deafen(runtime->server);
+	control_server_deafen(runtime->readers);
 	courier_link_end(&runtime->courier);
 }
 
@@ -153,8 +153,10 @@ static void take_over_one(struct runtime *runtime, const char *name, uint32_t sl
 	if (diags)
 		workflow = workflow_new(runtime, name, generation, slot, NULL, false, diags);
 	if (!workflow) {
-		logger_write(LOGGER_ERROR, "workflow.takeover", "workflow=%s error=\"%s\"", name,
-			     diags && diags->count ? diags->list[0].cause : "out of memory");
+		logger_write(LOGGER_ERROR, "workflow.takeover",
+			     "workflow=%s error=\"%s\" advice=\"%s\"", name,
+			     diags && diags->count ? diags->list[0].cause : "out of memory",
+			     diags && diags->count ? diags->list[0].advice : "");
 		free(diags);
 		return;
 	}

@@ -22,8 +22,6 @@
 /* What the workers get when the runtime itself is told to end. */
 #define RUNTIME_END_DRAIN_MS 3000
 
-#define RUNTIME_PROTOCOL 1
-
 enum workflow_phase {
 	WORKFLOW_ADDING,     /* the courier opens its sinks */
 	WORKFLOW_STARTING,   /* its worker starts */
@@ -62,7 +60,8 @@ TAILQ_HEAD(migrations, migration);
 
 struct runtime {
 	struct loop *loop;
-	struct control_server *server;
+	struct control_server *server;	/* of root */
+	struct control_server *readers; /* of a group that may look; NULL: there is none */
 	struct courier_link courier;
 	struct workflows workflows; /* by name */
 	uint32_t workflow_count;
@@ -79,6 +78,8 @@ void runtime_init(struct runtime *runtime, struct loop *loop);
 
 /* What control_server calls. Context is the runtime. */
 extern const struct control_handler runtime_handler;
+/* The same for those who may only look: short questions, and not too many. */
+extern const struct control_handler runtime_reader_handler;
 
 /* Take over what is loaded and has run-time files. What cannot be taken over
  * stays as it is, and is logged. */
@@ -118,6 +119,8 @@ void workflow_enlist(struct workflow *workflow);
 void workflow_destroy(struct workflow *workflow);
 struct workflow *workflow_find(struct runtime *runtime, const char *name);
 const char *workflow_phase_name(const struct workflow *workflow);
+/* Of its worker, running or not; zeros if it has no page. */
+void workflow_read_counters(const struct workflow *workflow, struct page_counters *ret);
 
 /* Begin to take it back: drain for @p drain_ms, then let the courier deliver. */
 void workflow_stop(struct workflow *workflow, uint32_t drain_ms);

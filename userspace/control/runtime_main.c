@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <grp.h>
 #include <limits.h>
 #include <signal.h>
 #include <stddef.h>
@@ -30,6 +31,7 @@
 #include "userspace/control/runtime.h"
 #include "userspace/control/runtime_lock.h"
 
+#define DEFAULT_GROUP "ebpf-faas"
 #define DEFAULT_LOG FAAS_RUN_DIRECTORY "/runtime.log"
 
 struct options {
@@ -164,10 +166,57 @@ static int fail(const char *what, int err)
 	return 1;
 }
 
+/* The group whose members may look. False: there is none. */
+static bool find_group(gid_t *ret)
+{
+	const char *asked = getenv("EBPF_FAAS_GROUP");
+	const char *name = asked ? asked : DEFAULT_GROUP;
+	const struct group *group = getgrnam(name);
+	unsigned long number;
+	char *end;
+
+	number = strtoul(name, &end, 10);
+	if (!group && (*end || end == name || number >= UINT32_MAX)) {
+		if (asked)
+			logger_write(LOGGER_WARNING, "control.group",
+				     "name=%s error=\"there is no such group\"", name);
+		return false;
+	}
+	*ret = group ? group->gr_gid : (gid_t)number;
+	return true;
+}
+
+/* Whoever may ask for what. */
+static int open_sockets(struct runtime *runtime)
+{
+	struct control_handler handler = runtime_handler;
+	struct control_handler reader = runtime_reader_handler;
+	struct control_peers peers = {.owner = 0};
+	int err;
+
+	handler.context = reader.context = runtime;
+	err = control_server_open(runtime->loop, FAAS_RUN_SOCKET, &peers, &handler,
+				  &runtime->server);
+	if (err)
+		return fail(FAAS_RUN_SOCKET, err);
+	peers.has_group = find_group(&peers.group);
+	/* Through, and no further: what else lies there is root's. */
+	if (peers.has_group && chmod(FAAS_RUN_DIRECTORY, 0711))
+		err = -errno;
+	if (!err && peers.has_group)
+		err = control_server_open(runtime->loop, FAAS_RUN_STATUS_SOCKET, &peers, &reader,
+					  &runtime->readers);
+	else if (!err)
+		(void)unlink(FAAS_RUN_STATUS_SOCKET);
+	/* Nothing that runs depends on those who look. */
+	if (err)
+		logger_write(LOGGER_ERROR, "control.readers", "error=\"%s\"", strerror(-err));
+	return 0;
+}
+
 static int serve(const struct options *options, int ready_fd)
 {
 	struct rlimit files = {.rlim_cur = 65536, .rlim_max = 65536};
-	struct control_handler handler = runtime_handler;
 	struct runtime_lock lock;
 	struct runtime runtime;
 	struct watchdog watchdog = {0};
@@ -211,12 +260,8 @@ static int serve(const struct options *options, int ready_fd)
 	}
 	/* Before anybody can ask for anything. */
 	runtime_take_over(&runtime);
-	handler.context = &runtime;
-	err = control_server_open(&loop, FAAS_RUN_SOCKET, 0, &handler, &runtime.server);
-	if (err) {
-		fail(FAAS_RUN_SOCKET, err);
+	if (open_sockets(&runtime))
 		goto cleanup;
-	}
 	logger_write(LOGGER_INFO, "runtime.ready", "pid=%d version=%s workflows=%u", getpid(),
 		     FAAS_VERSION, runtime.workflow_count);
 	notify_manager("READY=1");
@@ -239,6 +284,7 @@ cleanup:
 	 * there being no runtime any more. */
 	runtime_lock_release(&lock, status == 0 && runtime.forget);
 	control_server_close(runtime.server);
+	control_server_close(runtime.readers);
 	loop_close(&loop);
 	return status;
 unlock:
@@ -298,7 +344,8 @@ static int usage(FILE *stream, int status)
 	      "  --foreground  stay in the foreground; log to standard error\n"
 	      "  --log FILE    log to FILE; in the background: " DEFAULT_LOG "\n"
 	      "  --version     print the version\n"
-	      "  --help        print this\n",
+	      "  --help        print this\n"
+	      "EBPF_FAAS_GROUP: group whose members may ask for status; else " DEFAULT_GROUP "\n",
 	      stream);
 	return status;
 }

@@ -2,6 +2,7 @@
 /* One workflow of the runtime, from start to stop. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include "userspace/control/runtime.h"
 #include "userspace/pool/supervisor_migrate.h"
 #include "userspace/pool/supervisor_renew.h"
+
+#define READ_TRIES 16
 
 const char *workflow_phase_name(const struct workflow *workflow)
 {
@@ -91,15 +94,23 @@ static void answer(struct workflow *workflow, const struct page_counters *counte
 			  (json_int_t)workflow->undelivered, "restarts", (int)page->restarts));
 }
 
-/* What the worker counted, after its end. */
-static void read_counters(const struct workflow *workflow, struct page_counters *ret)
+void workflow_read_counters(const struct workflow *workflow, struct page_counters *ret)
 {
+	const struct run_files *files = &workflow->supervisor.files;
 	struct worker_page page;
-	ssize_t bytes = pread(workflow->supervisor.files.worker_page, &page, sizeof(page), 0);
+	uint64_t batches = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	if (bytes == (ssize_t)sizeof(page))
+	/* A worker that runs goes on writing: until nothing changed while we read. */
+	for (int i = 0; i < READ_TRIES; i++) {
+		if (pread(files->worker_page, &page, sizeof(page), 0) != (ssize_t)sizeof(page) ||
+		    pread(files->worker_page, &batches, sizeof(batches),
+			  offsetof(struct worker_page, batches)) != (ssize_t)sizeof(batches))
+			return;
 		*ret = page.counters[page.current & 1];
+		if (page.batches == batches)
+			return;
+	}
 }
 
 /* Durable state stays. A start that failed takes back what it made; else the next
@@ -132,7 +143,7 @@ static void finish(struct workflow *workflow)
 	struct page_counters counters;
 	int err;
 
-	read_counters(workflow, &counters);
+	workflow_read_counters(workflow, &counters);
 	TAILQ_REMOVE(&runtime->workflows, workflow, all);
 	runtime->workflow_count--;
 	if (!workflow->keep)

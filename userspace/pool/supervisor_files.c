@@ -313,9 +313,10 @@ int run_files_open(const char *root, const char *storage, const struct bundle *b
 		err = each_file(directory, bundle, open_file, &files, &name);
 	if (!err)
 		err = read_origin(directory, ret_netns, netns_bytes);
-	if (!err && (!files.runtime_page || files.runtime_page->magic != RUNTIME_PAGE_MAGIC ||
-		     files.runtime_page->version != PAGES_VERSION))
+	if (!err && (!files.runtime_page || files.runtime_page->magic != RUNTIME_PAGE_MAGIC))
 		err = -EINVAL;
+	else if (!err && files.runtime_page->version != PAGES_VERSION)
+		err = -EPROTONOSUPPORT;
 	if (directory >= 0)
 		close(directory);
 	if (!err) {
@@ -323,6 +324,11 @@ int run_files_open(const char *root, const char *storage, const struct bundle *b
 		return 0;
 	}
 	run_files_close(&files);
+	if (err == -EPROTONOSUPPORT)
+		return diag_fail(diags, DIAG_FAILED,
+				 "start that one again, or unload the workflow and load it",
+				 "%s/%s: the files are those of another version of the runtime",
+				 root, bundle->name);
 	return diag_fail(diags, DIAG_FAILED, NULL, "%s/%s/%s: %s", root, bundle->name, name,
 			 strerror(-err));
 }

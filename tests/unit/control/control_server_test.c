@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ebpf_faas/limits.h>
@@ -37,6 +39,7 @@ static char directory[64];
 static char path[100];
 static pid_t server_pid;
 static struct diags diags;
+static uint32_t rate_max;
 
 struct service {
 	struct control_server *server;
@@ -76,15 +79,18 @@ static void on_gone(void *context, uint64_t client)
 	service->gone++;
 }
 
-static void serve(uid_t owner, int ready)
+static void serve(const struct control_peers *peers, int ready)
 {
 	struct service service = {0};
-	struct control_handler handler = {
-		.context = &service, .idle_ms = IDLE_MS, .request = on_request, .gone = on_gone};
+	struct control_handler handler = {.context = &service,
+					  .idle_ms = IDLE_MS,
+					  .rate_max = rate_max,
+					  .request = on_request,
+					  .gone = on_gone};
 	struct loop loop;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (loop_open(&loop) || control_server_open(&loop, path, owner, &handler, &service.server))
+	if (loop_open(&loop) || control_server_open(&loop, path, peers, &handler, &service.server))
 		_exit(1);
 	if (write(ready, "", 1) != 1)
 		_exit(1);
@@ -93,7 +99,7 @@ static void serve(uid_t owner, int ready)
 	_exit(1);
 }
 
-static int start_server(uid_t owner)
+static int start_server(const struct control_peers *peers)
 {
 	int ends[2];
 	char ready;
@@ -105,7 +111,7 @@ static int start_server(uid_t owner)
 	memset(&diags, 0, sizeof(diags));
 	server_pid = fork();
 	if (!server_pid)
-		serve(owner, ends[1]);
+		serve(peers, ends[1]);
 	close(ends[1]);
 	if (read(ends[0], &ready, 1) != 1)
 		return -1;
@@ -116,7 +122,7 @@ static int start_server(uid_t owner)
 static int set_up(void **state)
 {
 	(void)state;
-	return start_server(getuid());
+	return start_server(&(struct control_peers){.owner = getuid()});
 }
 
 static int tear_down(void **state)
@@ -393,7 +399,7 @@ static void test_impatient(void **state)
 static int set_up_for_another(void **state)
 {
 	(void)state;
-	return start_server(getuid() + 1);
+	return start_server(&(struct control_peers){.owner = getuid() + 1});
 }
 
 static void test_wrong_user(void **state)
@@ -405,6 +411,113 @@ static void test_wrong_user(void **state)
 	(void)send(control.fd, "{\"op\":\"gone\"}", 13, MSG_NOSIGNAL);
 	assert_int_equal(next_message(&control, text, sizeof(text)), 0);
 	control_close(&control);
+}
+
+/* One of the group is heard, as whatever user; who is in no group of it is not. */
+static void ask_as_other(gid_t group, gid_t other, bool heard)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		struct control control = {.fd = -1};
+		char text[64] = "";
+
+		if (setgroups(1, &other) || setgid(group) || setuid(getuid() + 4242))
+			_exit(2);
+		if (control_connect(path, &control))
+			_exit(errno == EACCES ? 3 : 4);
+		(void)send(control.fd, "{\"op\":\"gone\"}", 13, MSG_NOSIGNAL);
+		_exit(next_message(&control, text, sizeof(text)) > 0 ? 0 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, heard ? 0 : 3 << 8);
+}
+
+static int set_up_for_group(void **state)
+{
+	int err;
+
+	(void)state;
+	err = start_server(
+		&(struct control_peers){.owner = getuid(), .has_group = true, .group = 77777});
+	return err || chmod(directory, 0755);
+}
+
+static void test_group(void **state)
+{
+	struct stat status;
+
+	(void)state;
+	if (getuid()) {
+		skip();
+		return;
+	}
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0660);
+	assert_int_equal(status.st_gid, 77777);
+	ask_as_other(77777, 88888, true);
+	ask_as_other(88888, 77777, true);
+	ask_as_other(88888, 99999, false);
+	/* The mode alone does not say who is heard. */
+	assert_int_equal(chmod(path, 0666), 0);
+	ask_as_other(88888, 99999, false);
+	ask_as_other(77777, 88888, true);
+	assert_served();
+}
+
+static int set_up_slow(void **state)
+{
+	(void)state;
+	rate_max = 200;
+	return start_server(&(struct control_peers){.owner = getuid()});
+}
+
+static int tear_down_slow(void **state)
+{
+	rate_max = 0;
+	return tear_down(state);
+}
+
+/* What is more than the rate waits, and is answered later. */
+static void test_rate(void **state)
+{
+	struct control control = connect_client();
+	struct timespec begin, end;
+	char text[128];
+	long ms;
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(send(control.fd, "{\"op\":\"gone\"}", 13, 0), 13);
+		assert_true(next_message(&control, text, sizeof(text)) > 0);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	ms = (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
+	/* Of 101 in windows of 20, the last comes in the sixth. */
+	assert_in_range(ms, 350, 4000);
+	control_close(&control);
+	assert_served();
+}
+
+/* All slots and more want an answer: nobody who has asked is sent away. */
+static void test_asked_are_kept(void **state)
+{
+	struct control clients[4 * CONTROL_CLIENTS_MAX];
+	char text[128];
+
+	(void)state;
+	kill(server_pid, SIGSTOP);
+	for (int i = 0; i < 4 * CONTROL_CLIENTS_MAX; i++) {
+		clients[i] = connect_client();
+		assert_int_equal(send(clients[i].fd, "{\"op\":\"gone\"}", 13, 0), 13);
+	}
+	kill(server_pid, SIGCONT);
+	for (int i = 0; i < 4 * CONTROL_CLIENTS_MAX; i++) {
+		assert_true(next_message(&clients[i], text, sizeof(text)) > 0);
+		control_close(&clients[i]);
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -422,6 +535,9 @@ int main(void)
 		TEST(test_goes_while_it_waits),
 		TEST(test_impatient),
 		cmocka_unit_test_setup_teardown(test_wrong_user, set_up_for_another, tear_down),
+		cmocka_unit_test_setup_teardown(test_group, set_up_for_group, tear_down),
+		cmocka_unit_test_setup_teardown(test_rate, set_up_slow, tear_down_slow),
+		TEST(test_asked_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,7 +122,14 @@ static void test_open(void **state)
 	assert_string_equal(netns, "/run/netns/x");
 	assert_true(files.runtime_page->log_id == log_id);
 	assert_int_equal(files.runtime_page->incarnation, 5);
+	/* Another version of the runtime lays its pages out otherwise. */
+	files.runtime_page->version++;
 	run_files_close(&files);
+	memset(&diags, 0, sizeof(diags));
+	assert_int_equal(run_files_open(root, root, bundle, &files, netns, sizeof(netns), &diags),
+			 -1);
+	assert_non_null(strstr(diags.list[0].cause, "another version of the runtime"));
+	assert_non_null(strstr(diags.list[0].advice, "unload the workflow"));
 	/* A bundle whose state would not fit. */
 	bundle->user[0].state_keys = 1000;
 	assert_int_equal(run_files_open(root, root, bundle, &files, netns, sizeof(netns), &diags),

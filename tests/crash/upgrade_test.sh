@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The package is upgraded under traffic: the runtime of one build ends, or is killed, and
+# that of another build takes rings, logs, states and sinks over. Nothing is lost and
+# nothing is there twice.
+# shellcheck source=../netns/lib.sh
+. "$(dirname "$(readlink -f "$0")")/../netns/lib.sh"
+
+OTHER_BUILD=$BUILD/faults
+KEYS=10
+EACH=2000
+
+if [ ! -x "$OTHER_BUILD/ebpf-faas" ]; then
+	echo "another build is needed: make BUILD=$OTHER_BUILD FAULTS=1 all" >&2
+	exit 1
+fi
+
+runs_from() { # DIRECTORY PID...
+	local directory=$1 pid
+	shift
+	for pid in "$@"; do
+		same "program of $pid" "$directory" "$(dirname "$(readlink "/proc/$pid/exe")")"
+	done
+}
+
+# From one build to the other and back, while packets come.
+upgraded() { # SIGNAL OPTION...
+	local signal=$1 build
+	shift
+	network
+	load meter --set workers.queue=65536 "$@"
+	runs_from "$BUILD/libexec" "$(runtime_pid)" "$(worker_pid)" "$(courier_pid)"
+	traffic --to 10.77.0.1:5005 --count $((KEYS * EACH)) --keys $KEYS --rate 5000 &
+	for build in "$OTHER_BUILD" "$BUILD"; do
+		sleep 1 # of the traffic
+		kill "-$signal" "$(runtime_pid)"
+		wait_for 10 no_runtime
+		"$build/ebpf-faas" gc 9<&-
+		wait_for 10 has_worker
+		runs_from "$build/libexec" "$(runtime_pid)" "$(worker_pid)" "$(courier_pid)"
+	done
+	wait
+	settle meter
+	same "matched" $((KEYS * EACH)) "$(counted matched)"
+	same "processed" $((KEYS * EACH)) "$(counted processed)"
+	same "lost for want of room in the ring" 0 "$(counted lost.ring_full)"
+	exactly_once $KEYS $EACH
+	fails 0 faas unload --purge meter
+}
+no_runtime() { ! faas_processes | grep -q 'runtime'; }
+has_worker() { [ "$(faas status --json meter | jq -r .worker.state)" = running ]; }
+
+ended() { upgraded TERM; }
+killed() { upgraded KILL; }
+durable() { upgraded TERM --set functions.total.state=durable --set storage.size=16Mi; }
+
+test_case "the runtime ends, another build goes on" ended
+test_case "the runtime is killed, another build goes on" killed
+test_case "the same with durable state" durable
+tests_done
