@@ -150,6 +150,11 @@ static int run(struct settling *settling)
 	attach_remove_unused();
 	prune(settling);
 	fault_point("settle.pruned");
+	/* As long as it is on trial there is a way back. */
+	if (!(settling->entry->flags & FAAS_REGISTRY_TRIAL) &&
+	    user_tier_settle(name, settling->bundle, settling->generation, settling->diags))
+		return -1;
+	fault_point("settle.kept");
 	__atomic_store_n(&settling->entry->state, FAAS_REGISTRY_LOADED, __ATOMIC_RELEASE);
 	return 0;
 }

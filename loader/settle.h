@@ -20,7 +20,8 @@
  * In this order, each safe to be done again: rules that it does not have go out;
  * running programs end; its programs go into the slots; running programs end; rules
  * that are missing go in; counters of a generation that ran before are added up;
- * the links lead to it; what neither it nor a trial needs is removed.
+ * the links lead to it; what neither it nor a trial needs is removed, in the end the
+ * tables of user functions that led back.
  *
  * The lock is held. Enters and leaves the network namespace of the workflow.
  *

@@ -42,7 +42,7 @@ struct update {
 	struct record *record;
 	struct takeover *takeover;
 	uint32_t generation;
-	bool migrates; /* the version before cannot go on once the new one has run */
+	bool replaces; /* what the new version counts is lost if the one before comes back */
 	struct netns netns;
 };
 
@@ -129,12 +129,14 @@ cleanup:
 	return error;
 }
 
-/* Whether the new generation's worker has taken the state over. */
+/* Whether the new generation's worker has taken the state over. A runtime that died
+ * meanwhile knows it, too. */
 static bool runs_already(const struct update *update)
 {
 	struct diags *ignored = calloc(1, sizeof(*ignored));
 	uint32_t running = 0;
-	bool runs = ignored && !control_generation(update->entry->name, &running, ignored) &&
+	bool runs = ignored && !control_start_runtime(ignored) &&
+		    !control_generation(update->entry->name, &running, ignored) &&
 		    running == update->generation;
 
 	free(ignored);
@@ -163,7 +165,7 @@ static int change(struct update *update, struct diags *diags)
 			trial_mark(update->trial, entry);
 		if (!settle_to(update->host, update->slot, update->generation, diags))
 			return 0;
-		if (update->migrates && runs_already(update))
+		if (update->replaces && !update->trial && runs_already(update))
 			return diag_fail(diags, DIAG_FAILED,
 					 "the next command that changes something finishes the "
 					 "update: `ebpf-faas update` again, once that is mended",
@@ -194,7 +196,6 @@ int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, co
 				.from = calloc(1, sizeof(*update.from)),
 				.record = calloc(1, sizeof(*update.record)),
 				.takeover = calloc(1, sizeof(*update.takeover))};
-	const char *instance = "";
 	int error = -1;
 
 	if (!update.from || !update.record || !update.takeover) {
@@ -215,17 +216,7 @@ int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, co
 		goto cleanup;
 	if (user_tier_check(update.from, bundle, update.takeover, diags))
 		goto cleanup;
-	update.migrates = user_tier_migrates(update.from, bundle, update.takeover, &instance);
-	if (update.migrates && trial) {
-		diag_fail(diags, DIAG_FAILED,
-			  "update without --confirm and without `health` in the workflow, or keep "
-			  "the "
-			  "state's version, layout and number of keys",
-			  "the state of %s would be migrated, and a version on trial might have to "
-			  "go back, to a version that cannot read it any more",
-			  instance);
-		goto cleanup;
-	}
+	update.replaces = user_tier_replaces(update.from, bundle, update.takeover);
 	error = change(&update, diags);
 	if (error)
 		goto cleanup;

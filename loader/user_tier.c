@@ -28,25 +28,13 @@ static bool is_reset(const struct takeover *takeover, const char *instance)
 }
 
 static int check_state(const struct bundle_function *from, const struct bundle_function *to,
-		       bool durable, const struct takeover *takeover, struct diags *diags)
+		       const struct takeover *takeover, struct diags *diags)
 {
 	char difference[256], advice[256];
 	enum bundle_state_fate fate = bundle_state_fate(from, to, difference, sizeof(difference));
 
-	if (fate == STATE_KEPT || (fate == STATE_MIGRATED && !durable) ||
-	    is_reset(takeover, to->instance))
+	if (fate != STATE_NOT_KEPT || is_reset(takeover, to->instance))
 		return 0;
-	if (fate == STATE_MIGRATED) {
-		snprintf(advice, sizeof(advice),
-			 "--reset-state %s lets it begin anew; `ebpf-faas state export` keeps what "
-			 "it has",
-			 to->instance);
-		return diag_fail(
-			diags, DIAG_FAILED, advice,
-			"the state of %s (%s) cannot be migrated where state is durable, for "
-			"the log on the disk is of the layout before: %s",
-			to->instance, to->function, difference);
-	}
 	if (strcmp(from->function, to->function) || !from->has_state || !to->has_state)
 		snprintf(advice, sizeof(advice), "--reset-state %s lets it begin anew",
 			 to->instance);
@@ -63,21 +51,16 @@ static int check_state(const struct bundle_function *from, const struct bundle_f
 			 to->instance, to->function, difference, takeover->generation);
 }
 
-bool user_tier_migrates(const struct bundle *from, const struct bundle *to,
-			const struct takeover *takeover, const char **ret_instance)
+bool user_tier_replaces(const struct bundle *from, const struct bundle *to,
+			const struct takeover *takeover)
 {
 	char ignored[256];
 
-	for (uint32_t i = 0; i < to->user_count && i < from->user_count; i++) {
-		const struct bundle_function *function = &to->user[i];
-
-		if (is_reset(takeover, function->instance) ||
-		    bundle_state_fate(&from->user[i], function, ignored, sizeof(ignored)) !=
-			    STATE_MIGRATED)
-			continue;
-		*ret_instance = function->instance;
-		return true;
-	}
+	for (uint32_t i = 0; i < to->user_count && i < from->user_count; i++)
+		if (is_reset(takeover, to->user[i].instance) ||
+		    bundle_state_fate(&from->user[i], &to->user[i], ignored, sizeof(ignored)) !=
+			    STATE_KEPT)
+			return true;
 	return false;
 }
 
@@ -98,8 +81,7 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 				 "number, and are others: %s",
 				 to->name, difference);
 	for (uint32_t i = 0; i < to->user_count; i++)
-		if (check_state(&from->user[i], &to->user[i], bundle_is_durable(to), takeover,
-				diags))
+		if (check_state(&from->user[i], &to->user[i], takeover, diags))
 			error = -1;
 	return error;
 }
@@ -185,6 +167,14 @@ int user_tier_follow(const char *name, const struct bundle *bundle, uint32_t slo
 	if (running && stop_other(name, bundle, running, generation, diags))
 		return -1;
 	return control_start(&start, diags);
+}
+
+int user_tier_settle(const char *name, const struct bundle *bundle, uint32_t generation,
+		     struct diags *diags)
+{
+	if (!bundle_needs_runtime(bundle))
+		return 0;
+	return control_settle(name, generation, diags);
 }
 
 int user_tier_left(const char *name, uint32_t generation, uint64_t *ret)

@@ -20,10 +20,10 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 		    const struct takeover *takeover, struct diags *diags)
 	__attribute__((warn_unused_result));
 
-/* Whether the state of a function is moved into a new table, so that @p from cannot
- * go on with it afterwards; of which instance. */
-bool user_tier_migrates(const struct bundle *from, const struct bundle *to,
-			const struct takeover *takeover, const char **ret_instance);
+/* Whether the state of a function gets a new table, so that what @p to does is not in
+ * that which @p from goes on with if it comes back. */
+bool user_tier_replaces(const struct bundle *from, const struct bundle *to,
+			const struct takeover *takeover);
 
 /* Write down for the runtime which functions of a generation begin anew. */
 int user_tier_write_resets(const struct bundle *to, uint32_t generation,
@@ -40,6 +40,10 @@ int user_tier_write_resets(const struct bundle *to, uint32_t generation,
 int user_tier_follow(const char *name, const struct bundle *bundle, uint32_t slot,
 		     uint32_t generation, const char *netns_path, struct diags *diags)
 	__attribute__((warn_unused_result));
+
+/* The generation runs and stays: tables of states that were kept for a way back go. */
+int user_tier_settle(const char *name, const struct bundle *bundle, uint32_t generation,
+		     struct diags *diags) __attribute__((warn_unused_result));
 
 /* Events that are left in the ring of a generation that does not run. 0 or -errno. */
 int user_tier_left(const char *name, uint32_t generation, uint64_t *ret)

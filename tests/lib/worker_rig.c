@@ -162,7 +162,8 @@ static int open_disk(struct rig *rig)
 				    0600);
 		if (rig->disk[i] < 0)
 			return complain("disk");
-		if (rig->options.durable && posix_fallocate(rig->disk[i], 0, (off_t)bytes[i]))
+		if (rig->options.durable && bytes[i] &&
+		    posix_fallocate(rig->disk[i], 0, (off_t)bytes[i]))
 			return complain("disk");
 	}
 	return 0;

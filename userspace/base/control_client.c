@@ -418,6 +418,18 @@ int control_stop_keep(const char *workflow, unsigned int drain_ms, struct contro
 	return 0;
 }
 
+int control_settle(const char *workflow, uint32_t generation, struct diags *diags)
+{
+	json_t *answer = NULL;
+	int err;
+
+	err = ask_taking(json_pack("{s:s, s:s, s:I}", "op", "settle", "workflow", workflow,
+				   "generation", (json_int_t)generation),
+			 CONTROL_TIMEOUT_MS, &answer, diags);
+	json_decref(answer);
+	return err;
+}
+
 void control_wait_gone(void)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * (long)CLOCK_NS_PER_MS};

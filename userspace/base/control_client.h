@@ -13,6 +13,8 @@
  *   stop    workflow, [drain_ms], [keep]      drained, processed, dead_lettered,
  *	undelivered, restarts; last: it was the last one, the runtime ends.
  *	Answered when worker and run-time files are gone. keep: the files stay.
+ *   settle  workflow, generation              that generation stays: state tables that were
+ *	kept from before an update go.
  *   list    [after]                           workflows, more
  *   status  workflow                          state, pids, restarts, ...
  *   resume  workflow                          the end of its quarantine
@@ -88,6 +90,10 @@ int control_resume(const char *workflow, struct diags *diags) __attribute__((war
 
 /* The generation that the runtime runs; 0: none of that name. */
 int control_generation(const char *workflow, uint32_t *ret, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* The generation that runs stays: what would lead back is given up. */
+int control_settle(const char *workflow, uint32_t generation, struct diags *diags)
 	__attribute__((warn_unused_result));
 
 struct control_stopped {

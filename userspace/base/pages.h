@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 10
+#define PAGES_VERSION 11
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -216,9 +216,10 @@ struct runtime_page {
 	uint32_t ring_map_id;
 	uint32_t generation;
 	uint64_t log_id;
-	uint32_t resets; /* bit n: the state of function n begins anew in this generation */
-	/* Tables of states were moved into new ones: of which generation they were before;
-	 * 0: all is done. And the worker's head_sequence then. */
+	uint32_t resets; /* bit n: the state of function n is not taken up from the disk */
+	/* Tables of states were replaced by new ones, and those of before are kept beside
+	 * them: of which generation they are; 0: there are none. With `generation` the same,
+	 * the change is not whole. And the last record then. */
 	uint32_t migrated_from;
 	uint64_t migrated_sequence;
 	/* How the last worker that died of the poison event died: over its time (1), or
@@ -229,6 +230,11 @@ struct runtime_page {
 	uint32_t quarantined;
 	/* Why the last worker ended, for a person; empty: none has. */
 	char last_reason[PAGE_REASON_BYTES];
+	/* After a way back: records up to this one may be of a generation that has the states
+	 * of the functions in foreign_states laid out otherwise. */
+	uint64_t foreign_sequence;
+	uint32_t foreign_states;
+	uint32_t migrated_states; /* whose tables were replaced: bit n, of function n */
 };
 
 /* The rule: so many workers within this time ended by what their functions did. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Before the worker of a new version starts: a process that moves states into new
- * tables, where the new version has them laid out differently. Nothing is changed for
- * the version before until all of them are moved.
+ * Before the worker of a new version starts: tables for the states that it has laid out
+ * differently or that begin anew, and a process that moves states into them. Nothing is
+ * changed for the version before until all of them are there, and its own are kept until
+ * the new version is known to stay (workflow_settle).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,10 +34,18 @@
 
 _Static_assert(MIGRATE_FD_TO(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
 
+/* What becomes of the tables. Bit n: of user function n. */
+struct plan {
+	uint32_t before;   /* generation of those that there are */
+	uint32_t moved;	   /* states go into a new table */
+	uint32_t replaced; /* also with none: it begins empty */
+	bool durable;	   /* those of before are put on the disk, too */
+};
+
 struct migration {
 	struct runtime *runtime;
 	struct start start;
-	uint32_t mask; /* bit n: user function n */
+	struct plan plan;
 	pid_t pid;
 	struct loop_source exit; /* pidfd */
 	struct loop_source control;
@@ -101,9 +110,13 @@ static void on_control(struct loop_source *source, uint32_t events)
 static void succeed(struct migration *migration)
 {
 	struct runtime *runtime = migration->runtime;
+	const struct plan *plan = &migration->plan;
 	const char *name = migration->start.name;
-	int err = migrate_swap(FAAS_RUN_WORKFLOWS, name, migration->mask);
+	int err = plan->durable ? storage_before_commit(FAAS_STATE_DURABLE, name) : 0;
 
+	fault_point("migration.kept_before");
+	if (!err)
+		err = migrate_swap(FAAS_RUN_WORKFLOWS, name, plan->replaced);
 	fault_point("migration.swapped");
 	if (!err) {
 		logger_write(LOGGER_INFO, "workflow.migrated", "workflow=%s generation=%u", name,
@@ -193,10 +206,20 @@ static int seal_object(const struct migration *migration, const struct bundle_fu
 	return supervisor_seal(path, function->instance);
 }
 
-/* The descriptors of worker_migrate.h, all of them. Owned, on failure too. */
-static int fill_fds(struct migration *migration, const struct bundle *to, uint32_t before,
-		    int output, int control, int *fds, size_t count)
+static int open_table(const char *name, uint32_t function)
 {
+	char file[16];
+
+	snprintf(file, sizeof(file), "state.%u", function);
+	return migrate_open(FAAS_RUN_WORKFLOWS, name, file);
+}
+
+/* The descriptors of worker_migrate.h, all of them; @p std: its output and its end of the
+ * control socket. Owned, on failure too. */
+static int fill_fds(struct migration *migration, const struct bundle *from, const struct bundle *to,
+		    const int *std, int *fds, size_t count)
+{
+	const struct plan *plan = &migration->plan;
 	const char *name = migration->start.name;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int err = null < 0 ? -errno : 0;
@@ -206,23 +229,28 @@ static int fill_fds(struct migration *migration, const struct bundle *to, uint32
 	if (null >= 0)
 		close(null);
 	for (size_t i = 1; !err && i <= 2; i++)
-		err = take_fd(fds, i, duplicate(output));
+		err = take_fd(fds, i, duplicate(std[0]));
 	if (!err)
-		err = take_fd(fds, MIGRATE_FD_CONTROL, duplicate(control));
+		err = take_fd(fds, MIGRATE_FD_CONTROL, duplicate(std[1]));
 	if (!err)
 		err = take_fd(fds, MIGRATE_FD_MANIFEST,
 			      seal_manifest(name, migration->start.generation));
 	if (!err)
-		err = take_fd(fds, MIGRATE_FD_MANIFEST_BEFORE, seal_manifest(name, before));
-	for (uint32_t i = 0; !err && i < to->user_count; i++) {
+		err = take_fd(fds, MIGRATE_FD_MANIFEST_BEFORE, seal_manifest(name, plan->before));
+	if (!err)
+		err = take_fd(fds, MIGRATE_FD_RUNTIME_PAGE,
+			      migrate_open(FAAS_RUN_WORKFLOWS, name, "runtime.page"));
+	if (!err && plan->durable)
+		err = take_fd(fds, MIGRATE_FD_DISK, storage_before_make(FAAS_STATE_DURABLE, from));
+	for (uint32_t i = 0; !err && i < from->user_count; i++)
+		if (from->user[i].has_state)
+			err = take_fd(fds, MIGRATE_FD_FROM(i), open_table(name, i));
+	for (uint32_t i = 0; !err && i < to->user_count; i++)
 		err = take_fd(fds, MIGRATE_FD_OBJECT(i), seal_object(migration, &to->user[i]));
-		if (err || !(migration->mask >> i & 1))
-			continue;
-		err = take_fd(fds, MIGRATE_FD_FROM(i), migrate_open(FAAS_RUN_WORKFLOWS, name, i));
-		if (!err)
+	for (uint32_t i = 0; !err && i < to->user_count; i++)
+		if (plan->replaced >> i & 1)
 			err = take_fd(fds, MIGRATE_FD_TO(i),
 				      migrate_make(FAAS_RUN_WORKFLOWS, to, i));
-	}
 	return err;
 }
 
@@ -241,7 +269,7 @@ static int run_process(struct migration *migration, const int *fds, size_t count
 
 	snprintf(path, sizeof(path), "%s/ebpf-faas-worker", paths_libexec());
 	snprintf(texts[0], sizeof(texts[0]), "%u", FAAS_WORKER_UID_BASE + migration->start.slot);
-	snprintf(texts[1], sizeof(texts[1]), "%u", migration->mask);
+	snprintf(texts[1], sizeof(texts[1]), "%u", migration->plan.moved);
 	snprintf(texts[2], sizeof(texts[2]), "%u", migration->start.generation);
 	if (faults) {
 		snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s", faults);
@@ -251,11 +279,12 @@ static int run_process(struct migration *migration, const int *fds, size_t count
 }
 
 /* Start it. On failure nothing of it is left but the object. */
-static int launch(struct migration *migration, const struct bundle *to, uint32_t before)
+static int launch(struct migration *migration, const struct bundle *from, const struct bundle *to)
 {
 	struct loop *loop = migration->runtime->loop;
 	int fds[SPAWN_FDS_MAX], pair[2] = {-1, -1}, output = -1, pidfd = -1, err = 0;
-	size_t count = MIGRATE_FD_FUNCTIONS + 3 * (size_t)to->user_count;
+	uint32_t functions = from->user_count > to->user_count ? from->user_count : to->user_count;
+	size_t count = MIGRATE_FD_FUNCTIONS + 3 * (size_t)functions;
 
 	memset(fds, 0xff, sizeof(fds));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
@@ -263,7 +292,7 @@ static int launch(struct migration *migration, const struct bundle *to, uint32_t
 	if (!err)
 		err = childlog_open(&migration->output, loop, migration->start.name, &output);
 	if (!err)
-		err = fill_fds(migration, to, before, output, pair[1], fds, count);
+		err = fill_fds(migration, from, to, (const int[]){output, pair[1]}, fds, count);
 	if (!err)
 		err = run_process(migration, fds, count, &pidfd);
 	if (!err)
@@ -282,73 +311,130 @@ static int launch(struct migration *migration, const struct bundle *to, uint32_t
 
 /* ---- from the runtime ---- */
 
-/* Which functions have to be migrated; and from which generation. -1 with a diagnostic. */
-static int look(const struct start *start, struct bundle *from, struct bundle *to,
-		uint32_t *ret_before, uint32_t *ret_mask, struct diags *diags)
+static int open_generation(const char *name, uint32_t generation, struct bundle *ret,
+			   struct diags *diags)
 {
-	char directory[FAAS_PATH_BYTES], ignored[256];
+	char directory[FAAS_PATH_BYTES];
 
-	*ret_mask = 0;
-	if (run_files_generation(FAAS_RUN_WORKFLOWS, start->name, ret_before) ||
-	    *ret_before == start->generation)
-		return 0; /* whoever opens the files says what is wrong with them */
-	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS,
-		 start->name, *ret_before);
-	if (bundle_open(directory, from, diags))
+	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS, name,
+		 generation);
+	return bundle_open(directory, ret, diags);
+}
+
+/* Compare the versions. -1 with a diagnostic. */
+static int look(const struct start *start, struct bundle *from, struct bundle *to,
+		struct plan *plan, struct diags *diags)
+{
+	char ignored[256];
+
+	if (open_generation(start->name, plan->before, from, diags) ||
+	    open_generation(start->name, start->generation, to, diags))
 		return -1;
-	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS,
-		 start->name, start->generation);
-	if (bundle_open(directory, to, diags))
-		return -1;
-	/* The log on the disk has records in the layout of before. */
-	if (bundle_is_durable(to))
-		return 0;
-	for (uint32_t i = 0; i < from->user_count && i < to->user_count; i++)
-		if (bundle_state_fate(&from->user[i], &to->user[i], ignored, sizeof(ignored)) ==
-			    STATE_MIGRATED &&
-		    !run_files_reset(FAAS_RUN_WORKFLOWS, start->name, start->generation,
-				     to->user[i].instance))
-			*ret_mask |= 1u << i;
+	for (uint32_t i = 0; i < from->user_count && i < to->user_count; i++) {
+		enum bundle_state_fate fate =
+			bundle_state_fate(&from->user[i], &to->user[i], ignored, sizeof(ignored));
+		bool anew = run_files_reset(FAAS_RUN_WORKFLOWS, start->name, start->generation,
+					    to->user[i].instance);
+
+		if (fate == STATE_KEPT && !anew)
+			continue;
+		plan->replaced |= 1u << i;
+		if (fate == STATE_MIGRATED && !anew)
+			plan->moved |= 1u << i;
+	}
+	plan->durable = plan->replaced && bundle_is_durable(from);
 	return 0;
 }
 
-/* 1: it goes on without one. 0: a process is at work. -1 with a diagnostic. */
-static int begin(struct runtime *runtime, const struct start *start, struct bundle *from,
-		 struct bundle *to, struct diags *diags)
+/* Make empty tables in the place of those that begin anew. 0 or -errno. */
+static int replace_by_empty(const struct bundle *to, uint32_t mask)
 {
-	uint32_t before = 0, mask = 0;
-	struct migration *migration;
-	int err = migrate_settle(FAAS_RUN_WORKFLOWS, start->name);
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < to->user_count; i++) {
+		int fd = mask >> i & 1 ? migrate_make(FAAS_RUN_WORKFLOWS, to, i) : -1;
+
+		if (fd >= 0)
+			close(fd);
+		else if (mask >> i & 1)
+			err = fd;
+	}
+	return err ? err : migrate_swap(FAAS_RUN_WORKFLOWS, to->name, mask);
+}
+
+static int start_process(struct runtime *runtime, const struct start *start,
+			 const struct plan *plan, const struct bundle *from,
+			 const struct bundle *to)
+{
+	struct migration *migration = calloc(1, sizeof(*migration));
+	int err = migration ? 0 : -ENOMEM;
 
 	if (err)
-		return diag_fail(diags, DIAG_FAILED, NULL, "the state of %s: %s", start->name,
-				 strerror(-err));
-	if (look(start, from, to, &before, &mask, diags))
-		return -1;
-	if (!mask)
-		return 1;
-	if (!migrate_may_begin(FAAS_RUN_WORKFLOWS, start->name))
-		return diag_fail(diags, DIAG_FAILED, "try again",
-				 "the worker of generation %u of %s did not come to its end",
-				 before, start->name);
-	migration = calloc(1, sizeof(*migration));
-	if (!migration)
-		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+		return err;
 	migration->runtime = runtime;
 	migration->start = *start;
-	migration->mask = mask;
+	migration->plan = *plan;
 	migration->exit.fd = migration->control.fd = -1;
-	err = launch(migration, to, before);
+	err = launch(migration, from, to);
 	if (err) {
 		destroy(migration);
-		(void)!migrate_settle(FAAS_RUN_WORKFLOWS, start->name);
-		return diag_fail(diags, DIAG_FAILED, err == -ENOSPC ? "is /run full?" : NULL,
-				 "migrating the state of %s: %s", start->name, strerror(-err));
+		return err;
 	}
 	TAILQ_INSERT_TAIL(&runtime->migrations, migration, all);
 	loop_set(runtime->loop, &migration->timer,
 		 clock_monotonic_ns() + MIGRATION_MS * CLOCK_NS_PER_MS, on_too_slow);
 	return 0;
+}
+
+/* Whose the tables are, when all that was half done is settled. 1: of the generation that
+ * is to start; 0: of plan->before. -1 with a diagnostic. */
+static int settle(const struct start *start, struct plan *plan, struct diags *diags)
+{
+	uint32_t kept;
+	int err = migrate_settle(FAAS_RUN_WORKFLOWS, start->name);
+
+	if (!err)
+		err = run_files_generation(FAAS_RUN_WORKFLOWS, start->name, &plan->before, &kept);
+	/* Whoever opens the files says what is wrong with them. */
+	if (err == -ENOENT || (!err && plan->before == start->generation))
+		return 1;
+	if (!err && kept == start->generation)
+		err = migrate_back(FAAS_RUN_WORKFLOWS, start->name);
+	else if (!err && kept)
+		err = migrate_keep(FAAS_RUN_WORKFLOWS, start->name);
+	if (err)
+		return diag_fail(diags, DIAG_FAILED, NULL, "the state of %s: %s", start->name,
+				 strerror(-err));
+	return kept == start->generation;
+}
+
+/* 1: it goes on without a process. 0: one is at work. -1 with a diagnostic. */
+static int begin(struct runtime *runtime, const struct start *start, struct bundle *from,
+		 struct bundle *to, struct diags *diags)
+{
+	struct plan plan = {0};
+	int outcome = settle(start, &plan, diags), err;
+
+	if (outcome)
+		return outcome;
+	if (look(start, from, to, &plan, diags))
+		return -1;
+	if (!plan.replaced)
+		return 1;
+	if (!migrate_may_begin(FAAS_RUN_WORKFLOWS, start->name))
+		return diag_fail(diags, DIAG_FAILED, "try again",
+				 "the worker of generation %u of %s did not come to its end",
+				 plan.before, start->name);
+	if (plan.moved || plan.durable)
+		err = start_process(runtime, start, &plan, from, to);
+	else
+		err = replace_by_empty(to, plan.replaced);
+	if (!err)
+		return !(plan.moved || plan.durable);
+	(void)!migrate_settle(FAAS_RUN_WORKFLOWS, start->name);
+	return diag_fail(diags, DIAG_FAILED,
+			 err == -ENOSPC ? "make room in /run, and where durable state is" : NULL,
+			 "new tables for the state of %s: %s", start->name, strerror(-err));
 }
 
 void migration_begin(struct runtime *runtime, const struct start *start)

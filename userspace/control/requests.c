@@ -138,6 +138,24 @@ static void handle_resume(const struct request *request)
 				      json_pack("{s:b}", "ok", 1));
 }
 
+/* The generation that runs stays: nothing leads back from it any more. */
+static void handle_settle(const struct request *request)
+{
+	struct workflow *workflow = take_workflow(request);
+	json_int_t generation;
+
+	if (!workflow || !take_integer(request, "generation", 1, UINT32_MAX, &generation))
+		return;
+	if (workflow->supervisor.generation != generation) {
+		control_server_refuse(request->server, request->client, "try again",
+				      "generation %u of workflow %s runs",
+				      workflow->supervisor.generation, request->workflow);
+		return;
+	}
+	workflow_settle(workflow);
+	control_server_answer(request->server, request->client, json_pack("{s:b}", "ok", 1));
+}
+
 /* For the generation that the command looked at, or its numbers mean something else. */
 static void handle_import(const struct request *request)
 {
@@ -238,6 +256,7 @@ static const struct request_form operations[] = {
 	{"start", handle_start, true, {"generation", "slot", "netns", "keep"}},
 	{"stop", handle_stop, true, {"drain_ms", "keep"}},
 	{"resume", handle_resume, true, {0}},
+	{"settle", handle_settle, true, {"generation"}},
 	{"import", handle_import, true, {"generation", "piece"}},
 	{"end", handle_end, false, {0}},
 };

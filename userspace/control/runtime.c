@@ -179,6 +179,21 @@ static void take_over_one(struct runtime *runtime, const char *name, uint32_t sl
 	supervisor_start(&workflow->supervisor, false);
 }
 
+/* An update that replaces tables of states and is not done yet goes on as it was, unless
+ * the new version has been at work. */
+static void settle_files(const char *name, const struct faas_registry_entry *loaded)
+{
+	int err;
+
+	if (loaded->state == FAAS_REGISTRY_LOADED)
+		err = migrate_settle(FAAS_RUN_WORKFLOWS, name);
+	else
+		err = migrate_settle_unused(FAAS_RUN_WORKFLOWS, name);
+	if (err)
+		logger_write(LOGGER_ERROR, "workflow.migration", "workflow=%s error=\"%s\"", name,
+			     strerror(-err));
+}
+
 void runtime_take_over(struct runtime *runtime)
 {
 	DIR *directory = opendir(FAAS_RUN_WORKFLOWS);
@@ -192,7 +207,7 @@ void runtime_take_over(struct runtime *runtime)
 		logger_write(LOGGER_ERROR, "registry", "error=\"%s\"", strerror(errno));
 	while (registry >= 0 && (entry = readdir(directory))) {
 		struct faas_registry_entry loaded;
-		uint32_t generation;
+		uint32_t generation, before;
 		int slot;
 
 		if (!bundle_name_valid(entry->d_name) ||
@@ -206,8 +221,9 @@ void runtime_take_over(struct runtime *runtime)
 		} else if (slot > 0 && loaded.state != FAAS_REGISTRY_LOADING) {
 			/* One that is being unloaded wants to be drained; one that is
 			 * being updated goes on as it was, until the command says so. */
-			(void)!migrate_settle(FAAS_RUN_WORKFLOWS, entry->d_name);
-			if (run_files_generation(FAAS_RUN_WORKFLOWS, entry->d_name, &generation))
+			settle_files(entry->d_name, &loaded);
+			if (run_files_generation(FAAS_RUN_WORKFLOWS, entry->d_name, &generation,
+						 &before))
 				generation = loaded.generation;
 			take_over_one(runtime, entry->d_name, (uint32_t)slot, generation);
 		}

@@ -125,6 +125,9 @@ void workflow_read_counters(const struct workflow *workflow, struct page_counter
 /* Begin to take it back: drain for @p drain_ms, then let the courier deliver. */
 void workflow_stop(struct workflow *workflow, uint32_t drain_ms);
 
+/* The version that runs stays: tables of before an update go. */
+void workflow_settle(const struct workflow *workflow);
+
 /* Take back one that did not start. @p error is copied. */
 void workflow_undo(struct workflow *workflow, const char *error, const char *advice);
 

@@ -11,6 +11,7 @@
 
 #include <ebpf_faas/pins.h>
 
+#include "bundle_compare.h"
 #include "clock.h"
 #include "logger.h"
 #include "netsocket.h"
@@ -219,21 +220,31 @@ static void on_failed(struct supervisor *supervisor)
 	workflow_undo(workflow, error, "see the runtime's log for what it printed");
 }
 
+void workflow_settle(const struct workflow *workflow)
+{
+	const char *name = workflow->supervisor.name;
+	int err = migrate_keep(FAAS_RUN_WORKFLOWS, name);
+
+	if (!err)
+		err = storage_before_remove(FAAS_STATE_DURABLE, name);
+	if (err)
+		logger_write(LOGGER_ERROR, "workflow.migration", "workflow=%s error=\"%s\"", name,
+			     strerror(-err));
+}
+
 static void on_ready(struct supervisor *supervisor)
 {
 	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
-	int err;
 
 	if (!supervisor->files.runtime_page->quarantined)
 		workflow_slots_go_on(workflow);
 	if (workflow->phase != WORKFLOW_STARTING)
 		return;
 	workflow->phase = WORKFLOW_RUNNING;
+	/* Which of the tables on the disk count was decided by loading this version. */
+	if (!workflow->keep && supervisor->files.storage.fds[DISK_BEFORE] >= 0)
+		workflow_settle(workflow);
 	workflow->keep = false;
-	err = migrate_keep(FAAS_RUN_WORKFLOWS, supervisor->name);
-	if (err)
-		logger_write(LOGGER_ERROR, "workflow.migration", "workflow=%s error=\"%s\"",
-			     supervisor->name, strerror(-err));
 	control_server_answer(workflow->runtime->server, workflow->waiter,
 			      json_pack("{s:b}", "ok", 1));
 	workflow->waiter = 0;
@@ -294,14 +305,14 @@ static int take_namespace(struct workflow *workflow, const struct bundle *bundle
 	return 0;
 }
 
-/* Files that another version of the workflow used are made fit for this one. */
-static int renew_files(const struct workflow *workflow, const struct bundle *bundle,
-		       uint32_t *ret_resets, struct diags *diags)
+/* Whether files that another version of the workflow used mean the same to this one. */
+static int check_files(const struct workflow *workflow, const struct bundle *bundle,
+		       struct diags *diags)
 {
-	uint32_t generation = workflow->supervisor.generation, before;
-	char directory[FAAS_PATH_BYTES];
+	uint32_t generation = workflow->supervisor.generation, before, ignored;
+	char directory[FAAS_PATH_BYTES], difference[256];
 	struct bundle *old;
-	int err = run_files_generation(FAAS_RUN_WORKFLOWS, bundle->name, &before);
+	int err = run_files_generation(FAAS_RUN_WORKFLOWS, bundle->name, &before, &ignored);
 
 	if (err)
 		return diag_fail(diags, DIAG_FAILED, NULL, "the runtime's page of %s: %s",
@@ -314,9 +325,10 @@ static int renew_files(const struct workflow *workflow, const struct bundle *bun
 	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS,
 		 bundle->name, before);
 	err = bundle_open(directory, old, diags);
-	if (!err)
-		err = run_files_renew(FAAS_RUN_WORKFLOWS, old, bundle, generation, ret_resets,
-				      diags);
+	if (!err && !bundle_same_user_tier(old, bundle, difference, sizeof(difference)))
+		err = diag_fail(diags, DIAG_FAILED, "unload the workflow, then load it",
+				"functions or sinks of %s are not those that its log is of: %s",
+				bundle->name, difference);
 	free(old);
 	return err;
 }
@@ -326,7 +338,6 @@ static int take_files(struct workflow *workflow, const struct bundle *bundle, co
 {
 	struct supervisor *supervisor = &workflow->supervisor;
 	struct ring_identity ring;
-	uint32_t resets = 0;
 	int err = ring_identity_of(supervisor->ring, &ring);
 
 	if (err)
@@ -338,17 +349,14 @@ static int take_files(struct workflow *workflow, const struct bundle *bundle, co
 					supervisor->generation, netns, &ring, &supervisor->files,
 					diags);
 	}
-	if (renew_files(workflow, bundle, &resets, diags) ||
+	if (check_files(workflow, bundle, diags) ||
 	    run_files_open(FAAS_RUN_WORKFLOWS, FAAS_STATE_DURABLE, bundle, &supervisor->files,
 			   workflow->netns, sizeof(workflow->netns), diags))
 		return -1;
-	/* Back from a version whose worker did not start, they are of this generation, and
-	 * of its ring again. */
-	if (supervisor->files.runtime_page->generation == supervisor->generation)
-		resets = supervisor->files.runtime_page->resets;
+	/* Back from another version they may be of this one, and of the other's ring. */
 	if (supervisor->files.runtime_page->generation != supervisor->generation ||
 	    supervisor->files.runtime_page->ring_map_id != ring.map_id)
-		run_files_adopt(&supervisor->files, supervisor->generation, resets, &ring);
+		run_files_adopt(&supervisor->files, supervisor->generation, &ring);
 	return 0;
 }
 

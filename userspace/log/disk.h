@@ -21,6 +21,7 @@ enum disk_file {
 	DISK_SNAPSHOT_0, /* written in turns */
 	DISK_SNAPSHOT_1,
 	DISK_DAMAGE, /* bytes that did not check out, kept for a person */
+	DISK_BEFORE, /* the tables of before an update, while there is a way back; or none */
 	DISK_FILES,
 };
 

@@ -338,6 +338,19 @@ uint64_t durable_wake_ns(const struct durable *durable)
 	return durable->catching ? durable->progress_ns + CATCHING_NS : durable->retry_ns;
 }
 
+/* Whether the disk has the tables of this generation. */
+static bool has_tables(const struct durable *durable)
+{
+	if (durable->super->generation != durable->generation)
+		return false;
+	/* Numbers of generations begin anew with each load. */
+	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
+		if (memcmp(&durable->super->shapes[i], &durable->images[i].shape,
+			   sizeof(durable->super->shapes[i])))
+			return false;
+	return true;
+}
+
 int durable_settle(struct durable *durable, struct page_counters *live,
 		   const struct durable_place *courier, uint64_t now_ns)
 {
@@ -357,7 +370,7 @@ int durable_settle(struct durable *durable, struct page_counters *live,
 			break;
 		if (durable->adrift || durable->snapshot.active || !durable_is_settled(durable))
 			continue;
-		if (durable->super->generation == durable->generation)
+		if (has_tables(durable))
 			break;
 		durable_snapshot_begin(durable);
 	}

@@ -62,7 +62,7 @@ struct durable_setup {
 	uint32_t generation;
 	enum durable_policy policy;
 	struct durable_image images[FAAS_USER_FUNCTIONS_MAX];
-	uint32_t resets; /* bit n: the state of function n begins anew in this generation */
+	uint32_t resets; /* bit n: the state of function n is not taken up from the disk */
 	/* For recovery. `loaded`: the images stand, as of the snapshot; tables may be
 	 * opened. `repair`: of function @p function's image, bytes [begin, end) are
 	 * lost and zero; called before `loaded`. `redo`: one record, in order. Each
@@ -84,6 +84,7 @@ struct durable_recovered {
 	uint64_t corrupt_bytes;
 	uint64_t torn_bytes;	 /* behind the end: never acknowledged */
 	uint32_t stale_function; /* -ESTALE: whose table on the disk is of another shape */
+	bool before;		 /* the tables are those of before an update */
 };
 
 /* A write that is in flight, or to be sent (again). */
@@ -161,6 +162,11 @@ int durable_super_read(struct disk *disk, struct durable_super *ret)
 int durable_note_delivered(struct disk *disk, const struct durable_place *place)
 	__attribute__((warn_unused_result));
 
+/* Write the images to DISK_BEFORE, for who comes back. Blocks. 0 or -errno: then what is
+ * there does not check out. */
+int durable_before_write(struct disk *disk, const struct durable_image *images, uint64_t log_id,
+			 uint32_t generation, uint64_t now_ns) __attribute__((warn_unused_result));
+
 /* Write zeros over the circle, once, so that later writes change no metadata,
  * then the first superblock. Blocks. 0 or -errno. */
 int durable_format(const struct durable_setup *setup) __attribute__((warn_unused_result));
@@ -169,9 +175,11 @@ int durable_format(const struct durable_setup *setup) __attribute__((warn_unused
  * @brief Take everything up from the disk: into the images, and what the
  * courier has not had into the mapped log.
  *
- * May be killed anywhere and done again. Writes to no file but the damage file.
+ * May be killed anywhere and done again. Writes to no file but the damage file. Where
+ * the tables on the disk are of another shape than the images, those of before an
+ * update may fit: then the state is as of that update, and later records add nothing.
  * @return 0; -ESTALE: a table on the disk is of another shape than its image
- * (ret->stale_function); -EBADMSG, -EPROTO: see durable_super_read, or the
+ * (ret->stale_function), and there are none of before that fit; -EBADMSG, -EPROTO: see durable_super_read, or the
  * geometry differs; what a callback returned; or -errno of a read.
  */
 int durable_recover(const struct durable_setup *setup, struct durable_recovered *ret)
@@ -216,7 +224,7 @@ void durable_step(struct durable *durable, struct page_counters *live,
 		  const struct durable_place *courier, uint64_t now_ns);
 
 /* As durable_step until all records are acknowledged and, if the disk knows the
- * tables of another generation only, a whole snapshot is there. Blocks: before
+ * tables of another generation or shape only, a whole snapshot is there. Blocks: before
  * the first event. 0, -ENOSPC (the log has no room for the end of a group), or
  * -errno of a write. */
 int durable_settle(struct durable *durable, struct page_counters *live,

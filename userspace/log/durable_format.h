@@ -18,6 +18,11 @@
  * accounted for. A snapshot counts when a superblock names it.
  *
  * damage: one struct durable_damage a block, each followed by the bytes.
+ *
+ * before: a struct durable_super with DURABLE_BEFORE_MAGIC, in which log id, generation,
+ * snapshot, its chunks, shapes and time mean something, then chunks as in a snapshot.
+ * It is there from before an update lays tables out anew until that is known to stay:
+ * the version before finds its tables there, the new one its own in the snapshot.
  */
 #ifndef FAAS_LOG_DURABLE_FORMAT_H
 #define FAAS_LOG_DURABLE_FORMAT_H
@@ -30,6 +35,7 @@
 #include "userspace/log/disk.h"
 
 #define DURABLE_MAGIC 0x65727564732d6661ull
+#define DURABLE_BEFORE_MAGIC 0x65726f6665622d66ull
 #define DURABLE_VERSION 1
 #define DURABLE_LOG_OFFSET SIZE_DISK_SUPERBLOCKS
 #define DURABLE_CHUNK_BYTES SIZE_DISK_CHUNK_BYTES

@@ -44,6 +44,18 @@ int durable_snapshot_load(const struct durable_setup *setup, const struct durabl
 			  uint32_t wanted, struct durable_recovered *ret)
 	__attribute__((warn_unused_result));
 
+/* Complete the chunk of the image that its members log_id to offset say. Returns the bytes
+ * that matter of DURABLE_CHUNK_BYTES. */
+uint64_t durable_chunk_fill(const struct durable_image *images, struct durable_chunk *chunk);
+
+/* The next function at or behind @p function that has an image. */
+uint32_t durable_next_image(const struct durable_image *images, uint32_t function);
+
+/* The head of the tables of before an update, for durable_snapshot_load. 0; -ENOENT:
+ * there are none that check out and are of this log. */
+int durable_before_read(struct disk *disk, uint64_t log_id, struct durable_super *ret)
+	__attribute__((warn_unused_result));
+
 /* Keep bytes that did not check out, for a person. Fails silently: it is a copy. */
 void durable_keep_damage(const struct durable_setup *setup, const struct durable_super *super,
 			 enum disk_file file, uint64_t offset, uint64_t bytes);

@@ -29,6 +29,7 @@ struct recovery {
 	struct durable_recovered *ret;
 	uint32_t incarnation; /* of the last record: it never falls */
 	uint64_t last;	      /* no record is behind this */
+	bool before;	      /* the tables are those of before an update: records add nothing */
 };
 
 /* What was learnt of a group. */
@@ -158,8 +159,10 @@ static int redo(struct recovery *recovery, struct window *window, const struct g
 			position += rest;
 			continue;
 		}
-		err = recovery->setup->redo(recovery->setup->context, record);
-		recovery->ret->records++;
+		if (!recovery->before) {
+			err = recovery->setup->redo(recovery->setup->context, record);
+			recovery->ret->records++;
+		}
 		position += record->bytes;
 	}
 	return err;
@@ -172,7 +175,8 @@ static void note_group(struct recovery *recovery, const struct group *group)
 	ret->end.position = group->end;
 	ret->end.sequence = group->sequence;
 	recovery->incarnation = group->incarnation;
-	ret->monotonic_ns = group->note->monotonic_ns;
+	if (!recovery->before)
+		ret->monotonic_ns = group->note->monotonic_ns;
 	ret->courier.position = group->note->courier_position;
 	ret->courier.sequence = group->note->courier_sequence;
 }
@@ -298,13 +302,11 @@ static void clean_window(const struct recovery *recovery, struct window *window)
 static int match_shapes(const struct durable_setup *setup, const struct durable_super *super,
 			uint32_t *ret_wanted, uint32_t *ret_stale)
 {
-	uint32_t resets = super->generation == setup->generation ? 0 : setup->resets;
-
 	*ret_wanted = 0;
 	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++) {
 		const struct durable_shape *there = &super->shapes[i];
 
-		if (!there->name[0] || resets >> i & 1)
+		if (!there->name[0] || setup->resets >> i & 1)
 			continue;
 		if (memcmp(there, &setup->images[i].shape, sizeof(*there)) != 0) {
 			*ret_stale = i;
@@ -313,6 +315,39 @@ static int match_shapes(const struct durable_setup *setup, const struct durable_
 		*ret_wanted |= 1u << i;
 	}
 	return 0;
+}
+
+/* Whether the tables of before an update are those of the setup. */
+static bool match_before(const struct durable_setup *setup, const struct durable_super *super,
+			 struct durable_super *before, uint32_t *ret_wanted)
+{
+	uint32_t ignored;
+
+	return !durable_before_read(setup->disk, super->log_id, before) &&
+	       !match_shapes(setup, before, ret_wanted, &ignored);
+}
+
+/* Fill the images from the newest tables on the disk that fit them. */
+static int load_tables(struct recovery *recovery)
+{
+	struct durable_super *before = aligned_alloc(DISK_BLOCK_BYTES, sizeof(*before));
+	const struct durable_setup *setup = recovery->setup;
+	const struct durable_super *from = recovery->super;
+	struct durable_recovered *ret = recovery->ret;
+	uint32_t wanted = 0;
+	int err = before ? match_shapes(setup, from, &wanted, &ret->stale_function) : -ENOMEM;
+
+	if (err == -ESTALE && match_before(setup, from, before, &wanted)) {
+		ret->before = recovery->before = true;
+		from = before;
+		err = 0;
+	}
+	ret->taken = wanted;
+	if (!err)
+		err = durable_snapshot_load(setup, from, wanted, ret);
+	ret->monotonic_ns = from->monotonic_ns;
+	free(before);
+	return err;
 }
 
 static int recover(struct recovery *recovery, const struct log_view *view)
@@ -325,23 +360,18 @@ static int recover(struct recovery *recovery, const struct log_view *view)
 		/* What the courier has not had may begin before the snapshot. */
 		.loaded = begin > super->staging_bytes ? begin - super->staging_bytes : 0,
 	};
-	uint32_t wanted;
 	int err;
 
 	if (view->capacity != super->staging_bytes || view->segment_bytes != super->segment_bytes ||
 	    view->log_id != super->log_id)
 		return -EBADMSG;
-	err = match_shapes(setup, super, &wanted, &recovery->ret->stale_function);
-	recovery->ret->taken = wanted;
-	if (!err)
-		err = durable_snapshot_load(setup, super, wanted, recovery->ret);
+	err = load_tables(recovery);
 	if (!err)
 		err = setup->loaded(setup->context);
 	if (err)
 		return err;
 	recovery->ret->end = super->begin;
 	recovery->ret->courier = super->delivered;
-	recovery->ret->monotonic_ns = super->monotonic_ns;
 	recovery->last = super->begin.position + super->capacity;
 	load(recovery, &window, begin);
 	err = redo_groups(recovery, &window);

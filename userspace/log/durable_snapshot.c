@@ -65,14 +65,6 @@ static uint32_t chunk_crc(const struct durable_chunk *chunk)
 	return crc32c(0, (const uint8_t *)chunk + sizeof(chunk->crc), bytes);
 }
 
-/* The next function at or behind @p function that has an image. */
-static uint32_t next_image(const struct durable_image *images, uint32_t function)
-{
-	while (function < FAAS_USER_FUNCTIONS_MAX && !images[function].shape.name[0])
-		function++;
-	return function;
-}
-
 void durable_snapshot_begin(struct durable *durable)
 {
 	struct durable_snapshot *snapshot = &durable->snapshot;
@@ -84,7 +76,7 @@ void durable_snapshot_begin(struct durable *durable)
 	snapshot->id++;
 	snapshot->file = durable->super->snapshot ? !durable->super->snapshot_file : 0;
 	snapshot->chunks = 0;
-	snapshot->function = next_image(durable->images, 0);
+	snapshot->function = durable_next_image(durable->images, 0);
 	snapshot->offset = 0;
 	snapshot->end = 0;
 	snapshot->begin.position = durable->log->head;
@@ -96,6 +88,32 @@ void durable_snapshot_abandon(struct durable *durable)
 	durable->snapshot.active = false;
 }
 
+uint64_t durable_chunk_fill(const struct durable_image *images, struct durable_chunk *chunk)
+{
+	const struct durable_image *image = &images[chunk->function];
+	const uint8_t *from = image->mapping + chunk->offset;
+	uint64_t written = sizeof(*chunk);
+	bool zero;
+
+	chunk->magic = DURABLE_CHUNK_MAGIC;
+	chunk->bytes = chunk_extent(from, image->shape.image_bytes - chunk->offset, &zero);
+	chunk->zero = zero;
+	memset(chunk->reserved, 0, sizeof(chunk->reserved));
+	if (!zero) {
+		memcpy(chunk + 1, from, chunk->bytes);
+		written += chunk->bytes;
+	}
+	chunk->crc = chunk_crc(chunk);
+	return written;
+}
+
+uint32_t durable_next_image(const struct durable_image *images, uint32_t function)
+{
+	while (function < FAAS_USER_FUNCTIONS_MAX && !images[function].shape.name[0])
+		function++;
+	return function;
+}
+
 /* Copy the next chunk into a free slot's buffer, and queue it. */
 static void make_chunk(struct durable *durable, uint32_t slot)
 {
@@ -103,26 +121,14 @@ static void make_chunk(struct durable *durable, uint32_t slot)
 	const struct durable_image *image = &durable->images[snapshot->function];
 	uint8_t *buffer = snapshot->buffers + (size_t)slot * DURABLE_CHUNK_BYTES;
 	struct durable_chunk *chunk = (struct durable_chunk *)(void *)buffer;
-	const uint8_t *from = image->mapping + snapshot->offset;
 	uint64_t written;
-	bool zero;
 
-	*chunk = (struct durable_chunk){
-		.magic = DURABLE_CHUNK_MAGIC,
-		.log_id = durable->super->log_id,
-		.snapshot = snapshot->id,
-		.index = snapshot->chunks,
-		.function = snapshot->function,
-		.offset = snapshot->offset,
-		.bytes = chunk_extent(from, image->shape.image_bytes - snapshot->offset, &zero),
-	};
-	chunk->zero = zero;
-	written = sizeof(*chunk);
-	if (!zero) {
-		memcpy(chunk + 1, from, chunk->bytes);
-		written += chunk->bytes;
-	}
-	chunk->crc = chunk_crc(chunk);
+	chunk->log_id = durable->super->log_id;
+	chunk->snapshot = snapshot->id;
+	chunk->index = snapshot->chunks;
+	chunk->function = snapshot->function;
+	chunk->offset = snapshot->offset;
+	written = durable_chunk_fill(durable->images, chunk);
 	durable_write_set(durable, WRITE_OF_CHUNK(slot),
 			  snapshot->file ? DISK_SNAPSHOT_1 : DISK_SNAPSHOT_0,
 			  (uint64_t)snapshot->chunks * DURABLE_CHUNK_BYTES, buffer,
@@ -130,7 +136,7 @@ static void make_chunk(struct durable *durable, uint32_t slot)
 	snapshot->chunks++;
 	snapshot->offset += chunk->bytes;
 	if (snapshot->offset == image->shape.image_bytes) {
-		snapshot->function = next_image(durable->images, snapshot->function + 1);
+		snapshot->function = durable_next_image(durable->images, snapshot->function + 1);
 		snapshot->offset = 0;
 	}
 }
@@ -221,7 +227,7 @@ static int lose(const struct durable_setup *setup, uint32_t wanted, struct image
 		}
 		if (at->function == to->function)
 			break;
-		at->function = next_image(setup->images, at->function + 1);
+		at->function = durable_next_image(setup->images, at->function + 1);
 		at->offset = 0;
 	}
 	return err;
@@ -249,13 +255,17 @@ static bool chunk_is_right(const struct durable_chunk *chunk, const struct durab
 static int load_chunks(const struct durable_setup *setup, const struct durable_super *super,
 		       uint32_t wanted, struct durable_chunk *chunk, struct durable_recovered *ret)
 {
-	enum disk_file file = super->snapshot_file ? DISK_SNAPSHOT_1 : DISK_SNAPSHOT_0;
+	bool before = super->magic == DURABLE_BEFORE_MAGIC;
+	enum disk_file file = before		     ? DISK_BEFORE
+			      : super->snapshot_file ? DISK_SNAPSHOT_1
+						     : DISK_SNAPSHOT_0;
 	const struct image_place end = {.function = FAAS_USER_FUNCTIONS_MAX};
-	struct image_place at = {.function = next_image(setup->images, 0)};
+	struct image_place at = {.function = durable_next_image(setup->images, 0)};
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < super->snapshot_chunks; i++) {
-		uint64_t offset = (uint64_t)i * DURABLE_CHUNK_BYTES;
+		uint64_t offset = (uint64_t)i * DURABLE_CHUNK_BYTES +
+				  (before ? DISK_BLOCK_BYTES : 0);
 		int64_t got = setup->disk->ops->read(setup->disk, file, offset, chunk,
 						     DURABLE_CHUNK_BYTES);
 		struct image_place place;
@@ -283,7 +293,7 @@ static int load_chunks(const struct durable_setup *setup, const struct durable_s
 		at.offset += chunk->bytes;
 		if (at.offset == super->shapes[at.function].image_bytes)
 			at = (struct image_place){
-				.function = next_image(setup->images, at.function + 1)};
+				.function = durable_next_image(setup->images, at.function + 1)};
 	}
 	return err ? err : lose(setup, wanted, &at, &end);
 }

@@ -56,17 +56,65 @@ static struct runtime_page *map_page(int directory)
 	return NULL;
 }
 
+/* The sequence number of the last record, whether or not the page says so already:
+ * whoever wrote it may have been killed. 0 or -errno. */
+static int last_sequence(int directory, uint64_t *ret)
+{
+	int fd = openat(directory, "log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	void *mapping = MAP_FAILED, *record = NULL;
+	struct worker_page *worker = calloc(1, sizeof(*worker));
+	const struct page_counters *counters;
+	struct log_view view;
+	struct stat status;
+	uint64_t position;
+	int err = fd < 0 ? -errno : worker ? 0 : -ENOMEM;
+
+	if (!err)
+		err = read_file(directory, "worker.page", worker, sizeof(*worker));
+	if (!err && fstat(fd, &status))
+		err = -errno;
+	if (!err) {
+		mapping = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		record = aligned_alloc(64, LOG_RECORD_BYTES_MAX);
+		err = mapping == MAP_FAILED || !record ? -ENOMEM : 0;
+	}
+	if (!err)
+		err = log_view_open(mapping, (uint64_t)status.st_size, &view);
+	if (!err) {
+		counters = &worker->counters[worker->current & 1];
+		position = counters->log_position;
+		*ret = counters->sequence;
+		/* The log is a circle: what is read ends before it comes round. */
+		while (position - counters->log_position < view.capacity &&
+		       log_read(&view, position, *ret + 1, record, LOG_RECORD_BYTES_MAX,
+				&position) > 0)
+			++*ret;
+	}
+	if (mapping != MAP_FAILED)
+		munmap(mapping, (size_t)status.st_size);
+	free(record);
+	free(worker);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 bool migrate_may_begin(const char *root, const char *name)
 {
 	int directory = run_files_directory(root, name);
 	struct worker_page page = {0};
+	uint64_t sequence = 0;
 	int err = directory;
 
 	if (directory >= 0) {
 		err = read_file(directory, "worker.page", &page, sizeof(page));
+		if (!err)
+			err = last_sequence(directory, &sequence);
 		close(directory);
 	}
-	return !err && page.state == WORKER_STOPPED;
+	/* What it wrote and could not show would be redone on tables of another layout. */
+	return !err && page.state == WORKER_STOPPED &&
+	       page.counters[page.current & 1].sequence == sequence;
 }
 
 int migrate_make(const char *root, const struct bundle *to, uint32_t function)
@@ -89,15 +137,13 @@ int migrate_make(const char *root, const struct bundle *to, uint32_t function)
 	return err ? err : fd;
 }
 
-int migrate_open(const char *root, const char *name, uint32_t function)
+int migrate_open(const char *root, const char *name, const char *file)
 {
 	int directory = run_files_directory(root, name);
-	char file[NAME_BYTES];
 	int fd;
 
 	if (directory < 0)
 		return directory;
-	name_of(function, "", file);
 	fd = openat(directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	fd = fd < 0 ? -errno : fd;
 	close(directory);
@@ -113,13 +159,14 @@ int migrate_swap(const char *root, const char *name, uint32_t mask)
 {
 	int directory = run_files_directory(root, name);
 	struct runtime_page *page = directory < 0 ? NULL : map_page(directory);
-	struct worker_page worker = {0};
+	uint64_t sequence;
 	int err = directory < 0 ? directory : page ? 0 : -EINVAL;
 
 	if (!err)
-		err = read_file(directory, "worker.page", &worker, sizeof(worker));
+		err = last_sequence(directory, &sequence);
 	if (!err) {
-		page->migrated_sequence = worker.head_sequence;
+		page->migrated_sequence = sequence;
+		page->migrated_states = mask;
 		__atomic_store_n(&page->migrated_from, page->generation, __ATOMIC_RELEASE);
 		fault_point("migrate.noted");
 	}
@@ -144,46 +191,6 @@ int migrate_swap(const char *root, const char *name, uint32_t mask)
 	return err;
 }
 
-/* Whether a worker committed anything since the tables were swapped: its page says so,
- * or, if it was killed before it could, a record behind what the page says. */
-static int has_gone_on(int directory, const struct runtime_page *page, bool *ret)
-{
-	int fd = openat(directory, "log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	void *mapping = MAP_FAILED, *record = NULL;
-	struct worker_page *worker = calloc(1, sizeof(*worker));
-	const struct page_counters *counters;
-	struct log_view view;
-	struct stat status;
-	uint64_t next;
-	int err = fd < 0 ? -errno : worker ? 0 : -ENOMEM;
-
-	if (!err)
-		err = read_file(directory, "worker.page", worker, sizeof(*worker));
-	if (!err && fstat(fd, &status))
-		err = -errno;
-	if (!err) {
-		mapping = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
-		record = aligned_alloc(64, LOG_RECORD_BYTES_MAX);
-		err = mapping == MAP_FAILED || !record ? -ENOMEM : 0;
-	}
-	if (!err)
-		err = log_view_open(mapping, (uint64_t)status.st_size, &view);
-	if (!err) {
-		counters = &worker->counters[worker->current & 1];
-		*ret = worker->head_sequence != page->migrated_sequence ||
-		       counters->sequence != page->migrated_sequence ||
-		       log_read(&view, counters->log_position, counters->sequence + 1, record,
-				LOG_RECORD_BYTES_MAX, &next) > 0;
-	}
-	if (mapping != MAP_FAILED)
-		munmap(mapping, (size_t)status.st_size);
-	free(record);
-	free(worker);
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 /* Remove what has that suffix; or, with @p back, put it back to where it was. */
 static int clear(int directory, const char *suffix, bool back)
 {
@@ -202,27 +209,82 @@ static int clear(int directory, const char *suffix, bool back)
 	return 0;
 }
 
-static int finish(const char *root, const char *name, bool looked, bool keep)
+/* The tables of before are those of the workflow again. From the first store on the
+ * change is not whole: who finds that does this again. */
+static int put_back(int directory, struct runtime_page *page)
+{
+	int err;
+
+	__atomic_store_n(&page->generation, page->migrated_from, __ATOMIC_RELEASE);
+	fault_point("migrate.back");
+	err = clear(directory, BEFORE, true);
+	if (!err)
+		err = clear(directory, NEXT, false);
+	if (!err)
+		__atomic_store_n(&page->migrated_from, 0, __ATOMIC_RELEASE);
+	return err;
+}
+
+static int keep(int directory, struct runtime_page *page)
+{
+	int err;
+
+	/* First: with some of them there would be no way back. */
+	__atomic_store_n(&page->migrated_from, 0, __ATOMIC_RELEASE);
+	fault_point("migrate.kept");
+	err = clear(directory, BEFORE, false);
+	return err ? err : clear(directory, NEXT, false);
+}
+
+static int settle(int directory, struct runtime_page *page)
+{
+	if (!page->migrated_from)
+		return keep(directory, page);
+	if (page->migrated_from == page->generation)
+		return put_back(directory, page);
+	return 0;
+}
+
+static int settle_unused(int directory, struct runtime_page *page)
+{
+	uint64_t sequence;
+	int err = settle(directory, page);
+
+	if (err || !page->migrated_from)
+		return err;
+	err = last_sequence(directory, &sequence);
+	if (!err && sequence == page->migrated_sequence)
+		err = put_back(directory, page);
+	return err;
+}
+
+static int go_back(int directory, struct runtime_page *page)
+{
+	uint64_t sequence;
+	int err;
+
+	if (!page->migrated_from)
+		return -ENOENT;
+	err = last_sequence(directory, &sequence);
+	if (err)
+		return err;
+	page->foreign_states = page->migrated_states;
+	__atomic_store_n(&page->foreign_sequence, sequence, __ATOMIC_RELEASE);
+	return put_back(directory, page);
+}
+
+/* Do it, with the files of a workflow; without any there is nothing to be done. */
+static int with_files(const char *root, const char *name,
+		      int (*act)(int directory, struct runtime_page *page))
 {
 	int directory = run_files_directory(root, name);
 	struct runtime_page *page = directory < 0 ? NULL : map_page(directory);
-	int err = directory == -ENOENT ? 0 : directory < 0 ? directory : 0;
+	int err = directory < 0 && directory != -ENOENT ? directory : 0;
 
-	if (page && page->migrated_from && !looked)
-		err = has_gone_on(directory, page, &keep);
-	if (!err && page && page->migrated_from && !keep) {
-		err = clear(directory, BEFORE, true);
-		if (!err)
-			__atomic_store_n(&page->generation, page->migrated_from, __ATOMIC_RELEASE);
-	} else if (!err && directory >= 0) {
-		err = clear(directory, BEFORE, false);
-	}
-	if (!err && directory >= 0)
-		err = clear(directory, NEXT, false);
-	if (!err && page)
-		__atomic_store_n(&page->migrated_from, 0, __ATOMIC_RELEASE);
-	if (page)
+	if (page) {
+		err = act(directory, page);
 		munmap(page, RUNTIME_PAGE_BYTES);
+	}
 	if (directory >= 0)
 		close(directory);
 	return err;
@@ -230,10 +292,20 @@ static int finish(const char *root, const char *name, bool looked, bool keep)
 
 int migrate_keep(const char *root, const char *name)
 {
-	return finish(root, name, true, true);
+	return with_files(root, name, keep);
+}
+
+int migrate_back(const char *root, const char *name)
+{
+	return with_files(root, name, go_back);
 }
 
 int migrate_settle(const char *root, const char *name)
 {
-	return finish(root, name, false, false);
+	return with_files(root, name, settle);
+}
+
+int migrate_settle_unused(const char *root, const char *name)
+{
+	return with_files(root, name, settle_unused);
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Tables of states that an update moves into new ones. The worker of the version before
+ * Tables of states that an update replaces by others. The worker of the version before
  * has come to its end; then
  *
  *	migrate_make    state.N.next, empty, beside state.N
- *	a process       fills them (worker_migrate.h)
+ *	a process       fills them where states are taken over (worker_migrate.h)
  *	migrate_swap    state.N becomes state.N.before, state.N.next state.N
- *	the new worker  is ready
- *	migrate_keep    removes state.N.before
+ *	the new worker  runs
+ *	migrate_keep    removes state.N.before; or
+ *	migrate_back    puts it back, for the version before
  *
- * Until the new worker has committed anything the version before can go on:
- * migrate_settle gives it back its tables, wherever somebody was killed.
+ * Who is killed anywhere is followed by migrate_settle: a change is whole, with both
+ * kinds of tables there, or was never begun.
  */
 #ifndef FAAS_POOL_SUPERVISOR_MIGRATE_H
 #define FAAS_POOL_SUPERVISOR_MIGRATE_H
@@ -28,20 +29,28 @@ bool migrate_may_begin(const char *root, const char *name);
 int migrate_make(const char *root, const struct bundle *to, uint32_t function)
 	__attribute__((warn_unused_result));
 
-/* Open the table that there is, for reading. Descriptor or -errno. */
-int migrate_open(const char *root, const char *name, uint32_t function)
+/* Open one of the files of the workflow, for reading. Descriptor or -errno. */
+int migrate_open(const char *root, const char *name, const char *file)
 	__attribute__((warn_unused_result));
 
 /* Put the tables of the functions in @p mask in the place of those that were there.
- * 0 or -errno: then migrate_settle undoes it. */
+ * 0 or -errno: then migrate_settle undoes it. They count when the generation of the
+ * runtime's page is the new one (run_files_adopt). */
 int migrate_swap(const char *root, const char *name, uint32_t mask)
 	__attribute__((warn_unused_result));
 
-/* The new worker has taken them up. 0 or -errno. */
+/* The new version stays. 0 or -errno. */
 int migrate_keep(const char *root, const char *name) __attribute__((warn_unused_result));
 
-/* After a death, or a start that failed: either of the two, for all of the tables. With
- * those of the version before, the files are that generation's again. 0 or -errno. */
+/* The files are those of the generation before again, with its tables as they were;
+ * what was recorded since is not put into them. 0; -ENOENT: none were replaced; or
+ * -errno. */
+int migrate_back(const char *root, const char *name) __attribute__((warn_unused_result));
+
+/* After a death: what was half done is finished or undone. 0 or -errno. */
 int migrate_settle(const char *root, const char *name) __attribute__((warn_unused_result));
+
+/* Also: back, if the new version has committed nothing yet. 0 or -errno. */
+int migrate_settle_unused(const char *root, const char *name) __attribute__((warn_unused_result));
 
 #endif

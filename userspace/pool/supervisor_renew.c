@@ -5,13 +5,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "bundle_compare.h"
-#include "userspace/state/state.h"
-
-int run_files_generation(const char *root, const char *name, uint32_t *ret)
+int run_files_generation(const char *root, const char *name, uint32_t *ret,
+			 uint32_t *ret_before)
 {
 	struct runtime_page page;
 	char path[FAAS_PATH_BYTES];
@@ -27,6 +24,7 @@ int run_files_generation(const char *root, const char *name, uint32_t *ret)
 	if (bytes != (ssize_t)sizeof(page) || page.magic != RUNTIME_PAGE_MAGIC)
 		return -EINVAL;
 	*ret = page.generation;
+	*ret_before = page.migrated_from;
 	return 0;
 }
 
@@ -47,57 +45,7 @@ bool run_files_reset(const char *root, const char *name, uint32_t generation, co
 	return found;
 }
 
-/* An empty one, or none. */
-static int make_anew(const char *root, const struct bundle *bundle, uint32_t function)
-{
-	uint64_t bytes = state_file_bytes(bundle, function);
-	char path[FAAS_PATH_BYTES];
-	int err, fd;
-
-	snprintf(path, sizeof(path), "%s/%s/state.%u", root, bundle->name, function);
-	if (unlink(path) && errno != ENOENT)
-		return -errno;
-	if (!bytes)
-		return 0;
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	err = -posix_fallocate(fd, 0, (off_t)bytes);
-	close(fd);
-	return err;
-}
-
-int run_files_renew(const char *root, const struct bundle *before, const struct bundle *to,
-		    uint32_t generation, uint32_t *ret_resets, struct diags *diags)
-{
-	char difference[256];
-	uint32_t resets = 0;
-	int err;
-
-	if (!bundle_same_user_tier(before, to, difference, sizeof(difference)))
-		return diag_fail(diags, DIAG_FAILED, "unload the workflow, then load it",
-				 "functions or sinks of %s are not those that its log is of: %s",
-				 to->name, difference);
-	for (uint32_t i = 0; i < to->user_count; i++) {
-		enum bundle_state_fate fate = bundle_state_fate(&before->user[i], &to->user[i],
-								difference, sizeof(difference));
-
-		/* What is migrated has been by now. */
-		if ((fate == STATE_KEPT || (fate == STATE_MIGRATED && !bundle_is_durable(to))) &&
-		    !run_files_reset(root, to->name, generation, to->user[i].instance))
-			continue;
-		resets |= 1u << i;
-		err = make_anew(root, to, i);
-		if (err)
-			return diag_fail(diags, DIAG_FAILED, "is /run full?", "the state of %s: %s",
-					 to->user[i].instance, strerror(-err));
-	}
-	*ret_resets = resets;
-	return 0;
-}
-
-void run_files_adopt(struct run_files *files, uint32_t generation, uint32_t resets,
-		     const struct ring_identity *ring)
+void run_files_adopt(struct run_files *files, uint32_t generation, const struct ring_identity *ring)
 {
 	struct runtime_page *page = files->runtime_page;
 
@@ -108,6 +56,8 @@ void run_files_adopt(struct run_files *files, uint32_t generation, uint32_t rese
 	page->quarantined = 0;
 	page->ring_boot_hash = ring->boot_hash;
 	page->ring_map_id = ring->map_id;
-	page->resets = resets;
+	/* Back again, they were of this generation before its ring was. */
+	if (page->generation != generation)
+		page->foreign_sequence = 0;
 	__atomic_store_n(&page->generation, generation, __ATOMIC_RELEASE);
 }

@@ -4,7 +4,8 @@
  * with the next one, which has a ring of its own. The worker of the version before has
  * emptied its ring and ended.
  *
- *	run_files_generation -> run_files_renew -> run_files_open -> run_files_adopt
+ *	run_files_generation -> migrate_... (supervisor_migrate.h) -> run_files_open
+ *	-> run_files_adopt
  *
  * A runtime that dies in between does it again: the generation of the runtime's page
  * changes last.
@@ -17,22 +18,16 @@
 
 #include "userspace/pool/supervisor_files.h"
 
-/* The generation that they belong to. 0 or -errno. */
-int run_files_generation(const char *root, const char *name, uint32_t *ret)
-	__attribute__((warn_unused_result));
-
-/* Let the state begin anew of functions where @p before and @p to have it laid out
- * differently and it was not migrated (supervisor_migrate.h), and of those that the
- * command's file `resets` of @p generation names: *ret_resets has a bit for each. */
-int run_files_renew(const char *root, const struct bundle *before, const struct bundle *to,
-		    uint32_t generation, uint32_t *ret_resets, struct diags *diags)
+/* The generation that they belong to, and that of tables of before that are kept beside
+ * them, 0: none. 0 or -errno. */
+int run_files_generation(const char *root, const char *name, uint32_t *ret, uint32_t *ret_before)
 	__attribute__((warn_unused_result));
 
 /* Whether the command wrote down that the state of this instance begins anew. */
 bool run_files_reset(const char *root, const char *name, uint32_t generation, const char *instance);
 
 /* From now on they belong to @p generation, and positions count in its ring. */
-void run_files_adopt(struct run_files *files, uint32_t generation, uint32_t resets,
+void run_files_adopt(struct run_files *files, uint32_t generation,
 		     const struct ring_identity *ring);
 
 #endif

@@ -19,9 +19,12 @@ static const char *const names[DISK_FILES] = {
 	[DISK_SNAPSHOT_0] = "snapshot.0",
 	[DISK_SNAPSHOT_1] = "snapshot.1",
 	[DISK_DAMAGE] = "damage",
+	[DISK_BEFORE] = "before",
 };
-/* What the log is called until all files stand. */
+/* What the log is called until all files stand, and the tables of before an update
+ * until they do. */
 #define LOG_NEW "log.new"
+#define BEFORE_NEW "before.new"
 
 void storage_init(struct storage *storage)
 {
@@ -49,6 +52,7 @@ static void count_bytes(const struct bundle *bundle, uint64_t *ret)
 					  (uint64_t)FAAS_LOG_SEGMENTS * FAAS_LOG_SEGMENT_BYTES);
 	ret[DISK_SNAPSHOT_0] = ret[DISK_SNAPSHOT_1] = durable_snapshot_bytes(images);
 	ret[DISK_DAMAGE] = DURABLE_DAMAGE_BYTES;
+	ret[DISK_BEFORE] = 0; /* if it is there it has its bytes */
 }
 
 /* A descriptor or -errno; the file has @p bytes at least, that are really there. */
@@ -59,7 +63,7 @@ static int open_file(int directory, const char *name, int flags, uint64_t bytes)
 
 	if (fd < 0)
 		return -errno;
-	err = posix_fallocate(fd, 0, (off_t)bytes);
+	err = bytes ? posix_fallocate(fd, 0, (off_t)bytes) : 0;
 	if (err) {
 		close(fd);
 		return -err;
@@ -73,6 +77,8 @@ static int make_files(int directory, const uint64_t *bytes)
 	int fd;
 
 	for (int i = DISK_FILES - 1; i >= 0; i--) {
+		if (i == DISK_BEFORE)
+			continue;
 		fd = open_file(directory, i == DISK_LOG ? LOG_NEW : names[i], O_CREAT | O_TRUNC,
 			       bytes[i]);
 		if (fd < 0)
@@ -125,6 +131,8 @@ static int open_files(int directory, const uint64_t *bytes, struct storage *stor
 {
 	for (int i = 0; i < DISK_FILES; i++) {
 		*ret_name = names[i];
+		if (i == DISK_BEFORE && faccessat(directory, names[i], F_OK, 0))
+			continue;
 		/* Another version may need longer snapshots. The log stays as it is. */
 		storage->fds[i] = open_file(directory, names[i], 0,
 					    i == DISK_LOG ? DURABLE_LOG_OFFSET : bytes[i]);
@@ -218,6 +226,58 @@ int storage_note_delivered(const struct storage *storage, const struct durable_p
 	return err ? err : durable_note_delivered(&files.disk, place);
 }
 
+static int open_existing(const char *directory, const char *name)
+{
+	char path[FAAS_PATH_BYTES];
+	int at;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	at = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return at < 0 ? -errno : at;
+}
+
+int storage_before_make(const char *directory, const struct bundle *bundle)
+{
+	int at = open_existing(directory, bundle->name), fd = at;
+	uint64_t bytes[DISK_FILES];
+
+	count_bytes(bundle, bytes);
+	if (at >= 0) {
+		fd = open_file(at, BEFORE_NEW, O_CREAT | O_TRUNC,
+			       DISK_BLOCK_BYTES + bytes[DISK_SNAPSHOT_0]);
+		if (fd < 0)
+			(void)unlinkat(at, BEFORE_NEW, 0);
+		close(at);
+	}
+	return fd;
+}
+
+int storage_before_commit(const char *directory, const char *name)
+{
+	int at = open_existing(directory, name);
+	int err = at < 0 ? at : 0;
+
+	if (!err && (renameat(at, BEFORE_NEW, at, names[DISK_BEFORE]) || fsync(at)))
+		err = -errno;
+	if (at >= 0)
+		close(at);
+	return err;
+}
+
+int storage_before_remove(const char *directory, const char *name)
+{
+	int at = open_existing(directory, name);
+	int err = at == -ENOENT || at >= 0 ? 0 : at;
+
+	if (at < 0)
+		return err;
+	if ((unlinkat(at, BEFORE_NEW, 0) && errno != ENOENT) ||
+	    (unlinkat(at, names[DISK_BEFORE], 0) && errno != ENOENT) || fsync(at))
+		err = -errno;
+	close(at);
+	return err;
+}
+
 int storage_remove(const char *directory, const char *name)
 {
 	char path[FAAS_PATH_BYTES];
@@ -232,6 +292,7 @@ int storage_remove(const char *directory, const char *name)
 		if (unlinkat(at, names[i], 0) && errno != ENOENT)
 			err = -errno;
 	(void)unlinkat(at, LOG_NEW, 0);
+	(void)unlinkat(at, BEFORE_NEW, 0);
 	close(at);
 	if (!err && rmdir(path))
 		err = -errno;

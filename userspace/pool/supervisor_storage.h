@@ -36,6 +36,18 @@ int storage_open(const char *directory, const struct bundle *bundle, struct stor
 int storage_note_delivered(const struct storage *storage, const struct durable_place *place)
 	__attribute__((warn_unused_result));
 
+/*
+ * The tables of before an update: made with all their bytes, filled by somebody
+ * (durable_before_write), then they count; removed when there is no way back.
+ * storage_before_make returns a descriptor or -errno, the others 0 or -errno.
+ */
+int storage_before_make(const char *directory, const struct bundle *bundle)
+	__attribute__((warn_unused_result));
+int storage_before_commit(const char *directory, const char *name)
+	__attribute__((warn_unused_result));
+int storage_before_remove(const char *directory, const char *name)
+	__attribute__((warn_unused_result));
+
 /* Delete what a workflow has there. 0, also if there is nothing; or -errno. */
 int storage_remove(const char *directory, const char *name) __attribute__((warn_unused_result));
 

@@ -20,11 +20,11 @@ enum worker_fd {
 	WORKER_FD_SPACE = 11,	    /* eventfd: the courier's cursor moved */
 	WORKER_FD_CONTROL = 12,	    /* SOCK_SEQPACKET to the runtime */
 	/* With durable state the files of userspace/log/durable_format.h, read and
-	 * write, in the order of enum disk_file; without, four times /dev/null. */
+	 * write, in the order of enum disk_file; a /dev/null where there is none. */
 	WORKER_FD_DISK = 13,
 	/* For user function n: its shared object in a sealed memfd, and its
 	 * state file (a /dev/null without state). */
-	WORKER_FD_FUNCTIONS = 17,
+	WORKER_FD_FUNCTIONS = 18,
 };
 
 #define WORKER_FD_OBJECT(n) (WORKER_FD_FUNCTIONS + 2 * (n))

@@ -8,9 +8,13 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bundle_compare.h"
+#include "clock.h"
 #include "fault.h"
+#include "userspace/log/disk_file.h"
+#include "userspace/log/durable.h"
 #include "userspace/pool/worker.h"
 #include "userspace/pool/worker_sandbox.h"
 #include "userspace/sink/text.h"
@@ -161,6 +165,53 @@ static int migrate(struct worker *worker, const struct bundle *before, uint32_t 
 	return status;
 }
 
+/* Map the table of a function of the version before as it is. */
+static int map_image(struct worker *worker, const struct bundle *before, uint32_t function,
+		     struct durable_image *ret)
+{
+	state_durable_shape(before, function, &ret->shape);
+	if (!ret->shape.name[0])
+		return 0;
+	ret->mapping = mmap(NULL, ret->shape.image_bytes, PROT_READ, MAP_SHARED,
+			    MIGRATE_FD_FROM((int)function), 0);
+	if (ret->mapping == MAP_FAILED)
+		return worker_fail(worker, WORKER_EXIT_SETUP, "state of %s: cannot map: %s",
+				   before->user[function].instance, strerror(errno));
+	return 0;
+}
+
+/* Put the tables of before on the disk, so that their version finds them there. */
+static int write_before(struct worker *worker, const struct bundle *before)
+{
+	struct durable_image images[FAAS_USER_FUNCTIONS_MAX] = {0};
+	struct runtime_page page;
+	struct disk_files files;
+	int fds[DISK_FILES];
+	int status = 0, err;
+
+	memset(fds, 0xff, sizeof(fds));
+	fds[DISK_BEFORE] = MIGRATE_FD_DISK;
+	if (pread(MIGRATE_FD_RUNTIME_PAGE, &page, sizeof(page), 0) != (ssize_t)sizeof(page))
+		return worker_fail(worker, WORKER_EXIT_SETUP, "runtime.page: cannot be read");
+	for (uint32_t i = 0; !status && i < before->user_count; i++)
+		status = map_image(worker, before, i, &images[i]);
+	if (status)
+		return status;
+	err = disk_files_open(&files, fds);
+	if (!err)
+		err = durable_before_write(&files.disk, images, page.log_id, page.generation,
+					   clock_monotonic_ns());
+	if (err)
+		return worker_fail(worker, WORKER_EXIT_SETUP,
+				   "the durable state of before cannot be kept on the disk: %s",
+				   strerror(-err));
+	fault_point("migrate.before_written");
+	for (uint32_t i = 0; i < before->user_count; i++)
+		if (images[i].mapping)
+			(void)munmap(images[i].mapping, images[i].shape.image_bytes);
+	return 0;
+}
+
 int worker_migrate(struct worker *worker, const struct bundle *before, const struct bundle *bundle,
 		   uint32_t mask)
 {
@@ -178,6 +229,12 @@ int worker_migrate(struct worker *worker, const struct bundle *before, const str
 		worker->functions[i].has_state = bundle->user[i].has_state;
 		files.object[i] = MIGRATE_FD_OBJECT((int)i);
 	}
+	/* No code of an author has run yet. */
+	if (bundle_is_durable(before))
+		status = write_before(worker, before);
+	(void)close(MIGRATE_FD_DISK);
+	if (status || !mask)
+		return status;
 	for (uint32_t i = 0; !status && i < bundle->user_count; i++)
 		if (mask >> i & 1)
 			status = open_tables(worker, before, i, &tables[i]);

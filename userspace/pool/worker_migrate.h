@@ -17,12 +17,17 @@ enum migrate_fd {
 	/* 0 to 2 as for a worker. */
 	MIGRATE_FD_MANIFEST = WORKER_FD_MANIFEST, /* of the new version */
 	MIGRATE_FD_MANIFEST_BEFORE = 4,
+	/* With durable state: where the tables of before are written to first of all; see
+	 * durable_before_write. Else a /dev/null. */
+	MIGRATE_FD_DISK = 5,
+	MIGRATE_FD_RUNTIME_PAGE = WORKER_FD_RUNTIME_PAGE, /* read only */
 	MIGRATE_FD_CONTROL = WORKER_FD_CONTROL,
 	MIGRATE_FD_FUNCTIONS = 13,
 };
 
-/* For user function n: its shared object; with n in MASK the table that there is, to be
- * read, and the new one, all zeros; else a /dev/null each. */
+/* For user function n of the new version its shared object; for user function n of the
+ * version before its table, to be read; with n in MASK the new one, all zeros. Else a
+ * /dev/null each. */
 #define MIGRATE_FD_OBJECT(n) (MIGRATE_FD_FUNCTIONS + 3 * (n))
 #define MIGRATE_FD_FROM(n) (MIGRATE_FD_FUNCTIONS + 3 * (n) + 1)
 #define MIGRATE_FD_TO(n) (MIGRATE_FD_FUNCTIONS + 3 * (n) + 2)

@@ -68,6 +68,17 @@ static int redo_sweep(struct worker *worker, const struct log_entry *entry, cons
 	return 0;
 }
 
+/* Whether a state in the record is laid out as another generation has it, whose tables
+ * have gone. */
+static bool is_foreign(const struct worker *worker, const struct log_record *record,
+		       uint32_t function)
+{
+	const struct runtime_page *runtime = worker->runtime_page;
+
+	return record->sequence <= runtime->foreign_sequence &&
+	       function < FAAS_USER_FUNCTIONS_MAX && runtime->foreign_states >> function & 1;
+}
+
 static int redo_record(struct worker *worker, const struct log_record *record)
 {
 	const struct log_entry *entry;
@@ -79,7 +90,7 @@ static int redo_record(struct worker *worker, const struct log_record *record)
 	err = recount_calls(worker, record);
 	log_walk_begin(&walk, record);
 	while (!err && (entry = log_walk_next(&walk, &body))) {
-		if (entry->kind == LOG_ENTRY_STATE)
+		if (entry->kind == LOG_ENTRY_STATE && !is_foreign(worker, record, entry->function))
 			err = worker_redo_state(worker, entry, body);
 		if (entry->kind == LOG_ENTRY_SWEEP)
 			err = redo_sweep(worker, entry, body);

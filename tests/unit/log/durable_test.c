@@ -129,6 +129,7 @@ static void set_machine_up(struct machine *m, uint64_t seed, enum durable_policy
 	bytes[DISK_LOG] = durable_log_bytes(1, (uint64_t)SEGMENTS * SEGMENT_BYTES);
 	bytes[DISK_SNAPSHOT_0] = bytes[DISK_SNAPSHOT_1] = durable_snapshot_bytes(m->setup.images);
 	bytes[DISK_DAMAGE] = 65536;
+	bytes[DISK_BEFORE] = DISK_BLOCK_BYTES + bytes[DISK_SNAPSHOT_0];
 	fake_disk_open(&m->fake, bytes, seed);
 	m->setup.disk = &m->fake.disk;
 	m->setup.staging = m->staging;
@@ -611,11 +612,10 @@ static void test_other_generation(void **state)
 	assert_int_equal(durable_recover(&machine.setup, &found), -ESTALE);
 	assert_int_equal(found.stale_function, 2);
 	machine.setup.resets = 1u << 2;
-	/* Not by itself: only in the generation that says so. */
-	assert_int_equal(durable_recover(&machine.setup, &found), -ESTALE);
 	machine.setup.generation = 2;
 	memset(machine.tables[1], 0xa5, KEYS * 8);
 	assert_int_equal(durable_recover(&machine.setup, &found), 0);
+	machine.setup.resets = 0;
 	/* Taken over while it is in memory: the disk knows of it before the first event. */
 	acknowledged = machine.durable.acknowledged;
 	durable_end(&machine.durable);
@@ -626,6 +626,111 @@ static void test_other_generation(void **state)
 	assert_true(machine.durable.super->snapshot != 0);
 	assert_int_equal(durable_recover(&machine.setup, &found), 0);
 	tear_machine_down(&machine);
+}
+
+/* Lay the second table out anew, as an update does, with every value the other way round. */
+static void lay_out_anew(struct machine *m)
+{
+	for (uint32_t i = 0; i < KEYS; i++)
+		m->tables[1][i] = ~m->tables[1][i];
+	m->setup.images[2].shape.value_version++;
+	m->setup.generation++;
+}
+
+/* An update to another layout, and the power goes: the disk has what the one version
+ * can take up, or what the other can, whichever is loaded. */
+static void test_update_with_tables_of_before(void **state)
+{
+	struct durable_recovered found;
+	struct page_counters acknowledged;
+	uint64_t last;
+
+	(void)state;
+	for (uint64_t seed = 20; seed < 30; seed++) {
+		set_machine_up(&machine, seed, DURABLE_WAIT);
+		run(&machine, 40);
+		settle(&machine);
+		last = machine.durable.acknowledged.sequence;
+		assert_int_equal(durable_before_write(machine.setup.disk, machine.setup.images,
+						      LOG_ID, 1, machine.now_ns),
+				 0);
+		acknowledged = machine.durable.acknowledged;
+		durable_end(&machine.durable);
+		lay_out_anew(&machine);
+		start(&machine, &acknowledged);
+		settle(&machine);
+		/* It goes on a while, but sets no key that was set. */
+		for (unsigned int i = 0; i < seed; i++) {
+			assert_int_equal(log_begin(&machine.log), 0);
+			(void)log_commit(&machine.log, LOG_EVENT, 0, 0, 0, 0, 0);
+			machine.live.sequence = machine.log.sequence;
+			machine.live.log_position = machine.log.head;
+		}
+		settle(&machine);
+		fake_disk_crash(&machine.fake);
+		/* The new version finds its own. */
+		memset(machine.tables[1], 0xa5, KEYS * 8);
+		reboot(&machine, &found);
+		assert_false(found.before);
+		assert_int_equal(found.taken, 5);
+		for (uint32_t i = 0; i < KEYS; i++)
+			machine.tables[1][i] = ~machine.tables[1][i];
+		check_tables(&machine, last);
+		/* The one before finds what it left. */
+		machine.setup.images[2].shape.value_version--;
+		machine.setup.generation--;
+		reboot(&machine, &found);
+		assert_true(found.before);
+		assert_int_equal(found.taken, 5);
+		assert_int_equal(found.corrupt, 0);
+		assert_int_equal(found.end.sequence, machine.log.sequence);
+		check_tables(&machine, last);
+		check_staging(&machine, &found);
+		/* And goes on from there. */
+		for (uint64_t n = last + 1; n <= found.end.sequence; n++)
+			machine.keys[n] = 0;
+		start(&machine, &machine.live);
+		settle(&machine);
+		run(&machine, 20);
+		settle(&machine);
+		power_loss(&machine);
+		/* A third finds nothing. */
+		machine.setup.images[2].shape.value_version += 2;
+		assert_int_equal(durable_recover(&machine.setup, &found), -ESTALE);
+		tear_machine_down(&machine);
+	}
+}
+
+/* Tables of before that were not written to their end, are damaged, or of another log, are
+ * none. */
+static void test_tables_of_before_that_do_not_count(void **state)
+{
+	struct durable_recovered found;
+	struct page_counters acknowledged;
+
+	(void)state;
+	for (unsigned int how = 0; how < 4; how++) {
+		set_machine_up(&machine, 40, DURABLE_WAIT);
+		run(&machine, 20);
+		settle(&machine);
+		if (how == 3) /* the power went before the head was written */
+			machine.fake.disk.bytes[DISK_BEFORE] = 0;
+		else
+			assert_int_equal(durable_before_write(machine.setup.disk,
+							      machine.setup.images,
+							      LOG_ID + (how == 1), 1, 0),
+					 0);
+		if (how == 2)
+			machine.fake.media[DISK_BEFORE][100] ^= 1;
+		acknowledged = machine.durable.acknowledged;
+		durable_end(&machine.durable);
+		lay_out_anew(&machine);
+		start(&machine, &acknowledged);
+		settle(&machine);
+		machine.setup.images[2].shape.value_version--;
+		assert_int_equal(durable_recover(&machine.setup, &found), how ? -ESTALE : 0);
+		tear_machine_down(&machine);
+	}
 }
 
 int main(void)
@@ -642,6 +747,8 @@ int main(void)
 		cmocka_unit_test(test_left_over_group),
 		cmocka_unit_test(test_superblocks),
 		cmocka_unit_test(test_other_generation),
+		cmocka_unit_test(test_update_with_tables_of_before),
+		cmocka_unit_test(test_tables_of_before_that_do_not_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

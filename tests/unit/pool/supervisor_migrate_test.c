@@ -20,6 +20,7 @@
 #include "userspace/log/log.h"
 #include "userspace/pool/supervisor_files.h"
 #include "userspace/pool/supervisor_migrate.h"
+#include "userspace/pool/supervisor_renew.h"
 #include "userspace/state/state.h"
 
 #define BOTH 3u
@@ -67,7 +68,7 @@ static int set_up(void **state)
 	worker = mmap(NULL, WORKER_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      files.worker_page, 0);
 	worker->state = WORKER_STOPPED;
-	worker->head_sequence = worker->counters[0].sequence = 5;
+	worker->counters[0].sequence = 5;
 	return 0;
 }
 
@@ -98,6 +99,14 @@ static void make_both(void)
 		assert_true(fd >= 0);
 		close(fd);
 	}
+}
+
+static void remove_file(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/meter/%s", root, name);
+	assert_int_equal(unlink(path), 0);
 }
 
 static void check(const struct bundle *bundle, uint32_t generation)
@@ -132,18 +141,64 @@ static void test_not_before_the_end(void **state)
 	assert_false(migrate_may_begin(root, "nothing"));
 }
 
+/* The new tables count, and those of before are beside them. */
+static void check_both(void)
+{
+	assert_int_equal(size_of("state.0"), state_file_bytes(after, 0));
+	assert_int_equal(size_of("state.1"), state_file_bytes(after, 1));
+	assert_int_equal(size_of("state.0.before"), state_file_bytes(before, 0));
+	assert_int_equal(size_of("state.1.before"), state_file_bytes(before, 1));
+	assert_int_equal(files.runtime_page->generation, 4);
+	assert_int_equal(files.runtime_page->migrated_from, 3);
+}
+
 static void test_kept(void **state)
 {
 	(void)state;
 	make_both();
 	assert_int_equal(migrate_swap(root, "meter", BOTH), 0);
-	files.runtime_page->generation = 4;
-	assert_int_equal(size_of("state.0.before"), state_file_bytes(before, 0));
+	run_files_adopt(&files, 4, &ring);
+	check_both();
+	/* Death and another runtime change nothing. */
+	assert_int_equal(migrate_settle(root, "meter"), 0);
+	check_both();
 	assert_int_equal(migrate_keep(root, "meter"), 0);
 	check(after, 4);
 	/* Again, nothing happens. */
 	assert_int_equal(migrate_settle(root, "meter"), 0);
 	check(after, 4);
+	assert_int_equal(migrate_back(root, "meter"), -ENOENT);
+	check(after, 4);
+}
+
+/* Death in migrate_keep. */
+static void test_half_kept(void **state)
+{
+	(void)state;
+	make_both();
+	assert_int_equal(migrate_swap(root, "meter", BOTH), 0);
+	run_files_adopt(&files, 4, &ring);
+	files.runtime_page->migrated_from = 0;
+	remove_file("state.0.before");
+	assert_int_equal(migrate_settle_unused(root, "meter"), 0);
+	check(after, 4);
+}
+
+/* One of two: the other function's is nobody's business. */
+static void test_one(void **state)
+{
+	int fd = migrate_make(root, after, 1);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(migrate_swap(root, "meter", 2), 0);
+	run_files_adopt(&files, 4, &ring);
+	assert_int_equal(size_of("state.0"), state_file_bytes(before, 0));
+	assert_int_equal(size_of("state.1"), state_file_bytes(after, 1));
+	assert_int_equal(migrate_back(root, "meter"), 0);
+	check(before, 3);
+	assert_int_equal(files.runtime_page->foreign_states, 2);
 }
 
 static void test_filling_ended(void **state)
@@ -159,8 +214,8 @@ static void test_start_failed(void **state)
 	(void)state;
 	make_both();
 	assert_int_equal(migrate_swap(root, "meter", BOTH), 0);
-	files.runtime_page->generation = 4;
-	assert_int_equal(migrate_settle(root, "meter"), 0);
+	run_files_adopt(&files, 4, &ring);
+	assert_int_equal(migrate_settle_unused(root, "meter"), 0);
 	check(before, 3);
 }
 
@@ -184,32 +239,33 @@ static void test_half_swapped(void **state)
 	}
 }
 
-/* Death in migrate_settle, behind the first of its renames. */
-static void test_half_settled(void **state)
+/* Death in migrate_back, behind its first store and the first of its renames. */
+static void test_half_back(void **state)
 {
 	(void)state;
 	make_both();
 	assert_int_equal(migrate_swap(root, "meter", BOTH), 0);
-	files.runtime_page->generation = 4;
+	run_files_adopt(&files, 4, &ring);
+	files.runtime_page->generation = 3;
 	move("state.0.before", "state.0");
 	assert_int_equal(migrate_settle(root, "meter"), 0);
 	check(before, 3);
 }
 
-/* The runtime died before it heard that the new worker was ready, and that has been at
- * work: there is no way back. */
+/* The runtime died, and the new worker had been at work: it goes on with that. */
 static void test_gone_on(void **state)
 {
 	(void)state;
 	make_both();
 	assert_int_equal(migrate_swap(root, "meter", BOTH), 0);
-	files.runtime_page->generation = 4;
-	worker->head_sequence = 6;
-	assert_int_equal(migrate_settle(root, "meter"), 0);
-	check(after, 4);
+	run_files_adopt(&files, 4, &ring);
+	worker->counters[0].sequence = 6;
+	assert_int_equal(migrate_settle_unused(root, "meter"), 0);
+	check_both();
 }
 
-/* And it was killed before its page said so: the log does. */
+/* And it was killed before its page said so: the log does. Back with the states of the
+ * version before, that record is known to be none of theirs. */
 static void test_gone_on_unsaid(void **state)
 {
 	uint64_t bytes = log_file_bytes(FAAS_LOG_SEGMENTS, FAAS_LOG_SEGMENT_BYTES);
@@ -220,13 +276,23 @@ static void test_gone_on_unsaid(void **state)
 	assert_ptr_not_equal(log, MAP_FAILED);
 	make_both();
 	assert_int_equal(migrate_swap(root, "meter", BOTH), 0);
-	files.runtime_page->generation = 4;
+	run_files_adopt(&files, 4, &ring);
 	assert_int_equal(log_writer_open(&writer, log, bytes, 1, 0, 5, 0), 0);
 	assert_int_equal(log_begin(&writer), 0);
 	(void)log_commit(&writer, LOG_EVENT, 0, 0, 8, 1, 0);
 	munmap(log, bytes);
-	assert_int_equal(migrate_settle(root, "meter"), 0);
-	check(after, 4);
+	assert_int_equal(migrate_settle_unused(root, "meter"), 0);
+	check_both();
+	assert_false(migrate_may_begin(root, "meter"));
+	assert_int_equal(migrate_back(root, "meter"), 0);
+	check(before, 3);
+	assert_int_equal(files.runtime_page->foreign_sequence, 6);
+	assert_int_equal(files.runtime_page->foreign_states, BOTH);
+	/* With the ring of that generation it still is, with the next generation it is not. */
+	run_files_adopt(&files, 3, &ring);
+	assert_int_equal(files.runtime_page->foreign_sequence, 6);
+	run_files_adopt(&files, 5, &ring);
+	assert_int_equal(files.runtime_page->foreign_sequence, 0);
 }
 
 /* Workflows without run-time files have nothing to settle. */
@@ -241,15 +307,10 @@ static void test_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_not_before_the_end),
-		TEST(test_kept),
-		TEST(test_filling_ended),
-		TEST(test_start_failed),
-		TEST(test_half_swapped),
-		TEST(test_half_settled),
-		TEST(test_gone_on),
-		TEST(test_gone_on_unsaid),
-		TEST(test_nothing),
+		TEST(test_not_before_the_end), TEST(test_kept),		TEST(test_filling_ended),
+		TEST(test_start_failed),       TEST(test_half_swapped), TEST(test_half_kept),
+		TEST(test_half_back),	       TEST(test_one),		TEST(test_gone_on),
+		TEST(test_gone_on_unsaid),     TEST(test_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
