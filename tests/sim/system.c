@@ -270,6 +270,13 @@ int __wrap_waiter_wait(struct waiter *waiter, int64_t timeout_ns)
 	return 0;
 }
 
+int __wrap_waiter_wait_beat(struct waiter *waiter, uint64_t now_ns, uint64_t ns);
+int __wrap_waiter_wait_beat(struct waiter *waiter, uint64_t now_ns, uint64_t ns)
+{
+	(void)now_ns;
+	return __wrap_waiter_wait(waiter, (int64_t)ns);
+}
+
 int __wrap_waiter_look(struct waiter *waiter, bool *ret_fired);
 int __wrap_waiter_look(struct waiter *waiter, bool *ret_fired)
 {

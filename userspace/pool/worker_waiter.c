@@ -16,8 +16,9 @@ static const uint8_t allowed[] = {
 };
 
 #define ALLOWED_COUNT (sizeof(allowed) / sizeof(allowed[0]))
-/* user_data of the write with tag 0. */
+/* user_data of the write with tag 0, and of the first tick. */
 #define WRITE_DATA (1ull << 32)
+#define TICK_DATA (1ull << 33)
 
 /* liburing 2.3 does not export these registrations from its shared library. */
 static int uring_register(int fd, unsigned int operation, const void *argument, unsigned int count)
@@ -45,8 +46,8 @@ int waiter_open(struct waiter *waiter, bool writes)
 	for (unsigned int i = 0; i < WAITER_SOURCES; i++)
 		waiter->fds[i] = -1;
 
-	err = io_uring_queue_init_params(WAITER_SOURCES + WAITER_WRITES_MAX, &waiter->uring,
-					 &params);
+	err = io_uring_queue_init_params(WAITER_SOURCES + WAITER_WRITES_MAX + WAITER_TICKS,
+					 &waiter->uring, &params);
 	if (err)
 		return err;
 	for (unsigned int i = 0; i < count; i++) {
@@ -85,11 +86,11 @@ static void arm(struct waiter *waiter)
 	}
 }
 
-/* Returns how many completions there were. */
+/* Returns how many completions there were, without those of ticks. */
 static unsigned int reap(struct waiter *waiter)
 {
 	struct io_uring_cqe *cqe;
-	unsigned int head, count = 0;
+	unsigned int head, count = 0, ticks = 0;
 
 	io_uring_for_each_cqe(&waiter->uring, head, cqe)
 	{
@@ -103,6 +104,10 @@ static unsigned int reap(struct waiter *waiter)
 			waiter->written[waiter->written_count].tag = source - WRITE_DATA;
 			waiter->written[waiter->written_count++].result = cqe->res;
 		}
+		if (source >= TICK_DATA && source - TICK_DATA < WAITER_TICKS) {
+			waiter->ticks[source - TICK_DATA].ns = 0;
+			ticks++;
+		}
 		if (source >= WAITER_SOURCES)
 			continue;
 		waiter->fired[source] = true;
@@ -114,7 +119,20 @@ static unsigned int reap(struct waiter *waiter)
 			waiter->fds[source] = -1;
 	}
 	io_uring_cq_advance(&waiter->uring, count);
-	return count;
+	return count - ticks;
+}
+
+/* Sleep until anything completes but a tick: those that were set are still to come. */
+static int wait_for_ever(struct waiter *waiter)
+{
+	int err;
+
+	for (unsigned int i = 0; i <= WAITER_TICKS; i++) {
+		err = io_uring_submit_and_wait(&waiter->uring, 1);
+		if (reap(waiter) || err < 0)
+			break;
+	}
+	return err;
 }
 
 int waiter_wait(struct waiter *waiter, int64_t timeout_ns)
@@ -126,7 +144,7 @@ int waiter_wait(struct waiter *waiter, int64_t timeout_ns)
 	if (waiter->unseen)
 		timeout_ns = 0;
 	if (timeout_ns < 0) {
-		err = io_uring_submit_and_wait(&waiter->uring, 1);
+		err = wait_for_ever(waiter);
 	} else {
 		struct __kernel_timespec time = {
 			.tv_sec = timeout_ns / 1000000000,
@@ -136,7 +154,65 @@ int waiter_wait(struct waiter *waiter, int64_t timeout_ns)
 		err = io_uring_submit_and_wait_timeout(&waiter->uring, &cqe, 1, &time, NULL);
 		if (err == -ETIME)
 			err = 0;
+		(void)reap(waiter);
 	}
+	waiter->unseen = false;
+	return err < 0 ? err : 0;
+}
+
+static bool set_tick(struct waiter *waiter, uint64_t ns)
+{
+	struct io_uring_sqe *sqe;
+	unsigned int i = 0;
+
+	while (i < WAITER_TICKS && waiter->ticks[i].ns)
+		i++;
+	sqe = i < WAITER_TICKS ? io_uring_get_sqe(&waiter->uring) : NULL;
+	if (!sqe)
+		return false;
+	waiter->ticks[i].ns = ns;
+	waiter->ticks[i].time.tv_sec = (int64_t)(ns / 1000000000);
+	waiter->ticks[i].time.tv_nsec = (long long)(ns % 1000000000);
+	io_uring_prep_timeout(sqe, &waiter->ticks[i].time, 0, IORING_TIMEOUT_ABS);
+	io_uring_sqe_set_data64(sqe, TICK_DATA + i);
+	return true;
+}
+
+/* Have one tick within about @p ns from now, and one behind it. */
+static bool set_ticks(struct waiter *waiter, uint64_t now_ns, uint64_t ns)
+{
+	uint64_t first = UINT64_MAX, last = 0;
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < WAITER_TICKS; i++) {
+		uint64_t tick = waiter->ticks[i].ns;
+
+		if (!tick)
+			continue;
+		count++;
+		first = tick < first ? tick : first;
+		last = tick > last ? tick : last;
+	}
+	if (!count || first > now_ns + ns + ns / 4) {
+		if (!set_tick(waiter, now_ns + ns))
+			return false;
+		count++;
+		last = last > now_ns + ns ? last : now_ns + ns;
+	}
+	/* Without it this wait ends as well. */
+	if (count < 2)
+		(void)set_tick(waiter, last + ns);
+	return true;
+}
+
+int waiter_wait_beat(struct waiter *waiter, uint64_t now_ns, uint64_t ns)
+{
+	int err;
+
+	if (waiter->unseen || !set_ticks(waiter, now_ns, ns))
+		return waiter_wait(waiter, (int64_t)ns);
+	arm(waiter);
+	err = io_uring_submit_and_wait(&waiter->uring, 1);
 	(void)reap(waiter);
 	waiter->unseen = false;
 	return err < 0 ? err : 0;

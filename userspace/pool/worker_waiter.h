@@ -12,6 +12,7 @@
 #include <liburing.h>
 
 #define WAITER_WRITES_MAX 16 /* in flight at most */
+#define WAITER_TICKS 4
 
 enum waiter_source { WAITER_RING, WAITER_CONTROL, WAITER_SPACE, WAITER_SOURCES };
 
@@ -27,6 +28,11 @@ struct waiter {
 		int32_t result;
 	} written[WAITER_WRITES_MAX];
 	uint32_t written_count;
+	/* Timeouts that are set, each for CLOCK_MONOTONIC `ns`; 0: this one is free. */
+	struct {
+		uint64_t ns;
+		struct __kernel_timespec time;
+	} ticks[WAITER_TICKS];
 };
 
 /*
@@ -48,7 +54,22 @@ void waiter_watch(struct waiter *waiter, enum waiter_source source, int fd);
  */
 int waiter_wait(struct waiter *waiter, int64_t timeout_ns) __attribute__((warn_unused_result));
 
-/* The same without blocking. @p ret_fired: whether anything has completed, of
+/**
+ * @brief The same for who waits again and again for as long: on a beat.
+ *
+ * Which timer the processor has set for its next interrupt is the dear part of a wait,
+ * in a virtual machine above all: it is the host that sets it. Here the end of the next
+ * wait is set before that of this one has come, so that the interrupt of this one sets
+ * the timer for both.
+ *
+ * @param now_ns  Of CLOCK_MONOTONIC.
+ * @param ns      Time between two beats. Another one than in the last wait: it holds
+ *                from the next beat on, or at once if that is too late.
+ */
+int waiter_wait_beat(struct waiter *waiter, uint64_t now_ns, uint64_t ns)
+	__attribute__((warn_unused_result));
+
+/* As waiter_wait without blocking. @p ret_fired: whether anything has completed, of
  * whatever kind. */
 int waiter_look(struct waiter *waiter, bool *ret_fired) __attribute__((warn_unused_result));
 
