@@ -124,11 +124,12 @@ static json_t *sinks_json(const struct bundle *bundle, const struct ledger *ledg
 
 		json_array_append_new(
 			list,
-			json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "name", bundle->sinks[i].name,
-				  "kind", bundle->sinks[i].kind == SINK_UDP ? "udp" : "file",
-				  "delivered", INTEGER(counters->delivered), "errors",
-				  INTEGER(counters->errors), "refused", INTEGER(counters->refused),
-				  "last_error",
+			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "name",
+				  bundle->sinks[i].name, "kind",
+				  bundle->sinks[i].kind == SINK_UDP ? "udp" : "file", "delivered",
+				  INTEGER(counters->delivered), "errors", INTEGER(counters->errors),
+				  "refused", INTEGER(counters->refused), "limited",
+				  INTEGER(counters->limited), "last_error",
 				  counters->last_error ? strerror((int)counters->last_error) : ""));
 	}
 	return list;
@@ -513,9 +514,10 @@ static void print_workflow(json_t *status)
 		print_numbers("    outputs: ", json_object_get(item, "outputs"));
 	}
 	json_array_foreach (json_object_get(status, "sinks"), i, item)
-		printf("  %s sink %s: delivered %llu, errors %llu, refused %llu%s%s\n",
+		printf("  %s sink %s: delivered %llu, errors %llu, refused %llu, above the limit "
+		       "%llu%s%s\n",
 		       text(item, "kind"), text(item, "name"), number(item, "delivered"),
-		       number(item, "errors"), number(item, "refused"),
+		       number(item, "errors"), number(item, "refused"), number(item, "limited"),
 		       text(item, "last_error")[0] ? "; last error: " : "",
 		       text(item, "last_error"));
 	item = json_object_get(status, "worker");

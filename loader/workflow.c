@@ -22,6 +22,7 @@ static const struct key_rule workflow_rules[] = {
 	{"storage", KEY_OPTIONAL, NULL},
 	{"mode", KEY_LATER, "write `mode` below a trigger"},
 	{"retry", KEY_OPTIONAL, NULL},
+	{"limits", KEY_OPTIONAL, NULL},
 	{"update", KEY_LATER, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
 };
@@ -192,6 +193,8 @@ static void check(struct model *model, struct yaml_node *root, struct workflow *
 		model_check_events(model);
 	if (!model->failed)
 		model_result(model, ret);
+	if (!model->failed)
+		model_read_limits(model, yaml_key(root, "limits"), &ret->bundle);
 }
 
 /* Whether @p a belongs behind @p b: first the file, from its top, then the rest as

@@ -125,9 +125,35 @@ packet_dropped() {
 	same "received by the stack" "$(counted emitted)" "$(stack_received)"
 }
 
+# limits.outputs: a second's worth at once, then that rate; what is above is counted.
+outputs_limited() {
+	local sinks begin=$SECONDS
+	network
+	load meter --set 'limits.outputs=200/s'
+	traffic --to 10.77.0.1:5005 --count 5000 --rate 2500 --keys 10
+	settle meter
+	same "processed" 5000 "$(counted processed)"
+	sinks=$(faas status --json meter | jq -c '.sinks[0] | {delivered, limited, refused}')
+	echo "after $((SECONDS - begin)) s: $sinks"
+	same "delivered and above the limit" 5000 "$(jq '.delivered + .limited' <<<"$sinks")"
+	same "lines in the file" "$(jq .delivered <<<"$sinks")" "$(lines_of "$CASE/records.jsonl")"
+	[ "$(jq .delivered <<<"$sinks")" -ge 400 ] || fail "less than the limit was delivered"
+	[ "$(jq .delivered <<<"$sinks")" -le $((200 * (SECONDS - begin + 2))) ] ||
+		fail "more than the limit was delivered"
+	# It may deliver again, and so may a courier that takes over.
+	kill -KILL "$(courier_pid)"
+	traffic --to 10.77.0.1:5005 --count 100 --rate 2500 --keys 10
+	settle meter
+	wait_for 10 sinks_done 5100 || fail "not every output is accounted for"
+	same "lines in the file" "$(faas status --json meter | jq '.sinks[0].delivered')" \
+		"$(lines_of "$CASE/records.jsonl")"
+}
+sinks_done() { [ "$(faas status --json meter | jq '.sinks[0] | .delivered + .limited')" = "$1" ]; }
+
 test_case "five times too much: what is accepted meets its deadline" five_times
 test_case "the same without a deadline grows old in the queue" nothing_shed
 test_case "the least important is shed first" by_importance
 test_case "a killed worker sheds neither for ever nor never" killed
 test_case "a packet without its event is dropped, where the workflow says so" packet_dropped
+test_case "outputs above the limit are left out and counted" outputs_limited
 tests_done

@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 14
+#define BUNDLE_FORMAT 15
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -345,6 +345,14 @@ struct bundle_file {
 	char sha256[BUNDLE_DIGEST_BYTES];
 };
 
+/* `limits`: 0 is none. What is allocated ahead is checked when the workflow is built. */
+#define BUNDLE_OUTPUTS_MAX 1000000000ull
+struct bundle_limits {
+	uint64_t outputs_per_second; /* records that go to sinks; those above are not delivered */
+	uint64_t state_bytes;	     /* of the tables of user functions, together */
+	uint64_t disk_bytes;	     /* durable state, dead letters and files of sinks, together */
+};
+
 struct bundle {
 	char name[FAAS_NAME_BYTES];
 	char version[FAAS_VERSION_BYTES];
@@ -365,6 +373,7 @@ struct bundle {
 	uint64_t storage_bytes;
 	bool storage_continue;
 	struct bundle_health health;
+	struct bundle_limits limits;
 	char redirects[FAAS_REDIRECTS_MAX][FAAS_INTERFACE_BYTES];
 	uint32_t redirect_count;
 	struct bundle_trigger triggers[FAAS_TRIGGERS_MAX];

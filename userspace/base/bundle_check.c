@@ -11,6 +11,7 @@
 
 #include "bundle_match.h"
 #include "bundle_names.h"
+#include "bundle_size.h"
 #include "bundle_state.h"
 
 struct check {
@@ -453,6 +454,18 @@ static void check_file(struct check *check, uint32_t index)
 			file->path);
 }
 
+static void check_limits(struct check *check)
+{
+	const struct bundle_limits *limits = &check->bundle->limits;
+
+	require(check, !limits->outputs_per_second || check->bundle->sink_count,
+		"limits: outputs_per_second, and no sink");
+	require(check,
+		!limits->state_bytes || bundle_state_bytes(check->bundle) <= limits->state_bytes,
+		"limits: the states take %llu bytes",
+		(unsigned long long)bundle_state_bytes(check->bundle));
+}
+
 static void check_overload(struct check *check)
 {
 	const struct bundle *bundle = check->bundle;
@@ -514,5 +527,8 @@ int bundle_check(const struct bundle *bundle, const char *place, struct diags *d
 					       bundle->kernel_fields[k].field.name),
 				"%s is there twice", where);
 	}
+	/* Sizes are those of parts that fit each other. */
+	if (!check.failed)
+		check_limits(&check);
 	return check.failed ? -1 : 0;
 }

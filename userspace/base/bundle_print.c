@@ -346,6 +346,14 @@ static json_t *print_retry(const struct bundle *bundle)
 			 "backoff_max_ns", (json_int_t)bundle->retry_backoff_max_ns);
 }
 
+static json_t *print_limits(const struct bundle_limits *limits)
+{
+	return json_pack("{s:I, s:I, s:I}", "outputs_per_second",
+			 (json_int_t)limits->outputs_per_second, "state_bytes",
+			 (json_int_t)limits->state_bytes, "disk_bytes",
+			 (json_int_t)limits->disk_bytes);
+}
+
 char *bundle_print(const struct bundle *bundle)
 {
 	json_t *object;
@@ -361,6 +369,7 @@ char *bundle_print(const struct bundle *bundle)
 			   bundle_class_words[bundle->worker_class], "storage",
 			   print_storage(bundle), "health", print_health(&bundle->health));
 	err |= json_object_set_new(object, "retry", print_retry(bundle));
+	err |= json_object_set_new(object, "limits", print_limits(&bundle->limits));
 	SET_LIST(object, "redirects", bundle->redirects, bundle->redirect_count, print_text);
 	SET_LIST(object, "triggers", bundle->triggers, bundle->trigger_count, print_trigger);
 	SET_LIST(object, "timers", bundle->timers, bundle->timer_count, print_timer);

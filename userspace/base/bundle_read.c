@@ -320,9 +320,18 @@ static void read_retry(struct manifest_at at, struct bundle *ret)
 		&at, "backoff_max_ns", (int64_t)ret->retry_backoff_min_ns, BUNDLE_BACKOFF_MAX_NS);
 }
 
+static void read_limits(struct manifest_at at, struct bundle_limits *ret)
+{
+	MANIFEST_OBJECT(&at, "outputs_per_second", "state_bytes", "disk_bytes");
+	ret->outputs_per_second = (uint64_t)manifest_integer(&at, "outputs_per_second", 0,
+							     (int64_t)BUNDLE_OUTPUTS_MAX);
+	ret->state_bytes = (uint64_t)manifest_integer(&at, "state_bytes", 0, INT64_MAX);
+	ret->disk_bytes = (uint64_t)manifest_integer(&at, "disk_bytes", 0, INT64_MAX);
+}
+
 static void read_bundle(struct manifest_at at, struct bundle *ret)
 {
-	MANIFEST_OBJECT(&at, "format", "workflow", "version", "on_failure", "retry",
+	MANIFEST_OBJECT(&at, "format", "workflow", "version", "on_failure", "retry", "limits",
 			"overload_packet", "deadline_ns", "queue_events", "worker_class", "storage",
 			"health", "redirects", "triggers", "timers", "kernel", "kernel_fields",
 			"user", "entries", "sinks", "files");
@@ -330,6 +339,7 @@ static void read_bundle(struct manifest_at at, struct bundle *ret)
 	manifest_text(&at, "version", ret->version, sizeof(ret->version));
 	ret->on_failure_drop = manifest_word(&at, "on_failure", bundle_pass_drop_words);
 	read_retry(manifest_member(&at, "retry"), ret);
+	read_limits(manifest_member(&at, "limits"), &ret->limits);
 	ret->overload_drop = manifest_word(&at, "overload_packet", bundle_pass_drop_words);
 	ret->deadline_ns =
 		(uint64_t)manifest_integer(&at, "deadline_ns", 0, BUNDLE_DEADLINE_MAX_NS);

@@ -72,6 +72,27 @@ uint64_t state_file_bytes(const struct bundle *bundle, uint32_t function)
 				 state_value_bytes(user));
 }
 
+uint64_t bundle_state_bytes(const struct bundle *bundle)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		bytes += state_file_bytes(bundle, i);
+	return bytes;
+}
+
+uint64_t bundle_sink_bytes(const struct bundle_sink *sink)
+{
+	uint64_t bytes;
+
+	if (sink->kind != SINK_FILE)
+		return 0;
+	if (!sink->rotate_bytes ||
+	    __builtin_mul_overflow(sink->rotate_bytes, sink->keep + 1ull, &bytes))
+		return UINT64_MAX;
+	return bytes;
+}
+
 uint64_t durable_log_bytes(uint64_t circle_bytes, uint64_t staging_capacity)
 {
 	uint64_t times = (circle_bytes + staging_capacity - 1) / staging_capacity;

@@ -46,4 +46,13 @@ uint64_t durable_image_bytes(uint64_t bytes);
 /* All files of durable state on the disk; 0 without. */
 uint64_t bundle_disk_bytes(const struct bundle *bundle);
 
+/* The tables of all user functions. */
+uint64_t bundle_state_bytes(const struct bundle *bundle);
+
+/* The file of dead letters, and the one before it. */
+#define SIZE_DEAD_LETTERS (2 * (4u << 20))
+
+/* The files of a sink, at most; UINT64_MAX: they grow without end. */
+uint64_t bundle_sink_bytes(const struct bundle_sink *sink);
+
 #endif

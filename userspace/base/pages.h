@@ -154,6 +154,7 @@ struct courier_sink_counters {
 	 * with it. A sink that goes on while another is held up is ahead of the
 	 * cursor; what is before this is not delivered again. */
 	uint64_t done;
+	uint64_t limited; /* records above limits.outputs: not delivered, never will be */
 };
 
 /* A place in the log and what has been delivered up to there; see page_counters

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "bundle.h"
+#include "bundle_size.h"
 #include "diag.h"
 #include "pages.h"
 #include "userspace/log/log.h"
@@ -28,7 +29,7 @@
 #define FEED_BATCH_RECORDS 512
 
 #define FEED_DEAD_LETTERS "dead-letters.jsonl"
-#define FEED_DEAD_LETTER_BYTES (4 << 20) /* then it becomes dead-letters.jsonl.1 */
+#define FEED_DEAD_LETTER_BYTES (SIZE_DEAD_LETTERS / 2) /* then it becomes dead-letters.jsonl.1 */
 
 /* Retries of a file sink, doubling. */
 #define FEED_RETRY_MIN_MS 50
@@ -59,7 +60,8 @@ struct feed_sink {
 	char *lines;
 	size_t used;
 	uint32_t line_count;
-	uint64_t done; /* once it is written */
+	uint32_t limited; /* behind the first line of it */
+	uint64_t done;	  /* once it is written */
 };
 
 /* A place between two records. */
@@ -86,6 +88,9 @@ struct feed {
 	uint64_t unsynced_since_ns;
 	uint64_t stuck_until_ns; /* the log is damaged: look again then */
 	uint32_t sink_count;
+	/* Records to sinks: 0 of them is no limit. Each of them is due this long after the
+	 * one before; `due_ns` runs ahead of the time by a second at most. */
+	uint64_t output_gap_ns, due_ns;
 	int verdict_maps[FAAS_KERNEL_FUNCTIONS_MAX]; /* owned; -1: none */
 	/* Of each verdict of each user function: the kernel function. */
 	uint32_t verdicts_to[FAAS_USER_FUNCTIONS_MAX][FAAS_VERDICTS_MAX];

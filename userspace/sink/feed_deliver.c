@@ -62,6 +62,25 @@ static int encode(struct feed_turn *turn, struct output *output)
 	return output->bytes;
 }
 
+/* `limits.outputs`: a second's worth at once, then one each gap. Here and not in the
+ * worker, where code of an author could undo it. */
+static bool is_above_limit(const struct feed_turn *turn, uint32_t number)
+{
+	return turn->feed->output_gap_ns && number < FAAS_SINKS_MAX &&
+	       turn->feed->due_ns > turn->now_ns + CLOCK_NS_PER_S - turn->feed->output_gap_ns;
+}
+
+static void count_output(struct feed_turn *turn, uint32_t number)
+{
+	struct feed *feed = turn->feed;
+
+	if (!feed->output_gap_ns || number == FAAS_SINKS_MAX)
+		return;
+	if (feed->due_ns < turn->now_ns)
+		feed->due_ns = turn->now_ns;
+	feed->due_ns += feed->output_gap_ns;
+}
+
 static void add_line(struct feed_turn *turn, uint32_t number, const struct output *output)
 {
 	struct feed_sink *sink = &turn->feed->sinks[number];
@@ -76,6 +95,7 @@ static void add_line(struct feed_turn *turn, uint32_t number, const struct outpu
 		return;
 	}
 	memcpy(turn->scratch->lines[number] + sink->used, turn->scratch->line, bytes);
+	count_output(turn, number);
 	sink->used += bytes;
 	sink->line_count++;
 	sink->done = output->place;
@@ -169,6 +189,7 @@ static void send_datagram(struct feed_turn *turn, uint32_t number, const struct 
 		err = udp_sink_send(&sink->udp, turn->scratch->line, (size_t)output->bytes - 1);
 		if (!err) {
 			count_now(turn, number, delivered, counters->delivered + 1);
+			count_output(turn, number);
 			forget_error(turn, number);
 			sink->tries = 0;
 			sink->waiting_since_ns = 0;
@@ -177,6 +198,21 @@ static void send_datagram(struct feed_turn *turn, uint32_t number, const struct 
 		}
 		count_now(turn, number, done, before);
 	} while (retry_datagram(turn, number, output->place, err));
+}
+
+/* It is done with, and counted; by a file together with the lines before it. */
+static void leave_out(struct feed_turn *turn, uint32_t number, uint64_t place)
+{
+	struct feed_sink *sink = &turn->feed->sinks[number];
+
+	if (sink->used) {
+		sink->limited++;
+		sink->done = place;
+		return;
+	}
+	/* Of these two, first the one that keeps it from being counted again. */
+	count_now(turn, number, done, place);
+	count_now(turn, number, limited, turn->feed->cursor.sinks[number].limited + 1);
 }
 
 static void deliver(struct feed_turn *turn, uint32_t number, struct output *output)
@@ -188,6 +224,10 @@ static void deliver(struct feed_turn *turn, uint32_t number, struct output *outp
 		return;
 	if (sink->blocked_until_ns) {
 		feed_hold(turn, sink, sink->blocked_until_ns);
+		return;
+	}
+	if (is_above_limit(turn, number)) {
+		leave_out(turn, number, output->place);
 		return;
 	}
 	if (encode(turn, output) < 0) {
@@ -273,6 +313,7 @@ static int write_file(struct feed_turn *turn, uint32_t number)
 	counters->file_bytes = sink->file.bytes;
 	counters->done = sink->done;
 	counters->delivered += sink->line_count;
+	counters->limited += sink->limited;
 	counters->last_error = 0;
 	if (number == FAAS_SINKS_MAX)
 		feed->cursor.dead_letters += sink->line_count;
@@ -293,5 +334,6 @@ void feed_write_files(struct feed_turn *turn)
 			feed_file_failed(turn, i, err);
 		sink->used = 0;
 		sink->line_count = 0;
+		sink->limited = 0;
 	}
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "userspace/sink/feed.h"
 
 static int map(int fd, int protection, uint64_t bytes_min, void **ret, uint64_t *ret_bytes)
@@ -154,6 +155,8 @@ struct feed *feed_open(const struct bundle *bundle, const struct feed_files *fil
 		goto cleanup;
 	}
 	feed->sink_count = bundle->sink_count;
+	if (bundle->limits.outputs_per_second)
+		feed->output_gap_ns = CLOCK_NS_PER_S / bundle->limits.outputs_per_second;
 	/* All of them, for each takes its socket. */
 	for (uint32_t i = 0; i < bundle->sink_count; i++)
 		failed |= open_sink(feed, bundle, i, files->udp[i], strict, diags) != 0;
