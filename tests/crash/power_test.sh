@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The power goes, with durable state and under load. A gateway in namespaces of its own
 # has its files on a disk of its own; while events come, its worker and courier are
-# stopped at a random moment, the disk is copied as it is, without what the kernel has
-# not written to it, and of what was on its way into the log some sectors are torn. A
-# gateway of another boot begins from the copy, is killed while it does, begins again,
+# stopped at a random moment, and the disk is copied as it is, without what the kernel has
+# not written to it. What was on its way then is either not there, for the disk took
+# nothing more for some time before, or there with some sectors torn. A gateway of another boot begins from the copy, is killed while it does, begins again,
 # and must have the state of the first so many events, no fewer than were acknowledged,
 # and the outputs of all of them. POWER_CUTS times (20; `make storm`: 200); random
 # moments come from SEED, which is printed.
@@ -23,6 +23,7 @@ BURST=6000
 RATE=40000
 KILLS_MAX=2 # of a gateway that begins again
 DISK_MIB=96
+FROZEN_S=5
 HOME_DIRECTORY=/var/lib/ebpf-faas
 RECORDS=$HOME_DIRECTORY/records.jsonl
 
@@ -113,34 +114,64 @@ come_to_rest() { # GATEWAY
 
 # ---- its disk ----------------------------------------------------------------------
 
-# On a machine without loop devices it is a directory: what nobody asked to be written
+# A file in a file system of its own: with that frozen, the disk takes no write. On a
+# machine without loop devices it is a directory: what nobody asked to be written
 # survives there, too.
 make_disk() {
-	if losetup --find >/dev/null 2>&1; then
-		truncate -s "${DISK_MIB}M" "$1"
-		mkfs.ext4 -q -F "$1"
-	else
+	local under=$CASE/under
+	mkdir "$under"
+	DISK=$under/disk
+	if ! losetup --find >/dev/null 2>&1; then
 		echo "no loop device: the disk is a directory"
-		mkdir "$1"
+		mkdir "$DISK"
+		return
 	fi
+	truncate -s "$((2 * DISK_MIB))M" "$CASE/under.image"
+	mkfs.ext4 -q -F "$CASE/under.image"
+	mount -o loop "$CASE/under.image" "$under"
+	echo "$under" >>"$CASE/mounts"
+	trap thaw EXIT
+	truncate -s "${DISK_MIB}M" "$DISK"
+	mkfs.ext4 -q -F "$DISK"
+	# Blocks that it has need no journal that waits for the thaw.
+	fallocate -l "${DISK_MIB}M" "$DISK"
 }
+
+# It thaws by itself after some time: who waits for a frozen disk cannot be killed.
+freeze() {
+	[ ! -d "$DISK" ] || return 0
+	fsfreeze --freeze "$CASE/under"
+	(
+		sleep "$FROZEN_S"
+		fsfreeze --unfreeze "$CASE/under" 2>/dev/null
+	) 9<&- &
+	echo $! >>"$CASE/pids"
+}
+thaw() { fsfreeze --unfreeze "$CASE/under" 2>/dev/null || true; }
 
 # ---- a cut ----------------------------------------------------------------------------
 
 # Stop the gateway at a moment of a burst, and copy its disk and what it has told by
 # then: its status and the sink's file as readers have seen it.
 cut_power() {
-	local pids
+	local pids begin
 	status_of first
 	pids="$(get worker.pid) $(get worker.courier_pid)"
 	send first $BURST &
 	SENDER=$!
 	sleep "0.$(printf %03d $((RANDOM % 170)))"
-	in_gateway first bash -c "kill -STOP $pids"
-	status_of first
-	in_gateway first cp "$RECORDS" "$CASE/seen.jsonl"
 	rm -rf "$CASE/copy"
-	cp -a --sparse=always "$CASE/disk" "$CASE/copy"
+	begin=$SECONDS
+	if [ $((RANDOM % 2)) = 0 ]; then
+		freeze
+		sleep "0.$(printf %03d $((RANDOM % 40)))"
+	fi
+	in_gateway first bash -c "kill -STOP $pids"
+	cp -a --sparse=always "$DISK" "$CASE/copy"
+	[ $((SECONDS - begin)) -lt "$FROZEN_S" ] || fail "the disk was not frozen for long enough"
+	thaw
+	status_of first
+	in_gateway first cat "$RECORDS" >"$CASE/seen.jsonl"
 	in_gateway first bash -c "kill -CONT $pids"
 }
 
@@ -239,7 +270,9 @@ check_gateway() { # ACKNOWLEDGED
 	send second $((2 * KEYS))
 	come_to_rest second
 	same "processed then" $((2 * KEYS)) "$(get ledger.processed)"
-	awk '{print $1, $2 + 2, $3 + 2}' "$CASE/states" >"$CASE/wanted"
+	awk -v keys=$KEYS '{counts[$1] = $2}
+		END {for (key = 0; key < keys; key++) print key, counts[key] + 2, counts[key] + 2}
+	' "$CASE/states" >"$CASE/wanted"
 	states second >"$CASE/states"
 	cmp "$CASE/wanted" "$CASE/states" || fail "events are not counted on"
 }
@@ -260,8 +293,8 @@ one_cut() {
 cuts() {
 	local cut
 	RANDOM=$1
-	make_disk "$CASE/disk"
-	begin_gateway first "$CASE/disk"
+	make_disk
+	begin_gateway first "$DISK"
 	load_durable first
 	for ((cut = 1; cut <= $2; cut++)); do
 		one_cut "$cut"
