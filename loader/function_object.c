@@ -192,10 +192,16 @@ static int check_kernel(const struct object *object)
 
 static int check_calls(const struct object *object)
 {
-	const char *name = "";
-	unsigned int missing = function_symbols_missing(object->elf, &name);
+	const char *name = function_symbols_library(object->elf);
 	char others[32] = "";
+	unsigned int missing;
 
+	if (name)
+		return complain(object,
+				"it needs %.80s; functions may be linked with the C library, "
+				"libm, libgcc_s and libstdc++, and must hold what else they use",
+				name);
+	missing = function_symbols_missing(object->elf, &name);
 	if (!missing)
 		return 0;
 	if (missing > 1)

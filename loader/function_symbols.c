@@ -58,20 +58,19 @@ static bool is_bound(const struct symbols *symbols, size_t index)
 	       (version & VERSION_MASK) > VER_NDX_GLOBAL;
 }
 
-/* All symbols of these have versions. */
-static bool has_versions(const char *library)
+/* What a worker has, or gets before it is closed in. All symbols of these have versions. */
+static bool is_provided(const char *library)
 {
-	static const char *const prefixes[] = {"libc.so.",	"libm.so.",	  "libgcc_s.so.",
-					       "libstdc++.so.", "libpthread.so.", "libdl.so.",
-					       "librt.so.",	"ld-linux-"};
+	static const char *const provided[] = {"libc.so.6", "libm.so.6", "libgcc_s.so.1",
+					       "libstdc++.so.6"};
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (!strncmp(library, prefixes[i], strlen(prefixes[i])))
+	for (size_t i = 0; i < sizeof(provided) / sizeof(provided[0]); i++)
+		if (!strcmp(library, provided[i]))
 			return true;
-	return false;
+	return !strncmp(library, "ld-linux", 8); /* the loader itself */
 }
 
-static bool names_other_libraries(Elf *elf)
+const char *function_symbols_library(Elf *elf)
 {
 	GElf_Shdr header;
 	Elf_Scn *section = find_section(elf, SHT_DYNAMIC, &header);
@@ -85,10 +84,10 @@ static bool names_other_libraries(Elf *elf)
 		if (!gelf_getdyn(data, (int)i, &entry) || entry.d_tag != DT_NEEDED)
 			continue;
 		library = elf_strptr(elf, header.sh_link, entry.d_un.d_val);
-		if (!library || !has_versions(library))
-			return true;
+		if (!library || !is_provided(library))
+			return library ? library : "a library without a name";
 	}
-	return false;
+	return NULL;
 }
 
 static bool defines(Elf *elf, const struct symbols *symbols, const char *name)
@@ -136,8 +135,6 @@ unsigned int function_symbols_missing(Elf *elf, const char **ret_name)
 	Elf *worker;
 	int fd;
 
-	if (names_other_libraries(elf))
-		return 0;
 	snprintf(path, sizeof(path), "%s/ebpf-faas-worker", paths_libexec());
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

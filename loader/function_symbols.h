@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a user function calls and nobody defines: the worker would not load it. */
+/* What a user function needs and a worker does not have: it would not load there. */
 #ifndef FAAS_LOADER_FUNCTION_SYMBOLS_H
 #define FAAS_LOADER_FUNCTION_SYMBOLS_H
 
 #include <libelf.h>
 
+/* The first library that it needs and a worker cannot find; NULL: none. Borrowed. */
+const char *function_symbols_library(Elf *elf) __attribute__((warn_unused_result));
+
 /**
  * @brief Count the symbols that nothing which the object names defines.
  *
- * Runs nothing and opens no library that the object names. An object with a library
- * whose symbols have no versions may get them from there: none is counted then.
+ * Runs nothing and opens no library. Only for an object that needs none but those that a
+ * worker has: their symbols have versions, which tells the others apart.
  *
  * @param elf      The shared object. Borrowed, and may be corrupt.
  * @param ret_name The first of them, borrowed from @p elf; untouched if there is none.

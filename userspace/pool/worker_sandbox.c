@@ -16,7 +16,7 @@
 
 /* What a function may be linked with, besides what the worker itself is. Nothing else
  * can be found once the sandbox is closed. */
-static const char *const libraries[] = {"libgcc_s.so.1", "libstdc++.so.6"};
+static const char *const libraries[] = {"libm.so.6", "libgcc_s.so.1", "libstdc++.so.6"};
 
 #define LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
 

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "loader/function.h"
+#include "paths.h"
 
 static const char kernel_source[] = "#include <ebpf_faas/kernel.h>\n"
 				    "FAAS_KERNEL_FUNCTION(\"Splits\");\n"
@@ -266,6 +267,32 @@ static void assert_refused(struct fixture *fixture, enum function_tier tier, con
 	"static int use_all(struct faas_call *c)\n"                                                \
 	"{ return may_be ? may_be(1) : printf(\"%%g\", sin((double)faas_now(c))); }\n"
 
+/* An object that was linked by its author, with a library that no worker finds. */
+static void test_libraries(void **state)
+{
+	static const struct {
+		const char *options;
+		bool taken;
+	} rows[] = {{"-lm -lgcc_s", true}, {"-ljansson", false}};
+	struct fixture *fixture = *state;
+	char command[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_file(fixture->first, "linked", "linked.user.c", user_source);
+		snprintf(command, sizeof(command),
+			 "cd %s/linked && cc -D_GNU_SOURCE -I%s -fPIC -shared -Wl,--no-as-needed "
+			 "-o linked.so linked.user.c %s && rm linked.user.c",
+			 fixture->first, paths_include(), rows[i].options);
+		assert_int_equal(system(command), 0);
+		if (rows[i].taken) {
+			find_it(fixture, TIER_USER, "linked");
+			continue;
+		}
+		assert_int_equal(find(fixture, TIER_USER, "linked"), -EINVAL);
+		assert_non_null(strstr(fixture->diags.list[0].cause, "it needs libjansson.so.4"));
+	}
+}
+
 /* What is declared, and defined nowhere. */
 static void test_calls(void **state)
 {
@@ -481,6 +508,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_object, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_calls, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_libraries, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_incomplete, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_corrupt_kernel, set_up, tear_down),
