@@ -50,6 +50,7 @@ typedef int verb_function(const struct options *options, struct diags *diags);
 verb_function verb_build, verb_validate, verb_load, verb_unload, verb_list, verb_status, verb_state,
 	verb_explain, verb_functions, verb_version, verb_set;
 verb_function verb_update, verb_history, verb_rollback, verb_confirm;
+verb_function verb_deadletter;
 verb_function verb_bypass, verb_resume, verb_gc, verb_diff;
 
 #endif

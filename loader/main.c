@@ -65,8 +65,8 @@ static const struct {
 	 "change nothing; gc: say what would be removed; load: whether the workflow fits on the "
 	 "machine"},
 	{OPTION_ALL, "--all", NULL,
-	 "every loaded workflow; state: every entry, also those of arrays that are all zero, and "
-	 "beyond the first 1000"},
+	 "every loaded workflow; deadletter: every one; state: every entry, also those of arrays "
+	 "that are all zero, and beyond the first 1000"},
 	{OPTION_PACKET, "--packet", "HEX", "a frame in hexadecimal, Ethernet header first"},
 	{OPTION_PCAP, "--pcap", "FILE", "a capture of Ethernet frames, pcap or pcapng"},
 	{OPTION_PACE, "--pace", NULL,
@@ -121,6 +121,9 @@ static const struct {
 	 OPTION_JSON | OPTION_ALL, 1, 4,
 	 "what the functions of a workflow remember, by field names: maps of the kernel's, keys of "
 	 "the user tier's"},
+	{"deadletter", verb_deadletter, "list|show|replay|drop WORKFLOW [ID...]",
+	 OPTION_JSON | OPTION_ALL, 2, ~0u,
+	 "events that were put aside: see them, have them processed after all, or give them up"},
 	{"explain", verb_explain, "[FILE|BUNDLE...]",
 	 OPTION_JSON | OPTION_PACKET | OPTION_PCAP | OPTION_PACE | OPTION_INTERFACE | OPTION_HOOK |
 		 OPTION_FUNCS | OPTION_SET | OPTION_NETNS,

@@ -36,7 +36,7 @@ json_t *status_ledger_json(const struct ledger *ledger)
 
 	return json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:I, "
-		"s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
+		"s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}, s:I}",
 		"matched", INTEGER(ledger->matched), "dropped", INTEGER(ledger->dropped), "passed",
 		INTEGER(ledger->passed), "replied", INTEGER(ledger->replied), "redirected",
 		INTEGER(ledger->redirected), "in_kernel", INTEGER(ledger->in_kernel), "emitted",
@@ -49,7 +49,8 @@ json_t *status_ledger_json(const struct ledger *ledger)
 		INTEGER(ledger->user.timers), "dead_lettered", INTEGER(ledger->user.timers_dead),
 		"verdicts", "written", INTEGER(ledger->courier.verdicts), "refused",
 		INTEGER(ledger->courier.verdicts_refused), "stopped", "dropped",
-		INTEGER(ledger->stopped_dropped), "passed", INTEGER(ledger->stopped_passed));
+		INTEGER(ledger->stopped_dropped), "passed", INTEGER(ledger->stopped_passed),
+		"replayed", INTEGER(ledger->user.replayed));
 }
 
 void status_print_ledger(const struct ledger *ledger, FILE *stream)
@@ -485,6 +486,9 @@ static void print_workflow(json_t *status)
 	if (number(item, "processed") || number(item, "dead_lettered"))
 		printf("  timers: processed %llu, dead_lettered %llu\n", number(item, "processed"),
 		       number(item, "dead_lettered"));
+	if (number(ledger, "replayed"))
+		printf("  of the dead letters, %llu were processed after all\n",
+		       number(ledger, "replayed"));
 	item = json_object_get(ledger, "verdicts");
 	if (number(item, "written") || number(item, "refused"))
 		printf("  verdicts: written %llu, refused %llu\n", number(item, "written"),

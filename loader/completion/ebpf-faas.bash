@@ -3,7 +3,7 @@
 _ebpf_faas()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
-	local verbs='build validate load update rollback confirm bypass resume diff history unload list status state explain set functions gc version help'
+	local verbs='build validate load update rollback confirm bypass resume diff history unload list status state deadletter explain set functions gc version help'
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -40,7 +40,7 @@ _ebpf_faas()
 	update) options='--json --funcs --set --reset-state --confirm' ;;
 	rollback) options='--json --reset-state' ;;
 	diff) options='--json --funcs --set' ;;
-	bypass | resume) options='--json --all' ;;
+	bypass | resume | deadletter) options='--json --all' ;;
 	gc) options='--json --dry-run' ;;
 	unload) options='--json --now --purge' ;;
 	state) options='--json --all' ;;
@@ -64,6 +64,12 @@ _ebpf_faas()
 	state)
 		[ "$COMP_CWORD" = 2 ] || return
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
+	deadletter)
+		if [ "$COMP_CWORD" = 2 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "list show replay drop" -- "$word")
+		elif [ "$COMP_CWORD" = 3 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(ls /var/lib/ebpf-faas/workflows 2>/dev/null)" -- "$word")
+		fi ;;
 	unload | status | set | history | rollback | confirm | bypass | resume)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
 	help)

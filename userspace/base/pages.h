@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 11
+#define PAGES_VERSION 12
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -58,8 +58,9 @@ struct page_counters {
 	 * until the log is half full or the runtime says "drain" or "stop". */
 	uint64_t output_position;
 	/* Timers are no events: they are counted apart. */
-	uint64_t timers;			   /* that were processed */
-	uint64_t timers_dead;			   /* that were put aside as dead letters */
+	uint64_t timers;      /* that were processed */
+	uint64_t timers_dead; /* that were put aside as dead letters */
+	uint64_t replayed;    /* dead letters that were processed after all; counted apart too */
 	struct page_sweep sweeps[FAAS_TIMERS_MAX]; /* in the order of bundle.timers */
 	struct page_function_counters functions[FAAS_USER_FUNCTIONS_MAX];
 };
@@ -71,6 +72,7 @@ struct page_counters {
  * the highest bit. */
 #define PAGE_SLOT_NONE UINT64_MAX
 #define PAGE_BATCH_ATTEMPT (1ull << 62)
+#define PAGE_REPLAY_ATTEMPT (1ull << 61) /* and the number of the replay */
 static inline uint64_t page_timer_attempt(uint32_t function, uint64_t slot, uint64_t when_ns)
 {
 	uint64_t mixed = when_ns * 0x9e3779b97f4a7c15ull >> 40;

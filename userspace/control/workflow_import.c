@@ -29,7 +29,10 @@ static size_t decode(const json_t *piece, uint8_t *to)
 			return 0;
 		to[i] = (uint8_t)(high << 4 | low);
 	}
-	return memcmp(to, IMPORT_WORD, sizeof(IMPORT_WORD)) ? 0 : bytes;
+	return memcmp(to, IMPORT_WORD, sizeof(IMPORT_WORD)) != 0 &&
+			       memcmp(to, REPLAY_WORD, sizeof(REPLAY_WORD)) != 0
+		       ? 0
+		       : bytes;
 }
 
 void workflow_import(struct workflow *workflow, uint64_t client, const json_t *piece)
@@ -64,9 +67,10 @@ void workflow_imported(struct supervisor *supervisor, const char *reason)
 	workflow->importer = 0;
 	if (!client)
 		return;
-	if (reason)
-		control_server_refuse(server, client, NULL, "the worker did not take it: %s",
-				      reason);
+	if (reason && !strcmp(reason, IMPORT_ENDED))
+		control_server_refuse(server, client, NULL, IMPORT_ENDED);
+	else if (reason)
+		control_server_refuse(server, client, NULL, IMPORT_REFUSED ": %s", reason);
 	else
 		control_server_answer(server, client, json_pack("{s:b}", "ok", 1));
 }

@@ -84,7 +84,7 @@ static const struct log_record *check(const struct recovery *recovery, struct wi
 		return NULL;
 	if (record->kind == LOG_PAD)
 		return record->bytes == sizeof(*record) ? record : NULL;
-	if (record->kind < LOG_EVENT || record->kind > LOG_IMPORT || log_record_check(record))
+	if (record->kind < LOG_EVENT || record->kind > LOG_REPLAY || log_record_check(record))
 		return NULL;
 	return record;
 }

@@ -61,6 +61,9 @@ enum log_kind {
 	 * LOG_ENTRY_GROUP follows, up to the end of its block. */
 	LOG_GROUP = 5,
 	LOG_IMPORT = 6, /* state that a person put in */
+	/* A dead letter was processed after all. As LOG_TIMER it takes nothing from the
+	 * ring, and is counted apart. */
+	LOG_REPLAY = 7,
 };
 
 struct log_record {

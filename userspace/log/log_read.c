@@ -86,7 +86,7 @@ int64_t log_read(const struct log_view *view, uint64_t position, uint64_t sequen
 			position += rest;
 			continue;
 		}
-		if (header->kind < LOG_EVENT || header->kind > LOG_IMPORT)
+		if (header->kind < LOG_EVENT || header->kind > LOG_REPLAY)
 			return -EBADMSG;
 		if (log_record_check(header))
 			return -EBADMSG;

@@ -343,7 +343,7 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 	supervisor->files.runtime_page->worker_pid = 0;
 	if (supervisor->importing) {
 		supervisor->importing = false;
-		supervisor->imported(supervisor, "its worker ended before it answered");
+		supervisor->imported(supervisor, IMPORT_ENDED);
 	}
 	on_death(supervisor, &how);
 }

@@ -302,6 +302,12 @@ const struct faas_event *worker_gathered_event(const struct faas_call *call, uns
 int worker_gathered_emit(struct worker_gathered *gathered, unsigned int index, unsigned int output,
 			 const struct faas_value *values, unsigned int count);
 
+/* A dead letter that is tried again, number @p number, which is known to fit the workflow.
+ * 0; -EAGAIN: the log is full and nothing happened; or an enum log_dead_reason, and
+ * nothing happened either. */
+int worker_replay(struct worker *worker, const struct faas_event *event, uint64_t number)
+	__attribute__((warn_unused_result));
+
 /* What makes a timer run. */
 struct worker_firing {
 	struct worker_function *function;

@@ -599,6 +599,29 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 	return 0;
 }
 
+int worker_replay(struct worker *worker, const struct faas_event *event, uint64_t number)
+{
+	const struct bundle_entry *entry = &worker->bundle->entries[event->entry];
+	int reason;
+
+	if (log_build_begin(&worker->log))
+		return -EAGAIN;
+	begin_run(&worker->run, event, NULL, 0);
+	worker_watch(&worker->watch);
+	reason = call_all(worker, (uint8_t)entry->index, worker->functions[entry->index].on_event,
+			  PAGE_REPLAY_ATTEMPT | number);
+	if (!reason) {
+		worker->live.replayed++;
+		reason = commit_event(worker, LOG_REPLAY, worker->live.ring_position);
+		worker->live.replayed -= reason != 0;
+	}
+	if (reason) {
+		uncount_calls(worker);
+		log_abandon(&worker->log);
+	}
+	return reason;
+}
+
 /* The event of a timer: when, and which key. */
 static const struct faas_event *make_timer_event(struct worker *worker,
 						 const struct worker_firing *firing)

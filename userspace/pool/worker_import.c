@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "event_check.h"
 #include "fault.h"
 #include "userspace/pool/worker.h"
 #include "userspace/pool/worker_fds.h"
@@ -149,7 +150,8 @@ bool worker_import_take(struct worker *worker, const void *message, uint32_t byt
 	struct worker_import *import = &worker->import;
 
 	if (bytes < sizeof(struct import_head) || bytes > sizeof(import->message) ||
-	    memcmp(message, IMPORT_WORD, sizeof(IMPORT_WORD)) != 0)
+	    (memcmp(message, IMPORT_WORD, sizeof(IMPORT_WORD)) != 0 &&
+	     memcmp(message, REPLAY_WORD, sizeof(REPLAY_WORD)) != 0))
 		return false;
 	if (!import->pending && !import->unanswered) {
 		memcpy(import->message, message, bytes);
@@ -168,6 +170,69 @@ static void answer_committed(struct worker *worker)
 	answer(worker, "imported", NULL);
 }
 
+static bool is_replay(const struct worker_import *import)
+{
+	return !memcmp(import->message, REPLAY_WORD, sizeof(REPLAY_WORD));
+}
+
+/* What keeps a dead letter from being tried, before anything is tried. *ret_done: it was
+ * committed before. */
+static const char *refuse_replay(const struct worker *worker, bool *ret_done)
+{
+	const struct replay_head *head = (const void *)worker->import.message;
+	const struct faas_event *event = (const void *)(head + 1);
+	const struct bundle_entry *entry;
+
+	if (worker->import.bytes < sizeof(*head) ||
+	    head->bytes != worker->import.bytes - sizeof(*head) || !event_check(event, head->bytes))
+		return "it is no event";
+	*ret_done = head->log_id == worker->log.log_id && head->replay <= worker->live.replayed;
+	if (*ret_done)
+		return NULL;
+	if (head->log_id != worker->log.log_id || head->replay != worker->live.replayed + 1)
+		return "somebody else replays";
+	if (worker->puts_aside)
+		return "the workflow is in quarantine";
+	entry = event->entry < worker->bundle->entry_count ? &worker->bundle->entries[event->entry]
+							   : NULL;
+	if (!entry || entry->kind != TARGET_USER || entry->key_bytes != event->key_bytes ||
+	    event->origin == FAAS_ORIGIN_TIMER)
+		return "it is no event of this version of the workflow";
+	return NULL;
+}
+
+/* As worker_import(), for a dead letter. A function that fails again leaves it as it is. */
+static int replay(struct worker *worker)
+{
+	static const char *const reasons[] = {
+		[LOG_DEAD_ERROR] = "its function returned an error again",
+		[LOG_DEAD_STATE] = "there is no room for the state of one more key",
+		[LOG_DEAD_LIMIT] = "it led to too many outputs",
+	};
+	const struct replay_head *head = (const void *)worker->import.message;
+	bool done = false;
+	const char *reason = refuse_replay(worker, &done);
+	int err;
+
+	if (!reason && !done) {
+		err = worker_replay(worker, (const void *)(head + 1), head->replay);
+		if (err == -EAGAIN)
+			return err;
+		reason = err ? reasons[err] : NULL;
+	}
+	worker->import.pending = false;
+	if (reason) {
+		answer(worker, "refused", reason);
+		return 0;
+	}
+	worker_show_progress(worker, true);
+	worker_notify(worker);
+	worker->import.position = worker->live.log_position;
+	worker->import.unanswered = true;
+	answer_committed(worker);
+	return 0;
+}
+
 int worker_import(struct worker *worker)
 {
 	struct page_counters *live = &worker->live;
@@ -177,6 +242,8 @@ int worker_import(struct worker *worker)
 	answer_committed(worker);
 	if (!worker->import.pending)
 		return 0;
+	if (is_replay(&worker->import))
+		return replay(worker);
 	function = find_function(worker, &reason);
 	if (!function) {
 		worker->import.pending = false;

@@ -96,6 +96,7 @@ static int redo_record(struct worker *worker, const struct log_record *record)
 			err = redo_sweep(worker, entry, body);
 		dead |= entry->kind == LOG_ENTRY_DEAD;
 	}
+	worker->live.replayed += record->kind == LOG_REPLAY;
 	if (record->kind == LOG_TIMER) {
 		worker->live.timers += !dead;
 		worker->live.timers_dead += dead;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 FAAS_USER_FUNCTION("Counts, and makes trouble on demand");
+FAAS_PARAM_U64(mended, 0, 0, 1, "1: \"error\" and \"crash\" come through");
 FAAS_OUTPUT(total, "The count");
 FAAS_FIELD(total, count, u64, "1", "Events of the key");
 
@@ -32,10 +33,10 @@ static int make_trouble(const struct faas_event *event)
 	if (event->payload_bytes < 5)
 		return 0;
 	if (!memcmp(word, "error", 5))
-		return -1;
+		return !faas_param(mended);
 	if (!memcmp(word, "twice", 5))
 		return failures++ < 2;
-	if (!memcmp(word, "crash", 5))
+	if (!memcmp(word, "crash", 5) && !faas_param(mended))
 		abort();
 	if (!memcmp(word, "spin!", 5))
 		spin();
