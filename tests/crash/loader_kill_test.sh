@@ -4,8 +4,6 @@
 # follow the old version or the new one, the next changing command repairs and says so,
 # and unload leaves nothing. The points are read from the sources, so that none is left
 # out; the part of a name before the dot says in which command it stands.
-# shellcheck disable=SC2034
-ALONE='what is left of BPF objects shows on the whole machine only'
 # shellcheck source=../netns/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../netns/lib.sh"
 
@@ -165,7 +163,7 @@ worker_killed() {
 walk() {
 	local walked=0
 	network
-	machine_snapshot "$CASE/before"
+	MACHINE_PARTS=$ROOM_PARTS machine_snapshot "$CASE/before"
 	for POINT in $(grep -E "^($1)\." <<<"$POINTS"); do
 		echo "== $POINT"
 		"$2"
@@ -173,7 +171,7 @@ walk() {
 		walked=$((walked + 1))
 	done
 	[ "$walked" -gt 1 ] || fail "only $walked points were found"
-	machine_same "$CASE/before" "$CASE" || {
+	MACHINE_PARTS=$ROOM_PARTS machine_same "$CASE/before" "$CASE" || {
 		fail "left behind:"
 		cat "$CASE/differences"
 	}

@@ -13,7 +13,7 @@
 # Leaving something behind fails the case. Results are TAP.
 #
 # The script runs in a room of its own (tools/lib/room.sh), beside others. One that has to
-# be alone on the machine sets ALONE to the reason before it sources this.
+# be alone on the machine sets ALONE=1 before it sources this.
 #
 #   tests/netns/NAME_test.sh [PATTERN]    only the cases whose name contains it
 set -u

@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Loading: what is refused, with which words, and that a refused load leaves the
 # machine as it was.
-# shellcheck disable=SC2034
-ALONE='what is left of BPF objects shows on the whole machine only'
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 # untouched STATUS COMMAND...: COMMAND fails with STATUS and leaves no trace.
 untouched() {
-	machine_snapshot "$CASE/before"
+	MACHINE_PARTS=$ROOM_PARTS machine_snapshot "$CASE/before"
 	fails "$@"
-	machine_same "$CASE/before" "$CASE" || {
+	MACHINE_PARTS=$ROOM_PARTS machine_same "$CASE/before" "$CASE" || {
 		fail "a failed load left a trace:"
 		cat "$CASE/differences"
 	}

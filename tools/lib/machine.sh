@@ -3,12 +3,22 @@
 # What is on the machine that a run may leave behind, as sorted text files, so
 # that before and after can be compared.
 
-MACHINE_PARTS='programs maps links pins namespaces mounts interfaces processes cgroups run_files state_files'
+MACHINE_PARTS='programs maps links pins attached namespaces mounts interfaces processes cgroups run_files state_files'
+# What can hold a BPF object of a room, and what else a room has: a program, map or link that
+# none of these shows is one of others, or on its way out of the kernel.
+ROOM_PARTS='pins attached namespaces mounts interfaces processes cgroups run_files state_files'
 
 machine_programs() { bpftool -j prog list | jq -r '.[] | "\(.id) \(.type) \(.name // "-")"'; }
 machine_maps() { bpftool -j map list | jq -r '.[] | "\(.id) \(.type) \(.name // "-")"'; }
 machine_links() { bpftool -j link list | jq -r '.[] | "\(.id) \(.type) prog \(.prog_id // "-")"'; }
 machine_pins() { if mountpoint -q /sys/fs/bpf; then find /sys/fs/bpf -mindepth 1; fi; }
+machine_attached() {
+	local name
+	for name in /run/netns/*; do
+		[ ! -e "$name" ] || nsenter --net="$name" -- bpftool -j net show | jq -c --arg name "${name##*/}" '
+			.[][] | arrays[] | [$name, .devname, .kind // .mode, .id]'
+	done
+}
 machine_namespaces() { if [ -d /run/netns ]; then ls -1 /run/netns; fi; }
 machine_mounts() { cut -d' ' -f3- /proc/self/mountinfo; }
 machine_interfaces() { ls -1 /sys/class/net; }
