@@ -55,16 +55,17 @@ static json_t *state_list(const struct bundle *from, uint32_t generation, const 
 							       item->kind == TAKEOVER_KEPT,
 							       item->difference));
 	}
-	for (uint32_t i = 0; i < to->bundle->user_count && i < from->user_count; i++) {
+	for (uint32_t i = 0; i < to->bundle->user_count; i++) {
 		const struct bundle_function *function = &to->bundle->user[i];
+		uint32_t before = bundle_user_of(from, function->instance);
 
-		if (function->has_state && !strcmp(function->instance, from->user[i].instance))
+		if (function->has_state && before != BUNDLE_NO_FUNCTION)
 			json_array_append_new(
-				list,
-				state_item(function->instance, "memory",
-					   bundle_state_fate(&from->user[i], function, difference,
-							     sizeof(difference)) != STATE_NOT_KEPT,
-					   difference));
+				list, state_item(function->instance, "memory",
+						 bundle_state_fate(
+							 &from->user[before], function, difference,
+							 sizeof(difference)) != STATE_NOT_KEPT,
+						 difference));
 	}
 cleanup:
 	bpf_object__close(object);

@@ -214,7 +214,7 @@ int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, co
 	}
 	if (look(&update, diags))
 		goto cleanup;
-	if (user_tier_check(update.from, bundle, update.takeover, diags))
+	if (user_tier_check(update.from, bundle, update.takeover, trial != NULL, diags))
 		goto cleanup;
 	update.replaces = user_tier_replaces(update.from, bundle, update.takeover);
 	error = change(&update, diags);

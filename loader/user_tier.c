@@ -56,7 +56,9 @@ bool user_tier_replaces(const struct bundle *from, const struct bundle *to,
 {
 	char ignored[256];
 
-	for (uint32_t i = 0; i < to->user_count && i < from->user_count; i++)
+	if (!bundle_same_user_tier(from, to, ignored, sizeof(ignored)))
+		return true;
+	for (uint32_t i = 0; i < to->user_count; i++)
 		if (is_reset(takeover, to->user[i].instance) ||
 		    bundle_state_fate(&from->user[i], &to->user[i], ignored, sizeof(ignored)) !=
 			    STATE_KEPT)
@@ -65,7 +67,7 @@ bool user_tier_replaces(const struct bundle *from, const struct bundle *to,
 }
 
 int user_tier_check(const struct bundle *from, const struct bundle *to,
-		    const struct takeover *takeover, struct diags *diags)
+		    const struct takeover *takeover, bool trial, struct diags *diags)
 {
 	char difference[256];
 	int error = 0;
@@ -75,14 +77,22 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 				 "workflow %s has functions or sinks outside the kernel in one "
 				 "version only",
 				 to->name);
-	if (!bundle_same_user_tier(from, to, difference, sizeof(difference)))
+	if (!bundle_same_log(from, to, difference, sizeof(difference)))
 		return diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
-				 "user functions and sinks of workflow %s stand in its log by "
-				 "number, and are others: %s",
+				 "the log of workflow %s cannot go on: %s", to->name, difference);
+	if (trial && !bundle_same_user_tier(from, to, difference, sizeof(difference)))
+		return diag_fail(diags, DIAG_FAILED,
+				 "update without --confirm and without `health` in the workflow",
+				 "outputs of a version of %s on trial that has other user functions "
+				 "or sinks would not be known to the one before: %s",
 				 to->name, difference);
-	for (uint32_t i = 0; i < to->user_count; i++)
-		if (check_state(&from->user[i], &to->user[i], takeover, diags))
+	for (uint32_t i = 0; i < to->user_count; i++) {
+		uint32_t before = bundle_user_of(from, to->user[i].instance);
+
+		if (before != BUNDLE_NO_FUNCTION &&
+		    check_state(&from->user[before], &to->user[i], takeover, diags))
 			error = -1;
+	}
 	return error;
 }
 

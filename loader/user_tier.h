@@ -15,9 +15,10 @@
 #include "takeover.h"
 
 /* Whether log and state of @p from mean the same to @p to; what begins anew is in
- * @p takeover. -1 with diagnostics that name the difference. */
+ * @p takeover. On @p trial they must mean the same the other way round, too. -1 with
+ * diagnostics that name the difference. */
 int user_tier_check(const struct bundle *from, const struct bundle *to,
-		    const struct takeover *takeover, struct diags *diags)
+		    const struct takeover *takeover, bool trial, struct diags *diags)
 	__attribute__((warn_unused_result));
 
 /* Whether the state of a function gets a new table, so that what @p to does is not in

@@ -94,12 +94,6 @@ bool bundle_same_user_tier(const struct bundle *a, const struct bundle *b, char 
 		    !same_outputs(&a->user[i], &b->user[i], ret, bytes) ||
 		    !same_verdicts(&a->user[i], &b->user[i], ret, bytes))
 			return false;
-	if (a->storage_bytes != b->storage_bytes) {
-		snprintf(ret, bytes, "size of the storage: %llu bytes there, %llu here",
-			 (unsigned long long)a->storage_bytes,
-			 (unsigned long long)b->storage_bytes);
-		return false;
-	}
 	for (uint32_t i = 0; i < a->sink_count; i++) {
 		if (differ_name("sink", a->sinks[i].name, b->sinks[i].name, ret, bytes))
 			return false;
@@ -109,6 +103,38 @@ bool bundle_same_user_tier(const struct bundle *a, const struct bundle *b, char 
 		}
 	}
 	return true;
+}
+
+bool bundle_same_outputs(const struct bundle_function *a, const struct bundle_function *b)
+{
+	char ignored[256];
+
+	return same_outputs(a, b, ignored, sizeof(ignored));
+}
+
+bool bundle_same_log(const struct bundle *a, const struct bundle *b, char *ret, size_t bytes)
+{
+	if (bundle_is_durable(a) != bundle_is_durable(b)) {
+		snprintf(ret, bytes, "durable state: %s there, %s here",
+			 bundle_is_durable(a) ? "some" : "none",
+			 bundle_is_durable(b) ? "some" : "none");
+		return false;
+	}
+	if (a->storage_bytes != b->storage_bytes) {
+		snprintf(ret, bytes, "size of the storage: %llu bytes there, %llu here",
+			 (unsigned long long)a->storage_bytes,
+			 (unsigned long long)b->storage_bytes);
+		return false;
+	}
+	return true;
+}
+
+uint32_t bundle_user_of(const struct bundle *bundle, const char *instance)
+{
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		if (!strcmp(bundle->user[i].instance, instance))
+			return i;
+	return BUNDLE_NO_FUNCTION;
 }
 
 bool bundle_same_records(const struct bundle *a, const struct bundle *b)

@@ -15,6 +15,15 @@
  * same places; *ret says the first difference. There is @p a, here is @p b. */
 bool bundle_same_user_tier(const struct bundle *a, const struct bundle *b, char *ret, size_t bytes);
 
+/* Whether the log may go on: what is on the disk is of one kind and size. *ret as above. */
+bool bundle_same_log(const struct bundle *a, const struct bundle *b, char *ret, size_t bytes);
+
+/* Whether the outputs of a function are alike, in their order. */
+bool bundle_same_outputs(const struct bundle_function *a, const struct bundle_function *b);
+
+/* The number of the user function of that name, or BUNDLE_NO_FUNCTION. */
+uint32_t bundle_user_of(const struct bundle *bundle, const char *instance);
+
 /* Whether outputs that are still in the log would be written the same way. */
 bool bundle_same_records(const struct bundle *a, const struct bundle *b);
 

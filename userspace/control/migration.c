@@ -38,7 +38,9 @@ _Static_assert(MIGRATE_FD_TO(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all 
 struct plan {
 	uint32_t before;   /* generation of those that there are */
 	uint32_t moved;	   /* states go into a new table */
-	uint32_t replaced; /* also with none: it begins empty */
+	uint32_t linked;   /* it is kept, under another number */
+	uint32_t replaced; /* one that there is, or shall be: all of the above, those that begin
+			    * empty, and those that go */
 	bool durable;	   /* those of before are put on the disk, too */
 };
 
@@ -248,7 +250,7 @@ static int fill_fds(struct migration *migration, const struct bundle *from, cons
 	for (uint32_t i = 0; !err && i < to->user_count; i++)
 		err = take_fd(fds, MIGRATE_FD_OBJECT(i), seal_object(migration, &to->user[i]));
 	for (uint32_t i = 0; !err && i < to->user_count; i++)
-		if (plan->replaced >> i & 1)
+		if (plan->moved >> i & 1)
 			err = take_fd(fds, MIGRATE_FD_TO(i),
 				      migrate_make(FAAS_RUN_WORKFLOWS, to, i));
 	return err;
@@ -321,6 +323,30 @@ static int open_generation(const char *name, uint32_t generation, struct bundle 
 	return bundle_open(directory, ret, diags);
 }
 
+/* What becomes of the tables with that number, of either version. */
+static void look_at(const struct start *start, const struct bundle *from, const struct bundle *to,
+		    uint32_t number, struct plan *plan)
+{
+	bool was = number < from->user_count && from->user[number].has_state;
+	bool is = number < to->user_count && to->user[number].has_state;
+	const char *instance = is ? to->user[number].instance : "";
+	uint32_t before = bundle_user_of(from, instance);
+	enum bundle_state_fate fate = STATE_NOT_KEPT;
+	char ignored[256];
+
+	if (is && before != BUNDLE_NO_FUNCTION &&
+	    !run_files_reset(FAAS_RUN_WORKFLOWS, start->name, start->generation, instance))
+		fate = bundle_state_fate(&from->user[before], &to->user[number], ignored,
+					 sizeof(ignored));
+	if ((!was && !is) || (fate == STATE_KEPT && before == number))
+		return;
+	plan->replaced |= 1u << number;
+	if (fate == STATE_MIGRATED)
+		plan->moved |= 1u << number;
+	if (fate == STATE_KEPT)
+		plan->linked |= 1u << number;
+}
+
 /* Compare the versions. -1 with a diagnostic. */
 static int look(const struct start *start, struct bundle *from, struct bundle *to,
 		struct plan *plan, struct diags *diags)
@@ -330,36 +356,37 @@ static int look(const struct start *start, struct bundle *from, struct bundle *t
 	if (open_generation(start->name, plan->before, from, diags) ||
 	    open_generation(start->name, start->generation, to, diags))
 		return -1;
-	for (uint32_t i = 0; i < from->user_count && i < to->user_count; i++) {
-		enum bundle_state_fate fate =
-			bundle_state_fate(&from->user[i], &to->user[i], ignored, sizeof(ignored));
-		bool anew = run_files_reset(FAAS_RUN_WORKFLOWS, start->name, start->generation,
-					    to->user[i].instance);
-
-		if (fate == STATE_KEPT && !anew)
-			continue;
-		plan->replaced |= 1u << i;
-		if (fate == STATE_MIGRATED && !anew)
-			plan->moved |= 1u << i;
-	}
+	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
+		look_at(start, from, to, i, plan);
 	plan->durable = plan->replaced && bundle_is_durable(from);
+	if (!bundle_same_user_tier(from, to, ignored, sizeof(ignored)))
+		plan->replaced |= MIGRATE_PAGES;
 	return 0;
 }
 
-/* Make empty tables in the place of those that begin anew. 0 or -errno. */
-static int replace_by_empty(const struct bundle *to, uint32_t mask)
+/* Make all that nobody has to fill. 0 or -errno. */
+static int make_files(const struct plan *plan, const struct bundle *from, const struct bundle *to)
 {
 	int err = 0;
 
+	if (plan->replaced & MIGRATE_PAGES)
+		err = migrate_pages(FAAS_RUN_WORKFLOWS, from, to);
 	for (uint32_t i = 0; !err && i < to->user_count; i++) {
-		int fd = mask >> i & 1 ? migrate_make(FAAS_RUN_WORKFLOWS, to, i) : -1;
+		if (!(plan->replaced >> i & 1) || !to->user[i].has_state || plan->moved >> i & 1)
+			continue;
+		if (plan->linked >> i & 1) {
+			err = migrate_link(FAAS_RUN_WORKFLOWS, to->name,
+					   bundle_user_of(from, to->user[i].instance), i);
+		} else {
+			int fd = migrate_make(FAAS_RUN_WORKFLOWS, to, i);
 
-		if (fd >= 0)
-			close(fd);
-		else if (mask >> i & 1)
-			err = fd;
+			if (fd >= 0)
+				close(fd);
+			else
+				err = fd;
+		}
 	}
-	return err ? err : migrate_swap(FAAS_RUN_WORKFLOWS, to->name, mask);
+	return err;
 }
 
 static int start_process(struct runtime *runtime, const struct start *start,
@@ -425,10 +452,11 @@ static int begin(struct runtime *runtime, const struct start *start, struct bund
 		return diag_fail(diags, DIAG_FAILED, "try again",
 				 "the worker of generation %u of %s did not come to its end",
 				 plan.before, start->name);
-	if (plan.moved || plan.durable)
+	err = make_files(&plan, from, to);
+	if (!err && (plan.moved || plan.durable))
 		err = start_process(runtime, start, &plan, from, to);
-	else
-		err = replace_by_empty(to, plan.replaced);
+	else if (!err)
+		err = migrate_swap(FAAS_RUN_WORKFLOWS, to->name, plan.replaced);
 	if (!err)
 		return !(plan.moved || plan.durable);
 	(void)!migrate_settle(FAAS_RUN_WORKFLOWS, start->name);

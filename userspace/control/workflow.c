@@ -325,10 +325,9 @@ static int check_files(const struct workflow *workflow, const struct bundle *bun
 	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS,
 		 bundle->name, before);
 	err = bundle_open(directory, old, diags);
-	if (!err && !bundle_same_user_tier(old, bundle, difference, sizeof(difference)))
+	if (!err && !bundle_same_log(old, bundle, difference, sizeof(difference)))
 		err = diag_fail(diags, DIAG_FAILED, "unload the workflow, then load it",
-				"functions or sinks of %s are not those that its log is of: %s",
-				bundle->name, difference);
+				"the log of %s cannot go on: %s", bundle->name, difference);
 	free(old);
 	return err;
 }

@@ -78,7 +78,8 @@ static bool is_ours(const char *name)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(name, names[i]))
 			return true;
-	return !strncmp(name, "state.", 6);
+	return !strncmp(name, "state.", 6) || !strncmp(name, "worker.page.", 12) ||
+	       !strncmp(name, "courier.page.", 13);
 }
 
 int run_files_remove(const char *root, const char *name)

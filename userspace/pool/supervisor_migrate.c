@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bundle_compare.h"
 #include "fault.h"
 #include "pages.h"
 #include "userspace/log/log.h"
@@ -20,9 +21,21 @@
 #define BEFORE ".before"
 #define NAME_BYTES 32
 
-static void name_of(uint32_t function, const char *suffix, char ret[NAME_BYTES])
+/* What may be replaced: the tables by their functions' numbers, and behind them the pages
+ * that count by such numbers. */
+#define FILES (FAAS_USER_FUNCTIONS_MAX + 2)
+#define WORKER_PAGE (FILES - 2)
+#define COURIER_PAGE (FILES - 1)
+
+_Static_assert(MIGRATE_PAGES == (1u << WORKER_PAGE | 1u << COURIER_PAGE), "a bit each");
+
+static void name_of(uint32_t file, const char *suffix, char ret[NAME_BYTES])
 {
-	snprintf(ret, NAME_BYTES, "state.%u%s", function, suffix);
+	if (file < FAAS_USER_FUNCTIONS_MAX)
+		snprintf(ret, NAME_BYTES, "state.%u%s", file, suffix);
+	else
+		snprintf(ret, NAME_BYTES, "%s%s",
+			 file == WORKER_PAGE ? "worker.page" : "courier.page", suffix);
 }
 
 static int read_file(int directory, const char *name, void *ret, size_t bytes)
@@ -137,6 +150,96 @@ int migrate_make(const char *root, const struct bundle *to, uint32_t function)
 	return err ? err : fd;
 }
 
+int migrate_link(const char *root, const char *name, uint32_t from, uint32_t to)
+{
+	int directory = run_files_directory(root, name);
+	char here[NAME_BYTES], next[NAME_BYTES];
+	int err = directory < 0 ? directory : 0;
+
+	name_of(from, "", here);
+	name_of(to, NEXT, next);
+	if (!err) {
+		(void)unlinkat(directory, next, 0);
+		if (linkat(directory, here, directory, next, 0))
+			err = -errno;
+		close(directory);
+	}
+	return err;
+}
+
+static int write_file(int directory, uint32_t file, const void *data, size_t bytes)
+{
+	char name[NAME_BYTES];
+	int fd, err = 0;
+
+	name_of(file, NEXT, name);
+	(void)unlinkat(directory, name, 0);
+	fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (pwrite(fd, data, bytes, 0) != (ssize_t)bytes)
+		err = errno ? -errno : -EIO;
+	close(fd);
+	return err;
+}
+
+/* What functions counted goes with their names, if their outputs are the same. */
+static void renumber_functions(struct page_counters *counters, const struct bundle *from,
+			       const struct bundle *to)
+{
+	struct page_function_counters before[FAAS_USER_FUNCTIONS_MAX];
+
+	memcpy(before, counters->functions, sizeof(before));
+	memset(counters->functions, 0, sizeof(before));
+	for (uint32_t i = 0; i < to->user_count; i++) {
+		uint32_t was = bundle_user_of(from, to->user[i].instance);
+
+		if (was != BUNDLE_NO_FUNCTION &&
+		    bundle_same_outputs(&from->user[was], &to->user[i]))
+			counters->functions[i] = before[was];
+	}
+}
+
+static void renumber_sinks(struct courier_cursor *cursor, const struct bundle *from,
+			   const struct bundle *to)
+{
+	struct courier_sink_counters before[FAAS_SINKS_MAX];
+
+	memcpy(before, cursor->sinks, sizeof(before));
+	memset(cursor->sinks, 0, sizeof(before));
+	for (uint32_t i = 0; i < to->sink_count; i++)
+		for (uint32_t k = 0; k < from->sink_count; k++)
+			if (!strcmp(to->sinks[i].name, from->sinks[k].name) &&
+			    to->sinks[i].kind == from->sinks[k].kind)
+				cursor->sinks[i] = before[k];
+}
+
+int migrate_pages(const char *root, const struct bundle *from, const struct bundle *to)
+{
+	int directory = run_files_directory(root, to->name);
+	uint8_t *worker = calloc(1, WORKER_PAGE_BYTES), *courier = calloc(1, COURIER_PAGE_BYTES);
+	struct worker_page *worker_page = (void *)worker;
+	struct courier_page *courier_page = (void *)courier;
+	int err = directory < 0 ? directory : worker && courier ? 0 : -ENOMEM;
+
+	if (!err)
+		err = read_file(directory, "worker.page", worker, WORKER_PAGE_BYTES);
+	if (!err)
+		err = read_file(directory, "courier.page", courier, COURIER_PAGE_BYTES);
+	if (!err) {
+		renumber_functions(&worker_page->counters[worker_page->current & 1], from, to);
+		renumber_sinks(&courier_page->cursors[courier_page->current & 1], from, to);
+		err = write_file(directory, WORKER_PAGE, worker, WORKER_PAGE_BYTES);
+	}
+	if (!err)
+		err = write_file(directory, COURIER_PAGE, courier, COURIER_PAGE_BYTES);
+	free(courier);
+	free(worker);
+	if (directory >= 0)
+		close(directory);
+	return err;
+}
+
 int migrate_open(const char *root, const char *name, const char *file)
 {
 	int directory = run_files_directory(root, name);
@@ -150,9 +253,10 @@ int migrate_open(const char *root, const char *name, const char *file)
 	return fd;
 }
 
+/* A function that only one of the versions has, or has with state, has one table. */
 static int rename_at(int directory, const char *from, const char *to)
 {
-	return renameat(directory, from, directory, to) ? -errno : 0;
+	return renameat(directory, from, directory, to) && errno != ENOENT ? -errno : 0;
 }
 
 int migrate_swap(const char *root, const char *name, uint32_t mask)
@@ -170,7 +274,7 @@ int migrate_swap(const char *root, const char *name, uint32_t mask)
 		__atomic_store_n(&page->migrated_from, page->generation, __ATOMIC_RELEASE);
 		fault_point("migrate.noted");
 	}
-	for (uint32_t i = 0; !err && i < FAAS_USER_FUNCTIONS_MAX; i++) {
+	for (uint32_t i = 0; !err && i < FILES; i++) {
 		char here[NAME_BYTES], before[NAME_BYTES], next[NAME_BYTES];
 
 		if (!(mask >> i & 1))
@@ -194,7 +298,7 @@ int migrate_swap(const char *root, const char *name, uint32_t mask)
 /* Remove what has that suffix; or, with @p back, put it back to where it was. */
 static int clear(int directory, const char *suffix, bool back)
 {
-	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++) {
+	for (uint32_t i = 0; i < FILES; i++) {
 		char name[NAME_BYTES], here[NAME_BYTES];
 		int failed;
 

@@ -29,6 +29,16 @@ bool migrate_may_begin(const char *root, const char *name);
 int migrate_make(const char *root, const struct bundle *to, uint32_t function)
 	__attribute__((warn_unused_result));
 
+/* As migrate_make, for a function that keeps its table under another number. 0 or -errno. */
+int migrate_link(const char *root, const char *name, uint32_t from, uint32_t to)
+	__attribute__((warn_unused_result));
+
+/* Where numbers of functions and sinks change: make the pages that count by them, for
+ * MIGRATE_PAGES in the mask of migrate_swap. 0 or -errno. */
+#define MIGRATE_PAGES (3u << FAAS_USER_FUNCTIONS_MAX)
+int migrate_pages(const char *root, const struct bundle *from, const struct bundle *to)
+	__attribute__((warn_unused_result));
+
 /* Open one of the files of the workflow, for reading. Descriptor or -errno. */
 int migrate_open(const char *root, const char *name, const char *file)
 	__attribute__((warn_unused_result));

@@ -27,6 +27,7 @@ typedef int migrate_callback(uint32_t from_version, const void *from, uint32_t f
 
 /* Of one function. */
 struct tables {
+	const struct bundle_function *before;
 	struct state_table from, to;
 };
 
@@ -131,19 +132,22 @@ static int move_key(struct worker *worker, struct migration *migration, struct s
 static int open_tables(struct worker *worker, const struct bundle *before, uint32_t function,
 		       struct tables *ret)
 {
-	int status = open_table(worker, before, function, MIGRATE_FD_FROM((int)function), PROT_READ,
-				&ret->from);
+	uint32_t from = bundle_user_of(before, worker->bundle->user[function].instance);
+	int status;
 
+	if (from == BUNDLE_NO_FUNCTION)
+		return worker_fail(worker, WORKER_EXIT_SETUP, "no such function");
+	status = open_table(worker, before, from, MIGRATE_FD_FROM((int)from), PROT_READ, &ret->from);
+	ret->before = &before->user[from];
 	if (!status)
 		status = open_table(worker, worker->bundle, function, MIGRATE_FD_TO((int)function),
 				    PROT_READ | PROT_WRITE, &ret->to);
 	return status;
 }
 
-static int migrate(struct worker *worker, const struct bundle *before, uint32_t function,
-		   const struct tables *tables)
+static int migrate(struct worker *worker, uint32_t function, const struct tables *tables)
 {
-	struct migration migration = {.before = &before->user[function],
+	struct migration migration = {.before = tables->before,
 				      .here = &worker->bundle->user[function],
 				      .from = tables->from,
 				      .to = tables->to};
@@ -222,7 +226,7 @@ int worker_migrate(struct worker *worker, const struct bundle *before, const str
 
 	worker->bundle = bundle;
 	worker->control_fd = MIGRATE_FD_CONTROL;
-	if (before->user_count != bundle->user_count || mask >> bundle->user_count)
+	if (mask >> bundle->user_count)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "no such functions");
 	for (uint32_t i = 0; i < bundle->user_count; i++) {
 		worker->functions[i].number = (uint8_t)i;
@@ -248,6 +252,6 @@ int worker_migrate(struct worker *worker, const struct bundle *before, const str
 		status = worker_init(worker);
 	for (uint32_t i = 0; !status && i < bundle->user_count; i++)
 		if (mask >> i & 1)
-			status = migrate(worker, before, i, &tables[i]);
+			status = migrate(worker, i, &tables[i]);
 	return status;
 }

@@ -143,8 +143,7 @@ static const struct {
 	{"more keys", keys, true, true, false, "number of keys: 1024 there, 2048 here"},
 	{"durable state", durable, false, false, true,
 	 "state of trend: memory there, durable here"},
-	{"larger storage", storage, false, false, true,
-	 "size of the storage: 0 bytes there, 1 here"},
+	{"larger storage", storage, true, true, true, ""},
 	{"larger state", bytes, true, true, false, "bytes of the state: 32 there, 40 here"},
 	{"another version of it", version, true, true, false,
 	 "version of the state: 1 there, 2 here"},
@@ -224,10 +223,54 @@ static void test_fates(void **state)
 	}
 }
 
+/* What no update can change. */
+static void test_logs(void **state)
+{
+	static const struct {
+		void (*change)(struct bundle *b);
+		bool same;
+		const char *words;
+	} logs[] = {
+		{function, true, ""},
+		{sink_more, true, ""},
+		{durable, false, "durable state: none there, some here"},
+		{storage, false, "size of the storage: 0 bytes there, 1 here"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
+		struct bundle *a = make(), *b = make();
+		char words[256] = "";
+
+		logs[i].change(b);
+		assert_int_equal(bundle_same_log(a, b, words, sizeof(words)), logs[i].same);
+		assert_string_equal(words, logs[i].words);
+		free(a);
+		free(b);
+	}
+}
+
+static void test_by_name(void **state)
+{
+	struct bundle *bundle = make();
+
+	(void)state;
+	bundle->user_count = 2;
+	strcpy(bundle->user[1].instance, "alarm");
+	assert_int_equal(bundle_user_of(bundle, "trend"), 0);
+	assert_int_equal(bundle_user_of(bundle, "alarm"), 1);
+	assert_int_equal(bundle_user_of(bundle, ""), BUNDLE_NO_FUNCTION);
+	assert_true(bundle_same_outputs(&bundle->user[0], &bundle->user[0]));
+	assert_false(bundle_same_outputs(&bundle->user[0], &bundle->user[1]));
+	free(bundle);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows),
-					   cmocka_unit_test(test_fates)};
+					   cmocka_unit_test(test_fates),
+					   cmocka_unit_test(test_logs),
+					   cmocka_unit_test(test_by_name)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Updates to a version with other user functions and sinks: what stays keeps its state, its
+# counters and its file, wherever it stands in the new version.
+# shellcheck source=lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+KEYS=10
+STORED=/var/lib/ebpf-faas/state/witness
+
+paths() { # more or not
+	RECORDS=(--set "sinks.records.file.path=$CASE/records.jsonl")
+	[ "$1" != witness-more ] || RECORDS+=(--set "sinks.extra.file.path=$CASE/extra/lines.jsonl")
+}
+update_to() { # WORKFLOW OPTION...
+	local name=$1
+	shift
+	paths "$name"
+	faas update "${RECORDS[@]}" "$@" "$FIXTURES/$name.yaml"
+}
+build_version() { # WORKFLOW: $CASE/WORKFLOW
+	paths "$1"
+	faas build "${RECORDS[@]}" --output "$CASE/$1" "$FIXTURES/$1.yaml"
+}
+generation() { faas list --json | jq -r '.[0].generation // 0'; }
+# count FUNCTION: of all keys, each value once.
+count() { faas state list witness "$1" --all --json | jq -c '[.entries[].value.count] | unique'; }
+send() { traffic --to 10.77.0.1:5005 --count "$1" --keys $KEYS --first-port 40000; }
+begin_traffic() { # COUNT
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count "$1" --keys $KEYS \
+		--first-port 40000 --rate 1000 >"$CASE/sent"
+	echo "$STARTED" >>"$CASE/pids"
+}
+delivered() { faas status --json witness | jq ".sinks[] | select(.name == \"$1\") | .delivered"; }
+beside() { find /run/ebpf-faas/workflows/witness \( -name '*.next' -o -name '*.before' \) | wc -l; }
+
+come_and_go() {
+	local some
+	network
+	mkdir "$CASE/extra"
+	load witness
+	send 50
+	settle witness
+	build_version witness-more
+	build_version witness
+	begin_traffic 4000
+	fails 0 faas update "$CASE/witness-more"
+	! process_gone "$STARTED" || fail "the events had ended before the update"
+	wait "$STARTED"
+	settle witness
+	same "generation" 2 "$(generation)"
+	same "processed" $((4050 + $(jq -s 'map(select(.function == "early")) | length' "$CASE/extra/lines.jsonl"))) \
+		"$(counted processed)"
+	same "counts of the one that was there" '[405]' "$(count total)"
+	exactly_once $KEYS 405
+	same "delivered, all of it" 4050 "$(delivered records)"
+	some=$(jq -s 'map(select(.function == "early").fields.count) | max' "$CASE/extra/lines.jsonl")
+	same "counts of the one that came" "[$some]" "$(count early)"
+	same "lines of both in the new file" $((2 * some * KEYS)) "$(lines_of "$CASE/extra/lines.jsonl")"
+	same "nothing is kept" 0 "$(beside)"
+
+	begin_traffic 4000
+	fails 0 faas update "$CASE/witness"
+	! process_gone "$STARTED" || fail "the events had ended before the update back"
+	wait "$STARTED"
+	settle witness
+	same "counts" '[805]' "$(count total)"
+	exactly_once $KEYS 805
+	same "delivered, all of it" 8050 "$(delivered records)"
+	fails 5 faas state list witness early
+	fails 0 faas rollback witness
+	send 50
+	settle witness
+	same "counts" '[810]' "$(count total)"
+	same "counts of the one that came again" '[5]' "$(count early)"
+	exactly_once $KEYS 810
+}
+
+durable() {
+	local options=(--set functions.total.state=durable --set storage.size=16Mi)
+	network
+	mkdir "$CASE/extra"
+	load witness "${options[@]}"
+	send 50
+	settle witness
+	fails 0 update_to witness-more "${options[@]}"
+	send 50
+	settle witness
+	same "counts" '[10]' "$(count total)"
+	[ ! -e "$STORED/before" ] || fail "the state of before is left on the disk"
+	# shellcheck disable=SC2046
+	kill -KILL $(faas_processes | cut -d' ' -f1) || true
+	wait_for 10 no_process
+	rm -rf /run/ebpf-faas/workflows/witness
+	faas unload --now witness >"$CASE/unloaded" 2>&1 || true
+	paths witness-more
+	faas load --netns "$GATEWAY" "${RECORDS[@]}" "${options[@]}" "$FIXTURES/witness-more.yaml"
+	same "durable counts are there" '[10]' "$(count total)"
+	same "the others are not" '[]' "$(count early)"
+	send 50
+	settle witness
+	same "counts" '[15]' "$(count total)"
+	faas unload --purge witness
+}
+no_process() { ! faas_processes | grep -q .; }
+
+# What cannot be: the version before goes on.
+refused() {
+	network
+	mkdir "$CASE/extra"
+	load witness
+	send 50
+	settle witness
+	fails 1 update_to witness-more --confirm 60s
+	says 'other user functions or sinks would not be known to the one before'
+	fails 1 update_to witness --set functions.total.state=durable --set storage.size=16Mi
+	says 'the log of workflow witness cannot go on: durable state: none there, some here'
+	rmdir "$CASE/extra"
+	fails 1 update_to witness-more
+	says 'the directory of .*/extra/lines.jsonl does not exist'
+	same "generation" 1 "$(generation)"
+	same "counts" '[5]' "$(count total)"
+	same "nothing is kept" 0 "$(beside)"
+	send 50
+	settle witness
+	same "counts" '[10]' "$(count total)"
+	exactly_once $KEYS 10
+	same "delivered" 100 "$(delivered records)"
+}
+
+# Outputs that cannot be delivered now were meant for sinks of the old version.
+waits_for_its_sinks() {
+	network
+	mkdir "$CASE/extra" "$CASE/small"
+	mount -t tmpfs -o size=16k small "$CASE/small"
+	echo "$CASE/small" >>"$CASE/mounts"
+	faas load --netns "$GATEWAY" --set "sinks.records.file.path=$CASE/small/records.jsonl" \
+		"$FIXTURES/witness.yaml"
+	send 2000
+	wait_for 10 all_processed 2000
+	fails 1 update_to witness-more
+	says 'of outputs of witness are not delivered, and the new version would write them in another way'
+	same "generation" 1 "$(generation)"
+	mount -o remount,size=16m "$CASE/small"
+	wait_for 20 all_delivered 2000
+	cp "$CASE/small/records.jsonl" "$CASE/records.jsonl"
+	exactly_once $KEYS 200
+	fails 0 update_to witness-more
+	same "counts" '[200]' "$(count total)"
+}
+all_processed() { [ "$(faas status --json witness | jq .ledger.processed)" = "$1" ]; }
+all_delivered() { [ "$(delivered records)" = "$1" ]; }
+
+test_case "functions and sinks come and go, under traffic" come_and_go
+test_case "in a workflow with durable state" durable
+test_case "what is refused" refused
+test_case "outputs that wait for their sinks" waits_for_its_sinks
+tests_done
