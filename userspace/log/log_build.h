@@ -149,6 +149,22 @@ static inline void *log_build_state(struct log_writer *writer, uint8_t function,
 	return body + padded;
 }
 
+/*
+ * Have the lines fetched that records like this one will be written to: the log is
+ * larger than the near caches, and stores wait for lines that are far. So far ahead
+ * that they are there in time. At the end of the log it asks for some in vain.
+ */
+#define LOG_AHEAD_BYTES 2048
+#define LOG_LINE_BYTES 64
+
+static inline void log_fetch_ahead(const struct log_writer *writer, uint32_t used)
+{
+	const uint8_t *ahead = writer->place + LOG_AHEAD_BYTES;
+
+	for (uint32_t at = 0; at < used; at += LOG_LINE_BYTES)
+		__builtin_prefetch(ahead + at, 1);
+}
+
 static inline uint64_t log_build_commit(struct log_writer *writer, enum log_kind kind,
 					uint8_t shard, uint16_t ring, uint64_t ring_position,
 					uint64_t processed, uint64_t dead_lettered)
@@ -181,6 +197,7 @@ static inline uint64_t log_build_commit(struct log_writer *writer, enum log_kind
 	writer->head = position + used;
 	writer->rest -= used;
 	writer->place += used;
+	log_fetch_ahead(writer, used);
 	if (__builtin_expect(!writer->rest, 0)) {
 		writer->place = log_next_segment(writer);
 		writer->rest = writer->segment_bytes;
