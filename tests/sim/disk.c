@@ -40,6 +40,61 @@ static void check_unchanged(const struct write *write)
 			 write->bytes, (unsigned long long)write->offset);
 }
 
+/* ---- which events a place in the log is behind ---- */
+
+#define NOTES_MAX 65536
+
+/* Of each end of a group: events that were done before it, of all. */
+static struct note {
+	uint64_t position, events;
+} notes[NOTES_MAX];
+static uint32_t note_count;
+/* A worker's counters begin with what was there at the last boot. */
+static uint64_t events_at_boot;
+static bool booted;
+
+static uint64_t events_before(uint64_t position)
+{
+	uint32_t i = note_count;
+
+	/* What was closed there last is what lies there. */
+	while (i && notes[i - 1].position != position)
+		i--;
+	if (!i && position)
+		sim_fail("no group ends at %llu", (unsigned long long)position);
+	return i ? notes[i - 1].events : 0;
+}
+
+uint32_t disk_survivors(void)
+{
+	const struct worker_page *page = sim_data(SIM_FD_WORKER_PAGE);
+
+	if (booted)
+		events_at_boot = events_before(page->durable_position);
+	booted = false;
+	return (uint32_t)events_at_boot;
+}
+
+int __real_log_close_group(struct log_writer *writer, uint16_t ring, const struct log_group *group,
+			   uint64_t ring_position, uint64_t processed, uint64_t dead_lettered);
+int __wrap_log_close_group(struct log_writer *writer, uint16_t ring, const struct log_group *group,
+			   uint64_t ring_position, uint64_t processed, uint64_t dead_lettered);
+int __wrap_log_close_group(struct log_writer *writer, uint16_t ring, const struct log_group *group,
+			   uint64_t ring_position, uint64_t processed, uint64_t dead_lettered)
+{
+	int err = __real_log_close_group(writer, ring, group, ring_position, processed,
+					 dead_lettered);
+	uint64_t events;
+
+	if (err)
+		return err;
+	if (note_count == NOTES_MAX)
+		sim_fail("more groups than NOTES_MAX");
+	events = disk_survivors() + processed + dead_lettered;
+	notes[note_count++] = (struct note){writer->head, events};
+	return 0;
+}
+
 static void drop(struct write *write)
 {
 	*write = (struct write){0};
@@ -47,6 +102,9 @@ static void drop(struct write *write)
 
 void disk_reset(void)
 {
+	note_count = 0;
+	events_at_boot = 0;
+	booted = false;
 	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++)
 		drop(&writes[i]);
 }
@@ -159,6 +217,7 @@ void disk_process_gone(void)
 
 void disk_power_loss(void)
 {
+	booted = true;
 	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++) {
 		if (writes[i].bytes && !writes[i].done)
 			put_sectors(&writes[i], writes[i].bytes, true);
@@ -222,4 +281,5 @@ void disk_sizes(uint64_t *bytes)
 	bytes[DISK_LOG] = durable_log_bytes(sim_plan.circle * staging, staging);
 	bytes[DISK_SNAPSHOT_0] = bytes[DISK_SNAPSHOT_1] = durable_snapshot_bytes(images);
 	bytes[DISK_DAMAGE] = DAMAGE_BYTES;
+	bytes[DISK_BEFORE] = 0;
 }

@@ -204,6 +204,8 @@ bool disk_has_completed(void);
 bool disk_reap(struct waiter *waiter);
 void disk_process_gone(void);
 void disk_power_loss(void);
+/* Behind how many events the log was taken up, after the last power loss. */
+uint32_t disk_survivors(void);
 
 /* ---- the kernel tier ---- */
 
@@ -276,7 +278,7 @@ struct sim_model {
 	uint32_t output_count[SIM_SINKS];
 	uint32_t letter_count;
 	/* What of the counts above was before the machine was last switched on. */
-	uint64_t base_processed;
+	uint64_t base_processed, base_dead;
 	struct page_function_counters base[SIM_FUNCTIONS_MAX];
 	/* From here on what a run before left stays: nobody reads it. */
 	struct sim_letter letters[SIM_EVENTS_MAX];

@@ -62,7 +62,6 @@ static uint32_t one_of(uint32_t a, uint32_t b, uint32_t c)
 
 /* ---- plans ---- */
 
-/* What survives a power loss is told by the states: each event changes one. */
 static void make_durable(void)
 {
 	sim_plan.durable = true;
@@ -73,8 +72,6 @@ static void make_durable(void)
 	sim_plan.budget_max = one_of(2000, 8000, 40000);
 	sim_plan.disk_turns = one_of(30, 200, 500);
 	sim_plan.power_losses = one_of(10, 30, 60);
-	sim_plan.failing = sim_plan.poison = sim_plan.invalid = sim_plan.forwarded = 0;
-	sim_plan.keys_max = SIM_KEYS_MAX + 8;
 }
 
 void plan_make(uint64_t seed)
