@@ -125,6 +125,24 @@ packet_dropped() {
 	same "received by the stack" "$(counted emitted)" "$(stack_received)"
 }
 
+# A version that sheds counts in other meters than one that does not: the ledger goes on.
+updated() {
+	local event
+	network
+	load meter
+	traffic --to 10.77.0.1:5005 --count 1000 --keys 10
+	for event in '{event: shed, deadline: 1s}' '{event: shed, deadline: 2s}' '{event: lose}'; do
+		faas update --set "sinks.records.file.path=$CASE/records.jsonl" \
+			--set "overload=$event" "$FIXTURES/meter.yaml"
+		traffic --to 10.77.0.1:5005 --count 1000 --keys 10
+		settle meter
+	done
+	same "matched" 4000 "$(counted matched)"
+	same "emitted" 4000 "$(counted emitted)"
+	same "passed" 4000 "$(counted passed)"
+	exactly_once 10 400
+}
+
 # limits.outputs: a second's worth at once, then that rate; what is above is counted.
 outputs_limited() {
 	local sinks begin=$SECONDS
@@ -155,5 +173,6 @@ test_case "the same without a deadline grows old in the queue" nothing_shed
 test_case "the least important is shed first" by_importance
 test_case "a killed worker sheds neither for ever nor never" killed
 test_case "a packet without its event is dropped, where the workflow says so" packet_dropped
+test_case "updates to versions that shed and back keep the ledger" updated
 test_case "outputs above the limit are left out and counted" outputs_limited
 tests_done
