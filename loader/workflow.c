@@ -29,8 +29,8 @@ static const struct key_rule workflow_rules[] = {
 
 static const struct key_rule workers_rules[] = {
 	{"queue", KEY_OPTIONAL, NULL}, {"instances", KEY_OPTIONAL, NULL},
-	{"class", KEY_OPTIONAL, NULL}, {"memory", KEY_LATER, NULL},
-	{NULL, KEY_OPTIONAL, NULL},
+	{"class", KEY_OPTIONAL, NULL}, {"memory", KEY_OPTIONAL, NULL},
+	{"cpu", KEY_OPTIONAL, NULL},   {NULL, KEY_OPTIONAL, NULL},
 };
 
 static const struct key_rule instances_rules[] = {
@@ -97,17 +97,39 @@ static void read_class(struct model *model, const struct yaml_node *node)
 		model->head.worker_class = (enum bundle_worker_class) class;
 }
 
+/* "50%": of one processor. */
+static void read_cpu(struct model *model, const struct yaml_node *node)
+{
+	const char *text = model_text(model, node, "`cpu`");
+	unsigned long percent;
+	char *end;
+
+	if (!text)
+		return;
+	percent = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || strcmp(end, "%") != 0 || !percent ||
+	    percent > FAAS_WORKER_CPU_PERCENT_MAX)
+		model_complain(model, node,
+			       "write percent of one processor, such as 50%; 200% are two",
+			       "`cpu`: `%s` is not 1%% to %d%%", text, FAAS_WORKER_CPU_PERCENT_MAX);
+	else
+		model->head.worker_cpu_percent = (uint32_t)percent;
+}
+
 static void read_workers(struct model *model, const struct yaml_node *key)
 {
-	const struct yaml_node *queue, *instances, *class;
+	const struct yaml_node *queue, *instances, *class, *memory, *cpu;
 	uint64_t events = FAAS_QUEUE_EVENTS_DEFAULT;
 
 	model->head.queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
+	model->head.worker_memory_bytes = FAAS_WORKER_MEMORY_DEFAULT;
 	if (!key || !model_keys(model, key->value, key, "`workers`", workers_rules))
 		return;
 	queue = yaml_get(key->value, "queue");
 	instances = yaml_get(key->value, "instances");
 	class = yaml_get(key->value, "class");
+	memory = yaml_get(key->value, "memory");
+	cpu = yaml_get(key->value, "cpu");
 	if (queue)
 		model_number(model, queue, "`queue`", PARAM_U32, FAAS_QUEUE_EVENTS_MIN,
 			     FAAS_QUEUE_EVENTS_MAX, &events);
@@ -115,6 +137,11 @@ static void read_workers(struct model *model, const struct yaml_node *key)
 		check_instances(model, instances);
 	if (class)
 		read_class(model, class);
+	if (memory)
+		model_bounded(model, memory, "`memory`", PARAM_BYTES, "8Mi", "64Gi",
+			      &model->head.worker_memory_bytes);
+	if (cpu)
+		read_cpu(model, cpu);
 	model->head.queue_events = (uint32_t)events;
 }
 

@@ -65,6 +65,11 @@
 #define FAAS_SHARDS 256
 #define FAAS_INSTANCES_MAX 16
 #define FAAS_QUEUE_EVENTS_DEFAULT 4096
+/* What a worker may have: memory of its own, and percent of one processor. */
+#define FAAS_WORKER_MEMORY_MIN (8ull << 20)
+#define FAAS_WORKER_MEMORY_MAX (64ull << 30)
+#define FAAS_WORKER_MEMORY_DEFAULT (64ull << 20)
+#define FAAS_WORKER_CPU_PERCENT_MAX 6400
 #define FAAS_QUEUE_EVENTS_MIN 16
 #define FAAS_QUEUE_EVENTS_MAX (1 << 20)
 #define FAAS_QUEUE_EVENT_BYTES                                                                     \

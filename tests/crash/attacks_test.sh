@@ -25,7 +25,9 @@ load_attacker() {
 
 deaths() { grep -c "event=worker.died workflow=attacker" /run/ebpf-faas/runtime.log || true; }
 last_death() { grep "event=worker.died workflow=attacker" /run/ebpf-faas/runtime.log | tail -n 1; }
+# Who keeps failing is put in quarantine, and its last event with it.
 is_done() { # COUNT
+	! grep -q "event=workflow.quarantined" <(tail -n 3 /run/ebpf-faas/runtime.log) || faas resume attacker
 	LEDGER=$(ledger attacker)
 	[ $(($(counted processed) + $(counted dead_lettered))) = "$1" ]
 }
@@ -60,10 +62,13 @@ attack() {
 	signal)
 		died "$2" $((after - before)) "$error" "signal=$4 "
 		;;
+	reason) died "$2" $((after - before)) "$error" "${*:4}" ;;
 	*) fail "$2: what is \"$3\"?" ;;
 	esac
 }
 attack_is_told() { grep -q "\"attack\":$1," "$CASE/attacks.jsonl"; }
+
+bounded_by_cgroup() { faas status attacker | grep -q "limited by .*cgroup memory"; }
 
 all_attacks() {
 	local number=0 name end
@@ -75,6 +80,8 @@ all_attacks() {
 	SENDER=$STARTED
 	echo "$SENDER" >>"$CASE/pids"
 	while read -r name end; do
+		# Without control groups malloc() says no.
+		if [ "$name" = fill_memory ] && ! bounded_by_cgroup; then end="errno 12"; fi
 		# shellcheck disable=SC2086
 		attack "$number" "$name" $end
 		number=$((number + 1))
@@ -100,5 +107,51 @@ unharmed() {
 	faas unload --purge attacker
 }
 
+# group_file NAME...: of the worker's control group, the first that there is.
+group_file() {
+	local name
+	for name; do
+		find /sys/fs/cgroup -path "*/ebpf-faas.$(stat -c %d /run)/witness/$name"
+	done | head -n 1
+}
+
+# Limits stand in the worker's control group, which goes with the workflow: also after
+# the runtime was killed.
+control_groups() {
+	local file
+	network
+	load witness --set workers.memory=16Mi
+	file=$(group_file memory.max memory.limit_in_bytes)
+	[ -n "$file" ] || {
+		echo "no control groups for memory here"
+		fails 0 faas status witness
+		fails 1 grep -q "cgroup memory" "$CASE/output"
+		return
+	}
+	same "its memory" $((16 << 20)) "$(cat "$file")"
+	same "who is in it" "$(worker_pid)" "$(cat "${file%/*}/cgroup.procs")"
+	kill -KILL "$(runtime_pid)"
+	wait_for 10 no_worker
+	fails 0 faas gc
+	wait_for 10 has_worker
+	same "who is in it then" "$(worker_pid)" "$(cat "${file%/*}/cgroup.procs")"
+	faas unload witness
+	same "groups behind unload" "" "$(group_file '*')"
+	share_of_the_processor
+}
+
+share_of_the_processor() {
+	local file
+	fails 0 load witness --set workers.cpu=20%
+	file=$(group_file cpu.max cpu.cfs_quota_us)
+	same "its share of the processor" 20000 "$(cut -d' ' -f1 "$file")"
+	same "who is in its group" "$(worker_pid)" "$(cat "${file%/*}/cgroup.procs")"
+	fails 0 faas status witness
+	says "cgroup cpu"
+}
+no_worker() { [ -z "$(worker_pid)" ]; }
+has_worker() { [ -n "$(worker_pid)" ]; }
+
+test_case "limits of control groups" control_groups
 test_case "$(attacks | wc -l) attacks, each stopped and reported" all_attacks
 tests_done

@@ -11,9 +11,9 @@ const char *limits_text(uint32_t limits, char ret[LIMITS_TEXT_BYTES])
 		uint32_t limit;
 		const char *name;
 	} names[] = {
-		{PAGE_LIMIT_SECCOMP, "seccomp"},
-		{PAGE_LIMIT_LANDLOCK, "landlock"},
-		{PAGE_LIMIT_RLIMITS, "rlimits"},
+		{PAGE_LIMIT_SECCOMP, "seccomp"},       {PAGE_LIMIT_LANDLOCK, "landlock"},
+		{PAGE_LIMIT_RLIMITS, "rlimits"},       {PAGE_LIMIT_CGROUP_MEMORY, "cgroup memory"},
+		{PAGE_LIMIT_CGROUP_CPU, "cgroup cpu"},
 	};
 	size_t used = 0;
 

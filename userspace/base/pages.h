@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 12
+#define PAGES_VERSION 13
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -191,11 +191,15 @@ struct courier_page {
 	struct courier_cursor cursors[2];
 };
 
-/* What bounds a worker, as it said itself before it loaded code of an author. */
+/* What bounds a worker: as it said itself, before it loaded code of an author. */
 enum page_limits {
 	PAGE_LIMIT_RLIMITS = 1u << 0,
 	PAGE_LIMIT_SECCOMP = 1u << 1,
 	PAGE_LIMIT_LANDLOCK = 1u << 2,
+	/* By the runtime, which says so before the worker starts. */
+	PAGE_LIMIT_CGROUP_MEMORY = 1u << 3,
+	PAGE_LIMIT_CGROUP_CPU = 1u << 4,
+	PAGE_LIMIT_CGROUP_2 = 1u << 5, /* both of version 2, else of version 1 */
 };
 
 #define PAGE_REASON_BYTES 256

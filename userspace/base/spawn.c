@@ -35,6 +35,9 @@ static void enter(const struct spawn *spawn, pid_t parent, int report)
 	/* It may have died before we asked to die with it. */
 	if (getppid() != parent)
 		_exit(127);
+	for (size_t i = 0; i < spawn->join_count; i++)
+		if (write(spawn->joins[i], "0", 1) != 1)
+			goto failed;
 	report = fcntl(report, F_DUPFD_CLOEXEC, PARKED_FD);
 	if (report < 0)
 		_exit(127);

@@ -14,6 +14,9 @@ struct spawn {
 	char *const *environment; /* ends in NULL */
 	const int *fds;		  /* fds[n] becomes descriptor n; borrowed */
 	size_t fd_count;
+	/* Files of control groups to be in before the program is entered; borrowed. */
+	const int *joins;
+	size_t join_count;
 };
 
 /*

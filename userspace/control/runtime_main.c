@@ -30,6 +30,7 @@
 #include "logger.h"
 #include "userspace/control/runtime.h"
 #include "userspace/control/runtime_lock.h"
+#include "userspace/pool/supervisor_cgroup.h"
 
 #define DEFAULT_GROUP "ebpf-faas"
 #define DEFAULT_LOG FAAS_RUN_DIRECTORY "/runtime.log"
@@ -258,6 +259,7 @@ static int serve(const struct options *options, int ready_fd)
 		fail("signalfd", err);
 		goto cleanup;
 	}
+	cgroup_remove_all();
 	/* Before anybody can ask for anything. */
 	runtime_take_over(&runtime);
 	if (open_sockets(&runtime))

@@ -143,8 +143,9 @@ static void hear_limits(struct supervisor *supervisor, const char *number)
 {
 	struct runtime_page *page = supervisor->files.runtime_page;
 
-	if (!page->limits)
-		page->limits = (uint32_t)strtoul(number, NULL, 10);
+	if (!supervisor->confined)
+		page->limits |= (uint32_t)strtoul(number, NULL, 10);
+	supervisor->confined = true;
 }
 
 static void hear(struct supervisor *supervisor, const char *message)
@@ -295,7 +296,13 @@ static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 	death.own = is_own(&death, how);
 	page->last_signal = (uint32_t)how->signal;
 	page->last_status = (uint32_t)how->status;
-	if (death.timeout)
+	if (cgroup_memory_kills(&supervisor->cgroup) > supervisor->memory_kills) {
+		/* Nobody killed it from outside. */
+		death.signal = 0;
+		snprintf(supervisor->reason, sizeof(supervisor->reason),
+			 "it needed more memory than `workers.memory` gives, %llu KiB",
+			 (unsigned long long)supervisor->memory_bytes >> 10);
+	} else if (death.timeout)
 		snprintf(supervisor->reason, sizeof(supervisor->reason),
 			 "a function was over its time");
 	else if (!supervisor->reason[0])
@@ -390,7 +397,13 @@ static int enter_program(struct supervisor *supervisor, int null, int output, in
 	const char *faults = getenv("EBPF_FAAS_FAULT");
 	int fds[SPAWN_FDS_MAX];
 	struct spawn spawn = {
-		.path = path, .arguments = arguments, .environment = environment, .fds = fds};
+		.path = path,
+		.arguments = arguments,
+		.environment = environment,
+		.fds = fds,
+		.joins = supervisor->cgroup.joins,
+		.join_count = supervisor->cgroup.join_count,
+	};
 
 	snprintf(path, sizeof(path), "%s/ebpf-faas-worker", paths_libexec());
 	snprintf(texts[0], sizeof(texts[0]), "%u", uid);
@@ -448,6 +461,25 @@ static int spawn_worker(struct supervisor *supervisor)
 	return err;
 }
 
+/* 0, or a negative error that reason tells of. */
+static int open_cgroup(struct supervisor *supervisor)
+{
+	int err;
+
+	cgroup_close(&supervisor->cgroup);
+	err = cgroup_open(supervisor->name, supervisor->memory_bytes, supervisor->cpu_percent,
+			  &supervisor->cgroup);
+	if (err == -ENOTSUP)
+		snprintf(supervisor->reason, sizeof(supervisor->reason),
+			 "`workers.cpu` needs control groups with the controller cpu, and there "
+			 "are none on this machine");
+	else if (err)
+		snprintf(supervisor->reason, sizeof(supervisor->reason), "control group: %s",
+			 strerror(-err));
+	supervisor->memory_kills = cgroup_memory_kills(&supervisor->cgroup);
+	return err;
+}
+
 static void start_process(struct supervisor *supervisor)
 {
 	struct runtime_page *page = supervisor->files.runtime_page;
@@ -461,11 +493,16 @@ static void start_process(struct supervisor *supervisor)
 		worker_word(supervisor, offsetof(struct worker_page, head_sequence));
 	page->incarnation++;
 	page->worker_started_ns = clock_monotonic_ns();
-	page->limits = 0;
-	err = spawn_worker(supervisor);
+	supervisor->confined = false;
+	err = open_cgroup(supervisor);
+	page->limits = supervisor->cgroup.limits;
+	if (!err) {
+		err = spawn_worker(supervisor);
+		if (err)
+			snprintf(supervisor->reason, sizeof(supervisor->reason),
+				 "%s/ebpf-faas-worker: %s", paths_libexec(), strerror(-err));
+	}
 	if (err) {
-		snprintf(supervisor->reason, sizeof(supervisor->reason), "%s/ebpf-faas-worker: %s",
-			 paths_libexec(), strerror(-err));
 		if (supervisor->first) {
 			fail(supervisor);
 			return;
@@ -542,6 +579,9 @@ static void close_fd(int *fd)
 void supervisor_destroy(struct supervisor *supervisor)
 {
 	loop_unset(supervisor->loop, &supervisor->timer);
+	if (supervisor->cgroup.limits)
+		cgroup_remove(supervisor->name);
+	cgroup_close(&supervisor->cgroup);
 	close_source(supervisor, &supervisor->control);
 	close_source(supervisor, &supervisor->exit);
 	childlog_close(&supervisor->output);

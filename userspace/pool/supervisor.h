@@ -17,6 +17,7 @@
 #include "childlog.h"
 #include "diag.h"
 #include "loop.h"
+#include "userspace/pool/supervisor_cgroup.h"
 #include "userspace/pool/supervisor_files.h"
 #include "userspace/pool/supervisor_policy.h"
 #include "userspace/pool/supervisor_watch.h"
@@ -49,16 +50,21 @@ struct supervisor {
 	int space;
 	int objects[FAAS_USER_FUNCTIONS_MAX];	     /* sealed */
 	int verdict_maps[FAAS_KERNEL_FUNCTIONS_MAX]; /* for the courier; -1: gets no verdicts */
+	uint64_t memory_bytes;			     /* limits of the worker, */
+	uint32_t cpu_percent;			     /* 0: none */
 	/* The process. */
 	pid_t pid;		 /* 0: none */
 	struct loop_source exit; /* pidfd */
 	struct loop_source control;
 	struct childlog output;
 	struct loop_timer timer;
-	bool was_ready;	  /* this process */
-	bool first;	  /* no process has been ready yet, and somebody waits for it */
-	bool reported;	  /* told to drain and answered */
-	char reason[256]; /* what it said it failed of */
+	struct cgroup cgroup;  /* that it is in */
+	uint64_t memory_kills; /* in there, before it */
+	bool confined;	       /* it said what bounds it */
+	bool was_ready;	       /* this process */
+	bool first;	       /* no process has been ready yet, and somebody waits for it */
+	bool reported;	       /* told to drain and answered */
+	char reason[256];      /* what it said it failed of */
 	uint64_t sequence_at_start;
 	struct policy policy;
 	struct policy_retry retry;

@@ -119,6 +119,8 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 	supervisor->slot = slot;
 	supervisor->generation = generation;
 	supervisor->user_count = bundle->user_count;
+	supervisor->memory_bytes = bundle->worker_memory_bytes;
+	supervisor->cpu_percent = bundle->worker_cpu_percent;
 	supervisor_watch_init(&supervisor->watch, bundle);
 	supervisor->retry = (struct policy_retry){
 		.attempts = bundle->retry_attempts,

@@ -147,6 +147,11 @@ int privilege_limit(uint64_t file_bytes)
 	return err;
 }
 
+int privilege_limit_memory(uint64_t bytes)
+{
+	return limit(RLIMIT_DATA, bytes);
+}
+
 int privilege_close_files(void)
 {
 	return limit(RLIMIT_NOFILE, 0);

@@ -24,6 +24,9 @@ int privilege_drop(uint32_t uid, const char **ret_step) __attribute__((warn_unus
  * file_bytes, if that is more. A thread that is there stays. 0 or -errno. */
 int privilege_limit(uint64_t file_bytes) __attribute__((warn_unused_result));
 
+/* No more memory of its own than @p bytes, as long as no control group bounds it. */
+int privilege_limit_memory(uint64_t bytes) __attribute__((warn_unused_result));
+
 /* No file descriptor can be opened from here on; those that are open stay. */
 int privilege_close_files(void) __attribute__((warn_unused_result));
 

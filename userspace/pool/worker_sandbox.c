@@ -83,6 +83,10 @@ int sandbox_close(struct sandbox *sandbox, struct worker *worker, const int *obj
 	err = privilege_limit(longest);
 	if (err)
 		return fail(worker, "limits", err);
+	if (!worker->runtime_page || !(worker->runtime_page->limits & PAGE_LIMIT_CGROUP_MEMORY))
+		err = privilege_limit_memory(worker->bundle->worker_memory_bytes);
+	if (err)
+		return fail(worker, "memory", err);
 	landlock = landlock_close();
 	if (landlock < 0)
 		return fail(worker, "landlock", landlock);

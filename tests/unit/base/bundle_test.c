@@ -27,7 +27,7 @@ static const char workflow_text[] =
 	"  a: {packet: {interfaces: [eth0, eth1], match: {protocol: udp, port: [5, 6]}}, to: f}\n"
 	"  b: {packet: {interfaces: eth0, match: {protocol: tcp, port: 7}}, mode: take, to: u}\n"
 	"  m: {timer: {every: 60s}, to: u}\n"
-	"workers: {class: economy}\n"
+	"workers: {class: economy, memory: 128Mi, cpu: 50%}\n"
 	"functions:\n"
 	"  f:\n"
 	"    kernel: filter\n"
@@ -217,6 +217,8 @@ static const struct {
 	{"queue_events", "16.5", "queue_events is not an integer"},
 	{"worker_class", NULL, "worker_class is missing"},
 	{"worker_class", "\"idle\"", "worker_class is not one of the words"},
+	{"worker_memory_bytes", "5", "worker_memory_bytes is 5"},
+	{"worker_cpu_percent", "6401", "worker_cpu_percent is 6401"},
 	{"triggers", "{}", "triggers is not an array"},
 	{"triggers", "[]", "no trigger"},
 	{"triggers[0]", "5", "triggers[0] is not an object"},

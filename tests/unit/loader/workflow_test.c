@@ -328,6 +328,20 @@ static void test_durable_state(void **state)
 	assert_true(bundle->storage_continue);
 }
 
+static void test_worker_limits(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct bundle *bundle = &fixture->workflow.bundle;
+
+	parse(fixture, HEAD "a}}\nfunctions: {a: {user: tally, key: source_address}}\n");
+	assert_int_equal(bundle->worker_memory_bytes, FAAS_WORKER_MEMORY_DEFAULT);
+	assert_int_equal(bundle->worker_cpu_percent, 0);
+	parse(fixture, HEAD "a}}\nfunctions: {a: {user: tally, key: source_address}}\n"
+			    "workers: {memory: 8Mi, cpu: 150%}\n");
+	assert_int_equal(bundle->worker_memory_bytes, 8 << 20);
+	assert_int_equal(bundle->worker_cpu_percent, 150);
+}
+
 static void test_trigger_to_sink(void **state)
 {
 	struct fixture *fixture = *state;
@@ -398,6 +412,9 @@ static const struct {
 	{"workers.queu=64", DIAG_INVALID, 20, "unknown key `queu`", "`queue`"},
 	{"workers.queue=[64", DIAG_INVALID, 1, "not YAML", ""},
 	{"workers.queue=1", DIAG_INVALID, 21, "1 is out of range", "16 to"},
+	{"workers.memory=7Mi", DIAG_INVALID, 22, "7Mi is out of range", "8Mi to 64Gi"},
+	{"workers.cpu=50", DIAG_INVALID, 19, "`50` is not 1% to 6400%", "percent of one"},
+	{"workers.cpu=0%", DIAG_INVALID, 19, "`0%` is not 1% to 6400%", "percent of one"},
 	{"triggers.t.packet.interfaces=[a, &x b]", DIAG_INVALID, 40, "the anchor", ""},
 };
 
@@ -617,6 +634,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_timers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_verdicts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_durable_state, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_worker_limits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_trigger_to_sink, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_both_tiers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sets, set_up, tear_down),

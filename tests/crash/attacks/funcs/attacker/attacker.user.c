@@ -122,6 +122,38 @@ static int submit(unsigned int operation)
 	return result < 0 ? -1 : 0;
 }
 
+/* All memory that it gets, and uses it. */
+static int fill(void)
+{
+	for (;;) {
+		void *more = malloc(1 << 20);
+
+		if (!more)
+			return -1;
+		memset(more, 1, 1 << 20);
+	}
+}
+
+static int turn(void)
+{
+	volatile bool never = false;
+
+	while (!never)
+		;
+	return 0;
+}
+
+/* Its timer's signals end one wait, not all. */
+static int wait_in_io_uring(void)
+{
+	do
+		errno = 0;
+	while (syscall(SYS_io_uring_enter, uring()->ring_fd, 0, 4096, IORING_ENTER_GETEVENTS, 0,
+		       0) >= 0 ||
+	       errno == EINTR);
+	return -1;
+}
+
 #define ATTACK(name, end, expression)                                                              \
 	static long name(void)                                                                     \
 	{                                                                                          \
