@@ -325,25 +325,32 @@ static bool finish_drain(struct worker *worker)
 	return false;
 }
 
+/* When the disk wants something done; 0: now. */
+static uint64_t disk_ns(const struct worker *worker)
+{
+	uint64_t wake_ns;
+
+	if (!worker->durable)
+		return WORKER_WAIT_FOREVER;
+	if (waiter_has_written(&worker->waiter))
+		return 0;
+	wake_ns = durable_wake_ns(&worker->durable->durable);
+	return wake_ns ? wake_ns : WORKER_WAIT_FOREVER;
+}
+
 /* When there is something to do whatever happens; 0: now. */
 static uint64_t next_ns(const struct worker *worker)
 {
 	uint64_t deadline = worker_next_deadline(worker);
-	uint64_t wake_ns;
+	uint64_t wake_ns = disk_ns(worker);
 
 	if (worker->retry_ns && worker->retry_ns < deadline)
 		deadline = worker->retry_ns;
-	if (!worker->durable)
-		return deadline;
-	if (waiter_has_written(&worker->waiter))
-		return 0;
-	wake_ns = durable_wake_ns(&worker->durable->durable);
-	return wake_ns && wake_ns < deadline ? wake_ns : deadline;
+	return wake_ns < deadline ? wake_ns : deadline;
 }
 
-static int64_t until(const struct worker *worker)
+static int64_t until(const struct worker *worker, uint64_t until_ns)
 {
-	uint64_t until_ns = next_ns(worker);
 	uint64_t now_ns = worker->now_ns();
 
 	if (until_ns == WORKER_WAIT_FOREVER)
@@ -362,7 +369,8 @@ static uint64_t room_position(const struct worker *worker)
 	return position ? position : 1;
 }
 
-/* Wait until the courier or the disk has made room, or the runtime says something. */
+/* Wait until the courier or the disk has made room, or the runtime says something. Not
+ * for timers: one that is due needs room too, and would make this a loop that spins. */
 static int wait_for_space(struct worker *worker)
 {
 	int err = 0;
@@ -374,7 +382,7 @@ static int wait_for_space(struct worker *worker)
 	worker_refresh_tail(worker);
 	wake_courier(worker);
 	if (log_begin(&worker->log))
-		err = waiter_wait(&worker->waiter, worker->durable ? until(worker) : WAIT_FOREVER);
+		err = waiter_wait(&worker->waiter, until(worker, disk_ns(worker)));
 	else
 		log_abandon(&worker->log);
 	__atomic_store_n(&worker->page->waiting, 0, __ATOMIC_RELAXED);
@@ -389,7 +397,7 @@ static int wait_to_retry(struct worker *worker)
 	int err;
 
 	set_state(worker, WORKER_RETRYING);
-	err = waiter_wait(&worker->waiter, until(worker));
+	err = waiter_wait(&worker->waiter, until(worker, next_ns(worker)));
 	set_state(worker, WORKER_RUNNING);
 	return err;
 }
