@@ -137,6 +137,7 @@ void rig_make_bundle(struct bundle *bundle, const struct rig_options *options)
 	(void)snprintf(bundle->name, sizeof(bundle->name), "rig");
 	(void)snprintf(bundle->version, sizeof(bundle->version), "1");
 	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
+	bundle->worker_memory_bytes = FAAS_WORKER_MEMORY_DEFAULT;
 	bundle->worker_class = options->worker_class;
 	if (options->durable) {
 		bundle->storage_bytes = FAAS_STORAGE_BYTES_MIN;

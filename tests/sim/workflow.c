@@ -295,6 +295,7 @@ static void make_bundle(struct bundle *bundle)
 	(void)snprintf(bundle->name, sizeof(bundle->name), "simulated");
 	(void)snprintf(bundle->version, sizeof(bundle->version), "1");
 	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
+	bundle->worker_memory_bytes = FAAS_WORKER_MEMORY_DEFAULT;
 	bundle->worker_class = sim_plan.worker_class;
 	bundle->trigger_count = 1;
 	(void)snprintf(bundle->triggers[0].name, sizeof(bundle->triggers[0].name), "packets");
