@@ -9,9 +9,13 @@
  *   sinks.c     the sinks' files
  *   disk.c      the disk of a durable log, with all that disks do
  *   kernel.c    the producing end of the ring
- *   workflow.c  functions, and a model of what should come of the events
+ *   workflow.c  functions, and the events for them
+ *   model.c     what should come of the events
  *   check.c     whether it did
- *   world.c     who runs when, who dies when; the runtime's part
+ *   world.c     who runs when
+ *   deaths.c    who dies when
+ *   runtime.c   the runtime's part
+ *   programs.c  what the processes run
  *
  * All of it follows from a seed: a run that failed is run again with it.
  */
@@ -117,7 +121,7 @@ void process_kill(struct sim_process *process);
 
 /* Called in a process. */
 void sim_pause(void);
-void sim_site(void); /* in world.c: chance may have plans for this place */
+void sim_site(void); /* in deaths.c: chance may have plans for this place */
 void sim_block(uint64_t wake_ns);
 void sim_die(int signal) __attribute__((noreturn));
 static inline void sim_step(void)
@@ -290,9 +294,14 @@ struct sim_model {
 extern struct sim_model sim_model;
 extern struct bundle *sim_bundle;
 
+/* Where records come from: bundle_output.origin. */
+enum sim_origin { ORIGIN_OUT = 0, ORIGIN_TOTAL = 1, ORIGIN_SEEN = 2, ORIGIN_IDLE = 3 };
+
 void workflow_reset(void); /* bundle and model of the plan */
 uint32_t workflow_event(const struct sim_event *event, void *to);
 void workflow_expect(const struct sim_event *event);
+/* One event more in a state. */
+void workflow_advance(struct sim_chain *chain, uint64_t number);
 void *workflow_symbol(uint32_t function, const char *name);
 void workflow_key(uint32_t key, uint8_t *to);
 /* What the timer does that an event armed which was number @p count of its key. */
