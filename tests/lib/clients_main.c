@@ -124,6 +124,7 @@ int main(int argc, char **argv)
 	if (!crowd.fds || setrlimit(RLIMIT_NOFILE, &files) ||
 	    (group && (setgroups(0, NULL) || setgid(group) || setuid(NOBODY)))) {
 		fprintf(stderr, "clients: %s\n", strerror(errno));
+		free(crowd.fds);
 		return 1;
 	}
 	for (unsigned int i = 0; i < crowd.count; i++)
