@@ -50,7 +50,8 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Iinclude -Ibpf -I/usr/include/$(MULTI
 BASE_SRC := $(sort $(wildcard userspace/base/*.c))
 USER_SRC := $(filter-out %_main.c,$(sort $(wildcard userspace/ring/*.c userspace/log/*.c \
 	userspace/state/*.c userspace/pool/*.c userspace/sink/*.c userspace/control/*.c)))
-LOADER_SRC := $(filter-out loader/main.c loader/fuse_tool.c,$(sort $(wildcard loader/*.c)))
+FUSE_SRC := loader/fuse_tool.c loader/fuse_numbers.c loader/fuse_payload.c
+LOADER_SRC := $(filter-out loader/main.c $(FUSE_SRC),$(sort $(wildcard loader/*.c)))
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 KERNEL_FUNCS := $(sort $(wildcard funcs/*/*.bpf.c))
 USER_FUNCS := $(sort $(wildcard funcs/*/*.user.c))
@@ -96,7 +97,7 @@ $(BUILD)/obj/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
 
-$(BUILD)/obj/loader/fuse_tool.o: loader/fuse_tool.c
+$(call obj,$(FUSE_SRC)): $(BUILD)/obj/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -isystem $(shell $(LLVM_CONFIG) --includedir) -c $< -o $@
@@ -129,7 +130,7 @@ WORKER_EXPORTS := $(foreach name,faas_emit faas_emit_for faas_fail faas_input_f6
 $(BUILD)/libexec/ebpf-faas-worker: $(BUILD)/obj/userspace/pool/worker_main.o $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link,$(WORKER_EXPORTS))
-$(BUILD)/libexec/ebpf-faas-fuse: $(BUILD)/obj/loader/fuse_tool.o $(BUILD)/obj/loader/map_names.o
+$(BUILD)/libexec/ebpf-faas-fuse: $(call obj,$(FUSE_SRC)) $(BUILD)/obj/loader/map_names.o
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell $(LLVM_CONFIG) --ldflags --libs) -lelf

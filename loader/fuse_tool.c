@@ -32,21 +32,15 @@
 #include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
+#include "fuse_passes.h"
 #include "map_names.h"
 
 #define SYMBOL_BYTES MAP_SYMBOL_BYTES
-#define CHOICES_DEPTH_MAX 8 /* choices of choices that are looked through */
 
 /* Sections whose names keep their meaning in the fused object. */
 #define SECTION_MAPS ".maps"
 /* Functions of the driver that stay functions: loader/driver.h. */
 #define APART "driver_apart_"
-
-/* The driver's constant, and what it is when no function looks at payload in places
- * that are known: more than any packet has. */
-#define CHECKED "driver_checked"
-#define CHECKED_NEVER 0x10000
-#define CHECKED_MAX 1024
 
 #define SECTION_PARAMS ".data.params"
 #define SECTION_LICENSE "license"
@@ -256,7 +250,7 @@ static void inline_all(LLVMContextRef context, LLVMModuleRef module)
 		const char *name = LLVMGetValueName2(g, &bytes), *section;
 
 		if (LLVMIsDeclaration(g)) {
-			if (!is_intrinsic(name) && strcmp(name, CHECKED) && LLVMGetFirstUse(g))
+			if (!is_intrinsic(name) && strcmp(name, FUSE_CHECKED) && LLVMGetFirstUse(g))
 				die("undefined constant", name);
 			continue;
 		}
@@ -264,231 +258,6 @@ static void inline_all(LLVMContextRef context, LLVMModuleRef module)
 		if (LLVMIsGlobalConstant(g) && (!section || !section[0]))
 			LLVMSetLinkage(g, LLVMInternalLinkage);
 	}
-}
-
-/* A parameter, output or field number: an integer of the driver, in no section
- * that anybody could write to. */
-static bool is_number(LLVMValueRef value, LLVMTypeRef type)
-{
-	LLVMValueRef number;
-	const char *section;
-
-	if (!LLVMIsAGlobalVariable(value) || !LLVMIsGlobalConstant(value))
-		return false;
-	section = LLVMGetSection(value);
-	if (section && section[0])
-		return false;
-	number = LLVMGetInitializer(value);
-	return number && LLVMIsAConstantInt(number) && LLVMTypeOf(number) == type;
-}
-
-/* Whether a load of @p type through @p pointer can only yield numbers. */
-static bool leads_to_numbers(LLVMValueRef pointer, LLVMTypeRef type, unsigned int depth)
-{
-	if (is_number(pointer, type))
-		return true;
-	if (depth == CHOICES_DEPTH_MAX)
-		return false;
-	if (LLVMIsASelectInst(pointer))
-		return leads_to_numbers(LLVMGetOperand(pointer, 1), type, depth + 1) &&
-		       leads_to_numbers(LLVMGetOperand(pointer, 2), type, depth + 1);
-	if (!LLVMIsAPHINode(pointer))
-		return false;
-	for (unsigned int i = 0; i < LLVMCountIncoming(pointer); i++)
-		if (!leads_to_numbers(LLVMGetIncomingValue(pointer, i), type, depth + 1))
-			return false;
-	return true;
-}
-
-/* The number behind @p pointer: choose the number instead of its place. */
-static LLVMValueRef number_behind(LLVMBuilderRef builder, LLVMValueRef pointer, LLVMTypeRef type)
-{
-	LLVMValueRef choice;
-
-	if (LLVMIsAGlobalVariable(pointer))
-		return LLVMGetInitializer(pointer);
-	if (LLVMIsASelectInst(pointer)) {
-		LLVMValueRef yes = number_behind(builder, LLVMGetOperand(pointer, 1), type);
-		LLVMValueRef no = number_behind(builder, LLVMGetOperand(pointer, 2), type);
-
-		LLVMPositionBuilderBefore(builder, pointer);
-		return LLVMBuildSelect(builder, LLVMGetOperand(pointer, 0), yes, no, "");
-	}
-	LLVMPositionBuilderBefore(builder, pointer);
-	choice = LLVMBuildPhi(builder, type, "");
-	for (unsigned int i = 0; i < LLVMCountIncoming(pointer); i++) {
-		LLVMValueRef number =
-			number_behind(builder, LLVMGetIncomingValue(pointer, i), type);
-		LLVMBasicBlockRef block = LLVMGetIncomingBlock(pointer, i);
-
-		LLVMAddIncoming(choice, &number, &block, 1);
-	}
-	return choice;
-}
-
-/*
- * Put the driver's numbers in the place of the loads that fetch them. The
- * optimiser does so by itself for plain loads; but while it compiled a function
- * alone it may have joined "return faas_output(a)" and "return faas_output(b)"
- * to one load through a choice of addresses, and that one it never takes apart.
- */
-static void fold_numbers(LLVMContextRef context, LLVMModuleRef module)
-{
-	LLVMBuilderRef builder = LLVMCreateBuilderInContext(context);
-
-	for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f)) {
-		for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b;
-		     b = LLVMGetNextBasicBlock(b)) {
-			LLVMValueRef next;
-
-			for (LLVMValueRef i = LLVMGetFirstInstruction(b); i; i = next) {
-				LLVMTypeRef type = LLVMTypeOf(i);
-				LLVMValueRef pointer;
-
-				next = LLVMGetNextInstruction(i);
-				if (!LLVMIsALoadInst(i) || LLVMGetVolatile(i))
-					continue;
-				pointer = LLVMGetOperand(i, 0);
-				if (!leads_to_numbers(pointer, type, 0))
-					continue;
-				LLVMReplaceAllUsesWith(i, number_behind(builder, pointer, type));
-				LLVMInstructionEraseFromParent(i);
-			}
-		}
-	}
-	LLVMDisposeBuilder(builder);
-}
-
-/* ---- payload that is compared with the end of the packet once ---- */
-
-/* The constant that @p pointer is beyond @p base, or -1. */
-static long long beyond(LLVMValueRef pointer, LLVMValueRef base)
-{
-	long long sum = 0;
-
-	for (;;) {
-		LLVMValueRef index;
-
-		if (pointer == base)
-			return sum;
-		if (LLVMIsABitCastInst(pointer)) {
-			pointer = LLVMGetOperand(pointer, 0);
-			continue;
-		}
-		if (!LLVMIsAGetElementPtrInst(pointer) || LLVMGetNumOperands(pointer) != 2 ||
-		    LLVMGetTypeKind(LLVMGetGEPSourceElementType(pointer)) != LLVMIntegerTypeKind ||
-		    LLVMGetIntTypeWidth(LLVMGetGEPSourceElementType(pointer)) != 8)
-			return -1;
-		index = LLVMGetOperand(pointer, 1);
-		if (!LLVMIsAConstantInt(index) || LLVMConstIntGetSExtValue(index) < 0)
-			return -1;
-		sum += LLVMConstIntGetSExtValue(index);
-		pointer = LLVMGetOperand(pointer, 0);
-	}
-}
-
-/* What a comparison of known payload with the end of the packet asks for, in bytes;
- * -1: it is another. *ret_answer is what it yields where they are there. */
-static long long asks_for(LLVMValueRef compare, LLVMValueRef payload, LLVMValueRef end,
-			  bool *ret_answer)
-{
-	LLVMIntPredicate predicate;
-	bool swapped;
-
-	if (!LLVMIsAICmpInst(compare))
-		return -1;
-	swapped = LLVMGetOperand(compare, 0) == end;
-	if (!swapped && LLVMGetOperand(compare, 1) != end)
-		return -1;
-	predicate = LLVMGetICmpPredicate(compare);
-	if (predicate == (swapped ? LLVMIntULT : LLVMIntUGT))
-		*ret_answer = false;
-	else if (predicate == (swapped ? LLVMIntUGE : LLVMIntULE))
-		*ret_answer = true;
-	else
-		return -1;
-	return beyond(LLVMGetOperand(compare, swapped), payload);
-}
-
-/* Comparisons behind one check of the driver: find the largest, or answer all up to
- * @p checked. Those of bitcasts of the pointer are found as well. */
-static long long walk_compares(LLVMValueRef function, LLVMValueRef payload, LLVMValueRef end,
-			       long long checked)
-{
-	long long most = 0;
-
-	for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(function); b;
-	     b = LLVMGetNextBasicBlock(b)) {
-		LLVMValueRef next;
-
-		for (LLVMValueRef i = LLVMGetFirstInstruction(b); i; i = next) {
-			bool answer;
-			long long bytes = asks_for(i, payload, end, &answer);
-
-			next = LLVMGetNextInstruction(i);
-			if (bytes <= 0 || bytes > CHECKED_MAX)
-				continue;
-			if (bytes > most)
-				most = bytes;
-			if (checked && bytes <= checked) {
-				LLVMReplaceAllUsesWith(i, LLVMConstInt(LLVMTypeOf(i), answer, 0));
-				LLVMInstructionEraseFromParent(i);
-			}
-		}
-	}
-	return most;
-}
-
-/* For each check "payload + driver_checked <= end of the packet" of the driver. Every
- * copy of the graph reads the packet's pointers anew, so that what is compared with
- * these two stands behind this check. */
-static long long walk_checks(LLVMValueRef constant, long long checked)
-{
-	long long most = 0;
-
-	for (LLVMUseRef use = LLVMGetFirstUse(constant); use; use = LLVMGetNextUse(use)) {
-		LLVMValueRef load = LLVMGetUser(use);
-
-		if (!LLVMIsALoadInst(load))
-			continue;
-		for (LLVMUseRef u = LLVMGetFirstUse(load); u; u = LLVMGetNextUse(u)) {
-			LLVMValueRef sum = LLVMGetUser(u), compare, end, function;
-			long long bytes;
-
-			if (!LLVMIsAGetElementPtrInst(sum) || LLVMGetNumOperands(sum) != 2 ||
-			    LLVMGetOperand(sum, 1) != load || !LLVMGetFirstUse(sum))
-				continue;
-			compare = LLVMGetUser(LLVMGetFirstUse(sum));
-			if (!LLVMIsAICmpInst(compare))
-				continue;
-			end = LLVMGetOperand(compare, LLVMGetOperand(compare, 0) == sum);
-			function = LLVMGetBasicBlockParent(LLVMGetInstructionParent(compare));
-			bytes = walk_compares(function, LLVMGetOperand(sum, 0), end, checked);
-			if (bytes > most)
-				most = bytes;
-		}
-	}
-	return most;
-}
-
-/* Decide how much payload the first copy of the graph is for, and leave the
- * comparisons out there. The program has been optimised before, so that places that
- * are known are constants. */
-static void check_payload_once(LLVMModuleRef module)
-{
-	LLVMValueRef constant = LLVMGetNamedGlobal(module, CHECKED);
-	long long checked;
-
-	if (!constant)
-		return;
-	checked = walk_checks(constant, 0);
-	if (checked)
-		walk_checks(constant, checked);
-	LLVMSetInitializer(constant,
-			   LLVMConstInt(LLVMGlobalGetValueType(constant),
-					checked ? (unsigned long long)checked : CHECKED_NEVER, 0));
-	LLVMSetLinkage(constant, LLVMInternalLinkage);
-	LLVMSetGlobalConstant(constant, 1);
 }
 
 static LLVMTargetMachineRef bpf_machine(void)
@@ -551,9 +320,9 @@ int main(int argc, char **argv)
 	}
 	name_params(program);
 	inline_all(context, program);
-	fold_numbers(context, program);
+	fuse_fold_numbers(context, program);
 	optimise(program, machine);
-	check_payload_once(program);
+	fuse_check_payload_once(program);
 	optimise(program, machine);
 	if (LLVMTargetMachineEmitToFile(machine, program, argv[2], LLVMObjectFile, &message))
 		die(argv[2], message);
