@@ -126,7 +126,7 @@ static void test_count(void **state)
 	assert_int_equal(need.log, 8 * MI + SIZE_LOG_HEAD + WORKER_PAGE_BYTES + COURIER_PAGE_BYTES +
 					   RUNTIME_PAGE_BYTES);
 	/* log, two images in four chunks each, damage */
-	assert_int_equal(need.disk, 8192 + 16 * MI + 2 * 4 * 65536 + MI);
+	assert_int_equal(need.disk, 8192 + 16 * MI + 8ull * 65536 + MI);
 	admission_count(bundle, object, true, &need);
 	assert_int_equal(need.disk, 0);
 	bpf_object__close(object);
