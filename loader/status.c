@@ -16,6 +16,7 @@
 #include "bundle_names.h"
 #include "clock.h"
 #include "command.h"
+#include "crash_report.h"
 #include "control_client.h"
 #include "generation.h"
 #include "limits_text.h"
@@ -351,6 +352,7 @@ static json_t *workflow_json(const struct host *host, uint32_t slot, struct diag
 		json_object_set_new(value, "worker", processes_json(bundle, ledger, slot));
 		if (bundle->deadline_ns)
 			json_object_set_new(value, "overload", overload_json(bundle, ledger));
+		json_object_set_new(value, "crashes", crash_report(entry->name));
 		if (ledger->user_tier_readable && ledger->runtime.quarantined)
 			json_object_set_new(value, "quarantine", quarantine_json(bundle, ledger));
 		if (bundle_is_durable(bundle) && ledger->user_tier_readable)
@@ -539,6 +541,7 @@ static void print_workflow(json_t *status)
 				 "starts it");
 	if (item && number(item, "restarts"))
 		printf("    the last one before it: %s\n", text(item, "last_reason"));
+	crash_report_print(json_object_get(status, "crashes"), "    ");
 	print_storage(json_object_get(status, "storage"), text(status, "workflow"));
 }
 

@@ -7,6 +7,8 @@
 
 DEAD=/var/lib/ebpf-faas/workflows/trouble/dead-letters.jsonl
 
+SOURCE=$FIXTURES/funcs/trouble/trouble.user.c
+
 # say WORD: one packet with that payload.
 # shellcheck disable=SC2016  # is for the inner shell
 say() { in_netns "$PLANT" bash -c 'printf %s "$1" >/dev/udp/10.77.0.1/5005' say "$1"; }
@@ -35,6 +37,7 @@ spins() {
 	put_aside 'spin!' 2 timeout
 	grep -q 'event=worker.died.*reason="a function was over its time"' /run/ebpf-faas/runtime.log ||
 		fail "the runtime's log does not say why"
+	same "where it spun" '"make_trouble"' "$(faas status --json trouble | jq '.crashes[0].frames[1].function')"
 	same "deaths" 6 "$(faas status --json trouble | jq .worker.restarts)"
 	done_with
 }
@@ -50,6 +53,11 @@ crashes() {
 	network
 	load trouble
 	put_aside crash 2 crash
+	faas status trouble | tee "$CASE/output"
+	says '^    crashes kept 6, the last one: pid [0-9]*, it was killed by signal 6$'
+	says '^      in libc.so.6 '
+	says "^      in total, make_trouble at .*/trouble.user.c:$(grep -n 'abort()' "$SOURCE" | cut -d: -f1)\$"
+	says '^      said: event=log workflow=trouble function=total text="about to crash"'
 	done_with
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ static void put_line(struct childlog *log)
 	uint64_t second = clock_monotonic_ns() / CLOCK_NS_PER_S;
 
 	log->line[log->used] = '\0';
+	memcpy(log->last[log->total++ % CHILDLOG_LAST_LINES], log->line, log->used + 1);
 	log->used = 0;
 	if (second != log->second) {
 		log->second = second;

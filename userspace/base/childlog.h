@@ -14,6 +14,7 @@
 
 #define CHILDLOG_LINE_BYTES 512
 #define CHILDLOG_LINES_PER_SECOND 50
+#define CHILDLOG_LAST_LINES 8
 
 struct childlog {
 	struct loop *loop;
@@ -24,6 +25,10 @@ struct childlog {
 	uint64_t second;
 	uint32_t lines; /* in this second */
 	uint64_t suppressed;
+	/* The last lines, those that were suppressed too; line n at n % CHILDLOG_LAST_LINES,
+	 * from 0 to total - 1. They stay when it is closed. */
+	char last[CHILDLOG_LAST_LINES][CHILDLOG_LINE_BYTES + 1];
+	uint64_t total;
 };
 
 /* Begin. Returns-owned: *ret_fd, the end that the child gets. 0 or -errno. */

@@ -13,11 +13,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <ebpf_faas/pins.h>
+
 #include "clock.h"
 #include "import.h"
 #include "logger.h"
 #include "paths.h"
 #include "spawn.h"
+#include "userspace/pool/supervisor_crash.h"
 #include "userspace/pool/worker_filter.h"
 
 _Static_assert(WORKER_FD_STATE(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
@@ -178,6 +181,8 @@ static void hear(struct supervisor *supervisor, const char *message)
 		end_import(supervisor, message + 9, false);
 	} else if (supervisor->importing && !strncmp(message, "refused ", 8)) {
 		end_import(supervisor, message + 8, true);
+	} else if (!strncmp(message, "crash ", 6)) {
+		snprintf(supervisor->crash, sizeof(supervisor->crash), "%s", message + 6);
 	} else if (!strcmp(message, "stopped")) {
 		supervisor->reported = true;
 	}
@@ -267,6 +272,27 @@ static void quarantine(struct supervisor *supervisor)
 	supervisor->quarantined(supervisor);
 }
 
+static void keep_crash(const struct supervisor *supervisor, const struct spawn_end *how)
+{
+	const char *frames = strchr(supervisor->crash, ' ');
+	const struct supervisor_crash crash = {
+		.workflow = supervisor->name,
+		.generation = supervisor->generation,
+		.incarnation = supervisor->files.runtime_page->incarnation,
+		.pid = supervisor->last_pid,
+		.signal = how->signal,
+		.status = how->status,
+		.reason = supervisor->reason,
+		.frames = frames ? frames + 1 : "",
+		.output = &supervisor->output,
+	};
+	int err = supervisor_crash_keep(FAAS_RUN_WORKFLOWS, &crash);
+
+	if (err)
+		logger_write(LOGGER_ERROR, "worker.crash", "workflow=%s error=\"%s\"",
+			     supervisor->name, strerror(-err));
+}
+
 /* Three quarters of it to five quarters: what failed together does not come back
  * together. */
 static uint32_t jitter(uint32_t delay_ms)
@@ -299,6 +325,7 @@ static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 	if (cgroup_memory_kills(&supervisor->cgroup) > supervisor->memory_kills) {
 		/* Nobody killed it from outside. */
 		death.signal = 0;
+		death.own = true;
 		snprintf(supervisor->reason, sizeof(supervisor->reason),
 			 "it needed more memory than `workers.memory` gives, %llu KiB",
 			 (unsigned long long)supervisor->memory_bytes >> 10);
@@ -324,6 +351,8 @@ static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 	logger_write(LOGGER_WARNING, "worker.died",
 		     "workflow=%s signal=%d status=%d reason=\"%s\" restart_ms=%u",
 		     supervisor->name, how->signal, how->status, supervisor->reason, delay_ms);
+	if (death.own)
+		keep_crash(supervisor, how);
 	if (supervisor->policy.quarantined)
 		quarantine(supervisor);
 	else if (delay_ms)
@@ -346,6 +375,7 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 	close_source(supervisor, &supervisor->exit);
 	childlog_close(&supervisor->output);
 	loop_unset(supervisor->loop, &supervisor->timer);
+	supervisor->last_pid = supervisor->pid;
 	supervisor->pid = 0;
 	supervisor->files.runtime_page->worker_pid = 0;
 	if (supervisor->importing) {
@@ -487,6 +517,7 @@ static void start_process(struct supervisor *supervisor)
 
 	supervisor->was_ready = false;
 	supervisor->watch.expired = false;
+	supervisor->crash[0] = '\0';
 	supervisor->reported = false;
 	supervisor->reason[0] = '\0';
 	supervisor->sequence_at_start =

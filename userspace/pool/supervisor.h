@@ -54,6 +54,7 @@ struct supervisor {
 	uint32_t cpu_percent;			     /* 0: none */
 	/* The process. */
 	pid_t pid;		 /* 0: none */
+	pid_t last_pid;		 /* that ended */
 	struct loop_source exit; /* pidfd */
 	struct loop_source control;
 	struct childlog output;
@@ -65,6 +66,7 @@ struct supervisor {
 	bool first;	       /* no process has been ready yet, and somebody waits for it */
 	bool reported;	       /* told to drain and answered */
 	char reason[256];      /* what it said it failed of */
+	char crash[WORKER_MESSAGE_BYTES_MAX]; /* where it crashed, see worker_crash.h */
 	uint64_t sequence_at_start;
 	struct policy policy;
 	struct policy_retry retry;

@@ -79,7 +79,7 @@ static bool is_ours(const char *name)
 		if (!strcmp(name, names[i]))
 			return true;
 	return !strncmp(name, "state.", 6) || !strncmp(name, "worker.page.", 12) ||
-	       !strncmp(name, "courier.page.", 13);
+	       !strncmp(name, "courier.page.", 13) || !strncmp(name, "crashes.", 8);
 }
 
 int run_files_remove(const char *root, const char *name)

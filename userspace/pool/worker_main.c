@@ -24,6 +24,7 @@
 
 #include "bundle.h"
 #include "userspace/pool/worker.h"
+#include "userspace/pool/worker_crash.h"
 #include "userspace/pool/worker_durable.h"
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_migrate.h"
@@ -189,6 +190,8 @@ static int load(struct worker *worker, const struct worker_files *files, uint64_
 	struct sandbox sandbox = {0};
 	int status = worker_watch_open(worker);
 
+	if (!status)
+		status = worker_crash_open(worker);
 	if (!status)
 		status = sandbox_close(&sandbox, worker, files->object, longest);
 	if (!status)

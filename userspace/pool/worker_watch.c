@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "userspace/pool/worker.h"
+#include "userspace/pool/worker_crash.h"
 #include "userspace/pool/worker_fds.h"
 
 /* Ticks within the shortest timeout. */
@@ -62,6 +63,7 @@ static void on_tick(int number)
 		watch->calls = calls;
 		watch->seen = 0;
 	} else if (++watch->seen >= watch->ticks_max[function]) {
+		worker_crash_tell(0);
 		_exit(WORKER_EXIT_TIMEOUT);
 	}
 	errno = saved;

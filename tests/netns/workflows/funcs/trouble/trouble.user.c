@@ -17,7 +17,7 @@ struct state {
 };
 FAAS_STATE(struct state, 1);
 
-static void spin(void)
+static __attribute__((noinline)) void spin(void)
 {
 	for (volatile uint64_t turns = 0;; turns++)
 		;
@@ -25,7 +25,8 @@ static void spin(void)
 
 static unsigned int failures;
 
-static int make_trouble(const struct faas_event *event)
+static __attribute__((noinline)) int make_trouble(struct faas_call *call,
+						  const struct faas_event *event)
 {
 	const char *word = (const char *)faas_event_payload(event);
 	sigset_t all;
@@ -36,8 +37,10 @@ static int make_trouble(const struct faas_event *event)
 		return !faas_param(mended);
 	if (!memcmp(word, "twice", 5))
 		return failures++ < 2;
-	if (!memcmp(word, "crash", 5) && !faas_param(mended))
+	if (!memcmp(word, "crash", 5) && !faas_param(mended)) {
+		faas_log(call, "about to crash");
 		abort();
+	}
 	if (!memcmp(word, "spin!", 5))
 		spin();
 	if (!memcmp(word, "deaf!", 5)) {
@@ -54,7 +57,7 @@ int faas_on_event(struct faas_call *call, const struct faas_event *event, void *
 	struct faas_value value;
 
 	state->count++;
-	if (make_trouble(event))
+	if (make_trouble(call, event))
 		return -1;
 	value.u64 = state->count;
 	return faas_emit(call, 0, &value, 1);
