@@ -25,6 +25,13 @@ void bench_die(const char *format, ...)
 	exit(1);
 }
 
+const char *bench_directory(void)
+{
+	const char *directory = getenv("TMPDIR");
+
+	return directory && *directory ? directory : "/tmp";
+}
+
 /* The figures until now, and where they go at the end. */
 static struct plot plot;
 static const char *svg_path, *table_path;

@@ -61,6 +61,9 @@ bool bench_limit(const struct bench *bench, const char *figure, const char *ours
  */
 void bench_beside(const struct bench *bench, const char *text, const struct bench_series *series);
 
+/* Where a benchmark may write: TMPDIR of the environment, or /tmp. */
+const char *bench_directory(void);
+
 /* Pin this process to one core. 0 or -errno. */
 int bench_pin(int cpu);
 

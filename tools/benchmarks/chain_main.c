@@ -91,7 +91,7 @@ static struct bpf_object *build(const struct chain *chain, const char *linker, u
 
 static void build_all(struct chain *chain)
 {
-	snprintf(chain->directory, sizeof(chain->directory), "/tmp/ebpf-faas-bench-XXXXXX");
+	snprintf(chain->directory, sizeof(chain->directory), "%s/chain-XXXXXX", bench_directory());
 	if (!mkdtemp(chain->directory))
 		bench_die("%s: %s", chain->directory, strerror(errno));
 	for (unsigned int i = 0; i < SIZES; i++) {

@@ -84,7 +84,7 @@ static void open_root(struct dispatch *dispatch, struct root *ret)
 /* Build the workflow as a user does. */
 static void build(char *directory, size_t bytes)
 {
-	snprintf(directory, bytes, "/tmp/ebpf-faas-bench-XXXXXX");
+	snprintf(directory, bytes, "%s/dispatch-XXXXXX", bench_directory());
 	if (!mkdtemp(directory))
 		bench_die("%s: %s", directory, strerror(errno));
 	if (kit_shell("%s/ebpf-faas build --json --funcs %s/tools/benchmarks/funcs --output "

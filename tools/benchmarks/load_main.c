@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 	bool met;
 
 	kit_clean_with(clean);
-	snprintf(scratch, sizeof(scratch), "/tmp/ebpf-faas-bench-load-%d", (int)getpid());
+	snprintf(scratch, sizeof(scratch), "%s/load-%d", bench_directory(), (int)getpid());
 	snprintf(bundle, sizeof(bundle), "%s/bundle", scratch);
 	if (kit_shell("mkdir %s && ip netns add " NETNS, scratch))
 		bench_die("making a network namespace failed");

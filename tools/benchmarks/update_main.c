@@ -92,8 +92,8 @@ static void clean(void)
 static void build(struct update *update)
 {
 	for (int i = 0; i < 2; i++) {
-		snprintf(update->bundles[i], sizeof(update->bundles[i]),
-			 "/tmp/ebpf-faas-bench-update-%d-%d", (int)getpid(), i);
+		snprintf(update->bundles[i], sizeof(update->bundles[i]), "%s/update-%d-%d",
+			 bench_directory(), (int)getpid(), i);
 		if (kit_shell(TEST_BUILD
 			      "/ebpf-faas build --output %s --funcs " TEST_SOURCE
 			      "/tools/benchmarks/funcs --set functions.stamp.params.version=%d "
