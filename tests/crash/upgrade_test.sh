@@ -47,7 +47,7 @@ upgraded() { # SIGNAL OPTION...
 	exactly_once $KEYS $EACH
 	fails 0 faas unload --purge meter
 }
-no_runtime() { ! faas_processes | grep -q 'runtime'; }
+no_runtime() { ! faas_processes | grep -q 'ebpf-faas-runti'; } # as much as the kernel keeps
 has_worker() { [ "$(faas status --json meter | jq -r .worker.state)" = running ]; }
 
 ended() { upgraded TERM; }
