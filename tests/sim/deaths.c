@@ -113,6 +113,9 @@ void(fault_point)(const char *name)
 	point->name = name;
 	point->passes++;
 	sim_step();
+	/* Others may come in between. */
+	if (sim_chance(sim_plan.point_pauses))
+		sim_pause();
 	/* Those are passed seldom. */
 	if (!strncmp(name, "durable.", 8) || !strcmp(name, "recover.new_ring"))
 		of_1000 *= 10;

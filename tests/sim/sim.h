@@ -53,6 +53,7 @@ struct sim_plan {
 	uint32_t kills, producing, courier_turns;
 	uint32_t kills_max;
 	uint32_t point_kills;  /* of 1000 passes of a fault point */
+	uint32_t point_pauses; /* the same: the turn ends there */
 	uint32_t write_errors; /* of 1000 writes to a sink's file */
 	uint32_t budget_max;   /* steps of a turn */
 	uint32_t renewals;     /* the workflow gets a new ring */

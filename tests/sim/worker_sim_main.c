@@ -98,6 +98,7 @@ void plan_make(uint64_t seed)
 		.kills = one_of(0, 3, 15),
 		.kills_max = between(1, 10),
 		.point_kills = one_of(0, 2, 20),
+		.point_pauses = one_of(0, 100, 500),
 		.producing = one_of(150, 400, 800),
 		.write_errors = one_of(0, 0, 100),
 		.budget_max = one_of(400, 4000, 20000),
@@ -122,7 +123,8 @@ void plan_print(void)
 		"# events=%u keys=%u of %u functions=%u every=%u copies=%u payload=%u ring=%u "
 		"pages "
 		"log=%u*%u rotate=%u\n# failing=%u poison=%u invalid=%u forwarded=%u discarded=%u "
-		"kills=%u,%u,%u producing=%u courier=%u write_errors=%u budget=%u renewals=%u "
+		"kills=%u,%u,%u point_pauses=%u producing=%u courier=%u write_errors=%u budget=%u "
+		"renewals=%u "
 		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u\n"
 		"# durable=%d circle=%u disk=%u,%u power_losses=%u\n",
 		sim_plan.events, sim_plan.keys, sim_plan.keys_max, sim_plan.function_count,
@@ -130,11 +132,11 @@ void plan_print(void)
 		sim_plan.segment_count, sim_plan.segment_bytes, sim_plan.rotate_bytes,
 		sim_plan.failing, sim_plan.poison, sim_plan.invalid, sim_plan.forwarded,
 		sim_plan.discarded, sim_plan.kills, sim_plan.point_kills, sim_plan.kills_max,
-		sim_plan.producing, sim_plan.courier_turns, sim_plan.write_errors,
-		sim_plan.budget_max, sim_plan.renewals, sim_plan.lossy, sim_plan.site,
-		sim_plan.site_kills, sim_plan.site_stalls, sim_plan.pauses, sim_plan.worker_class,
-		sim_plan.timer_ns, sim_plan.timer_bad, sim_plan.durable, sim_plan.circle,
-		sim_plan.disk_errors, sim_plan.disk_turns, sim_plan.power_losses);
+		sim_plan.point_pauses, sim_plan.producing, sim_plan.courier_turns,
+		sim_plan.write_errors, sim_plan.budget_max, sim_plan.renewals, sim_plan.lossy,
+		sim_plan.site, sim_plan.site_kills, sim_plan.site_stalls, sim_plan.pauses,
+		sim_plan.worker_class, sim_plan.timer_ns, sim_plan.timer_bad, sim_plan.durable,
+		sim_plan.circle, sim_plan.disk_errors, sim_plan.disk_turns, sim_plan.power_losses);
 }
 
 /* ---- failing ---- */

@@ -115,6 +115,7 @@ static void note_recovery(struct worker *worker)
 	/* A courier may look already: with these two the other way round it would take
 	 * all that was recovered for records without outputs. */
 	counters->output_position = found->end.position;
+	fault_point("durable.inside_taking_up");
 	__atomic_store_n(&counters->log_position, found->end.position, __ATOMIC_RELEASE);
 	header->ring_first_sequence = found->end.sequence + 1;
 	page->begin_position = found->courier.position;

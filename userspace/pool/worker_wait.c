@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdbool.h>
 
+#include "fault.h"
 #include "userspace/pool/worker.h"
 
 /* What one class does; see the table in worker_wait.h. All in nanoseconds. */
@@ -165,6 +166,7 @@ static int sleep_until_woken(struct worker *worker, uint64_t now_ns, uint64_t un
 
 	__atomic_store_n(&worker->wake->sleeping, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	fault_point("wait.inside");
 	if (ring_is_empty(&worker->ring)) {
 		set_state(worker, WORKER_SLEEPING);
 		err = waiter_wait(&worker->waiter, timeout_ns(now_ns, until_ns));
