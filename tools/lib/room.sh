@@ -18,6 +18,7 @@ room_enter() {
 	FAAS_ROOM=$ROOMS.$$
 	mkdir -m 755 "$FAAS_ROOM" || die "no room in $FAAS_ROOM"
 	export FAAS_ROOM ROOM_KEEPS_TMP
+	set +e # whatever fails from here on, what follows is done
 	# In the background, so that signals are seen here; which is why SIGINT is ignored there.
 	# shellcheck disable=SC2016
 	env --default-signal=INT,QUIT setpriv --pdeathsig KILL \
