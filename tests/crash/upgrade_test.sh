@@ -36,7 +36,7 @@ upgraded() { # SIGNAL OPTION...
 		kill "-$signal" "$(runtime_pid)"
 		wait_for 10 no_runtime
 		"$build/ebpf-faas" gc 9<&-
-		wait_for 10 has_worker
+		wait_for 20 has_worker || fail "no worker: $(cat "$CASE/status")"
 		runs_from "$build/libexec" "$(runtime_pid)" "$(worker_pid)" "$(courier_pid)"
 	done
 	wait
@@ -48,7 +48,11 @@ upgraded() { # SIGNAL OPTION...
 	fails 0 faas unload --purge meter
 }
 no_runtime() { ! faas_processes | grep -q 'ebpf-faas-runti'; } # as much as the kernel keeps
-has_worker() { [ "$(faas status --json meter | jq -r .worker.state)" = running ]; }
+# One that has nothing to do sleeps.
+has_worker() {
+	faas status --json meter >"$CASE/status" &&
+		jq -e '.worker.state | IN("absent", "starting", "stopped", "quarantined") | not' "$CASE/status" >/dev/null
+}
 
 ended() { upgraded TERM; }
 killed() { upgraded KILL; }
