@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# An update to another layout of durable state, and the way back from its trial: whoever of
+# runtime, worker and the process that moves states is at a fault point of userspace/ is
+# killed there. The next command finishes it, forward or back; no count is missing and none
+# is there twice, in memory and on the disk. The points are read from the sources, so that
+# none is left out.
+# shellcheck source=../netns/lib.sh
+. "$(dirname "$(readlink -f "$0")")/../netns/lib.sh"
+
+FAULTS_BUILD=$BUILD/faults
+STORED=/var/lib/ebpf-faas/state/growth
+
+if [ ! -x "$FAULTS_BUILD/ebpf-faas" ]; then
+	echo "fault points need: make BUILD=$FAULTS_BUILD FAULTS=1 all" >&2
+	exit 1
+fi
+FAAS=$FAULTS_BUILD/ebpf-faas
+POINTS=$(grep -rhoE 'fault_point\("(migrate|migration|durable)\.[a-z_]+"' "$TOP/userspace" |
+	cut -d'"' -f2 | LC_ALL=C sort -u)
+# Not on the way of an update.
+POINTS=$(grep -vE '^durable\.(before_taken_up)$' <<<"$POINTS")
+
+for version in first second; do
+	faas build --output "$SCRATCH/$version" "$FIXTURES/migrate/$version/growth.yaml" \
+		--set functions.total.state=durable --set storage.size=16Mi \
+		--set "sinks.records.file.path=$SCRATCH/records.jsonl" >"$SCRATCH/$version.log" ||
+		die "$(cat "$SCRATCH/$version.log")"
+done
+
+generation() { faas list --json | jq -r '.[0].generation // 0'; }
+version() { faas status --json growth | jq -r .version; }
+send() { traffic --to 10.77.0.1:5005 --count "$1" --keys 10 --first-port 40000; }
+# Of all keys, each value once.
+counts() { faas state list growth total --all --json | jq -c '[.entries[].value.count] | unique'; }
+no_process() { ! faas_processes | grep -q .; }
+left() {
+	find /run/ebpf-faas/workflows/growth "$STORED" \( -name '*.next' -o -name '*.before' -o \
+		-name before -o -name before.new \) -printf '%f '
+}
+
+# With $POINT in the runtime, and in all that it starts.
+load_first() {
+	rm -f "$SCRATCH/records.jsonl"
+	EBPF_FAAS_FAULT=$POINT:1 faas load --netns "$GATEWAY" "$SCRATCH/first"
+	send 50
+	settle growth
+}
+
+# Whatever was killed, the next changing command mends it.
+mend() {
+	local try
+	for try in 1 2 3; do
+		faas unload nothing-here >"$CASE/mend" 2>&1 || true
+		sed "s/^/  | $try: /" "$CASE/mend"
+		[ "$(faas list --json | jq -r '.[0].state')" != loaded ] || return 0
+	done
+	fail "it is not whole again after three commands"
+}
+
+# From now on without $POINT.
+another_runtime() {
+	local pid
+	pid=$(runtime_pid)
+	if [ -n "$pid" ]; then
+		kill -KILL "$pid"
+		wait_for 10 process_gone "$pid"
+	fi
+	faas gc >/dev/null
+}
+
+# All processes die, and what is in memory is gone; then the version that ran is loaded.
+power_goes() {
+	local ran
+	ran=$(version)
+	# shellcheck disable=SC2046
+	kill -KILL $(faas_processes | cut -d' ' -f1) || true
+	wait_for 10 no_process
+	rm -rf /run/ebpf-faas/workflows/growth
+	faas unload --now growth >"$CASE/unloaded" 2>&1 || true
+	fails 0 faas load --netns "$GATEWAY" "$SCRATCH/$ran"
+}
+
+update_killed() {
+	load_first
+	faas update "$SCRATCH/second" || true
+	mend
+	another_runtime
+	echo "generation $(generation) runs, version $(version)"
+	send 50
+	settle growth
+	same "counts" '[10]' "$(counts)"
+	same "left behind" '' "$(left)"
+	[ "$(version)" = second ] || fails 0 faas update "$SCRATCH/second"
+	send 50
+	settle growth
+	same "counts of the new version" '[15]' "$(counts)"
+	same "left behind" '' "$(left)"
+	cp "$SCRATCH/records.jsonl" "$CASE/records.jsonl"
+	exactly_once 10 15
+	power_goes
+	same "counts after a loss of power" '[15]' "$(counts)"
+	faas unload --purge growth
+}
+
+# What the trial counted is in no state; the version before has the counts of before.
+back_killed() {
+	load_first
+	faas update --confirm 600s "$SCRATCH/second" || true
+	mend
+	if [ "$(version)" = second ]; then
+		send 50
+		settle growth
+		faas rollback growth || true
+		mend
+	fi
+	another_runtime
+	[ "$(version)" = first ] || fails 0 faas rollback growth
+	same "version" first "$(version)"
+	same "counts" '[5]' "$(counts)"
+	send 50
+	settle growth
+	same "counts go on" '[10]' "$(counts)"
+	same "left behind" '' "$(left)"
+	faas unload --purge growth
+}
+
+# Each point, in one network.
+walk() {
+	local walked=0
+	network
+	for POINT in $POINTS; do
+		echo "== $POINT"
+		"$1"
+		walked=$((walked + 1))
+	done
+	[ "$walked" -gt 8 ] || fail "only $walked points were found"
+}
+walk_update() { walk update_killed; }
+walk_back() { walk back_killed; }
+
+test_case "an update that replaces states, killed at every step" walk_update
+test_case "the way back from it, killed at every step" walk_back
+tests_done
