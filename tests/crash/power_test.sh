@@ -143,7 +143,7 @@ freeze() {
 	fsfreeze --freeze "$CASE/under"
 	(
 		sleep "$FROZEN_S"
-		fsfreeze --unfreeze "$CASE/under" 2>/dev/null
+		thaw
 	) 9<&- &
 	echo $! >>"$CASE/pids"
 }

@@ -58,15 +58,19 @@ static void die(const char *what)
 
 static void open_files(struct tear *tear, const char *directory)
 {
-	static const char *const names[DISK_FILES] = {"log", "snapshot.0", "snapshot.1", "damage"};
+	static const char *const names[DISK_FILES] = {
+		[DISK_LOG] = "log",
+		[DISK_SNAPSHOT_0] = "snapshot.0",
+		[DISK_SNAPSHOT_1] = "snapshot.1",
+	};
 	int at = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fds[DISK_FILES];
 
 	if (at < 0)
 		die(directory);
 	for (unsigned int i = 0; i < DISK_FILES; i++) {
-		fds[i] = openat(at, names[i], O_RDWR | O_CLOEXEC);
-		if (fds[i] < 0)
+		fds[i] = names[i] ? openat(at, names[i], O_RDWR | O_CLOEXEC) : -1;
+		if (names[i] && fds[i] < 0)
 			die(names[i]);
 	}
 	close(at);
