@@ -84,7 +84,7 @@ end_gateway() { # NAME
 in_gateway() { # NAME COMMAND...
 	local pid=${GATEWAYS[$1]}
 	shift
-	nsenter --target "$pid" --mount --net --pid -- "$@" 9<&-
+	nsenter --target "$pid" --mount --root --net --pid -- "$@" 9<&-
 }
 
 load_durable() { # GATEWAY
