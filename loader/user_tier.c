@@ -81,11 +81,12 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 		return diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
 				 "the log of workflow %s cannot go on: %s", to->name, difference);
 	if (trial && !bundle_same_user_tier(from, to, difference, sizeof(difference)))
-		return diag_fail(diags, DIAG_FAILED,
-				 "update without --confirm and without `health` in the workflow",
-				 "outputs of a version of %s on trial that has other user functions "
-				 "or sinks would not be known to the one before: %s",
-				 to->name, difference);
+		return diag_fail(
+			diags, DIAG_FAILED,
+			"update without --confirm and without `health` in the workflow",
+			"outputs of a version of %s on trial that has other user functions "
+			"or sinks would not be known to the one before: %s",
+			to->name, difference);
 	for (uint32_t i = 0; i < to->user_count; i++) {
 		uint32_t before = bundle_user_of(from, to->user[i].instance);
 

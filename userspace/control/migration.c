@@ -380,10 +380,10 @@ static int make_files(const struct plan *plan, const struct bundle *from, const 
 		} else {
 			int fd = migrate_make(FAAS_RUN_WORKFLOWS, to, i);
 
-			if (fd >= 0)
-				close(fd);
-			else
+			if (fd < 0)
 				err = fd;
+			else
+				(void)close(fd);
 		}
 	}
 	return err;

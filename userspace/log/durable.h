@@ -179,8 +179,8 @@ int durable_format(const struct durable_setup *setup) __attribute__((warn_unused
  * the tables on the disk are of another shape than the images, those of before an
  * update may fit: then the state is as of that update, and later records add nothing.
  * @return 0; -ESTALE: a table on the disk is of another shape than its image
- * (ret->stale_function), and there are none of before that fit; -EBADMSG, -EPROTO: see durable_super_read, or the
- * geometry differs; what a callback returned; or -errno of a read.
+ * (ret->stale_function), and there are none of before that fit; -EBADMSG, -EPROTO: see
+ * durable_super_read, or the geometry differs; what a callback returned; or -errno of a read.
  */
 int durable_recover(const struct durable_setup *setup, struct durable_recovered *ret)
 	__attribute__((warn_unused_result));

@@ -97,8 +97,7 @@ int durable_before_read(struct disk *disk, uint64_t log_id, struct durable_super
 			      : disk->ops->read(disk, DISK_BEFORE, 0, ret, sizeof(*ret));
 
 	if (got != (int64_t)sizeof(*ret) || ret->magic != DURABLE_BEFORE_MAGIC ||
-	    ret->version != DURABLE_VERSION || ret->log_id != log_id ||
-	    ret->crc != head_crc(ret) ||
+	    ret->version != DURABLE_VERSION || ret->log_id != log_id || ret->crc != head_crc(ret) ||
 	    (uint64_t)ret->snapshot_chunks * DURABLE_CHUNK_BYTES >
 		    disk->bytes[DISK_BEFORE] - DISK_BLOCK_BYTES)
 		return -ENOENT;

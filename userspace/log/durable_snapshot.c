@@ -264,8 +264,8 @@ static int load_chunks(const struct durable_setup *setup, const struct durable_s
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < super->snapshot_chunks; i++) {
-		uint64_t offset = (uint64_t)i * DURABLE_CHUNK_BYTES +
-				  (before ? DISK_BLOCK_BYTES : 0);
+		uint64_t offset =
+			(uint64_t)i * DURABLE_CHUNK_BYTES + (before ? DISK_BLOCK_BYTES : 0);
 		int64_t got = setup->disk->ops->read(setup->disk, file, offset, chunk,
 						     DURABLE_CHUNK_BYTES);
 		struct image_place place;

@@ -7,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int run_files_generation(const char *root, const char *name, uint32_t *ret,
-			 uint32_t *ret_before)
+int run_files_generation(const char *root, const char *name, uint32_t *ret, uint32_t *ret_before)
 {
 	struct runtime_page page;
 	char path[FAAS_PATH_BYTES];

@@ -137,7 +137,8 @@ static int open_tables(struct worker *worker, const struct bundle *before, uint3
 
 	if (from == BUNDLE_NO_FUNCTION)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "no such function");
-	status = open_table(worker, before, from, MIGRATE_FD_FROM((int)from), PROT_READ, &ret->from);
+	status =
+		open_table(worker, before, from, MIGRATE_FD_FROM((int)from), PROT_READ, &ret->from);
 	ret->before = &before->user[from];
 	if (!status)
 		status = open_table(worker, worker->bundle, function, MIGRATE_FD_TO((int)function),

@@ -267,10 +267,9 @@ static void test_by_name(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows),
-					   cmocka_unit_test(test_fates),
-					   cmocka_unit_test(test_logs),
-					   cmocka_unit_test(test_by_name)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows), cmocka_unit_test(test_fates),
+		cmocka_unit_test(test_logs), cmocka_unit_test(test_by_name)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -470,12 +471,54 @@ static void test_cut(void **state)
 	free(copy);
 }
 
+static char *read_seed(const char *name, size_t *ret_bytes)
+{
+	char path[512], *text = malloc(FAAS_MANIFEST_BYTES_MAX + 1);
+	FILE *file;
+
+	assert_non_null(text);
+	snprintf(path, sizeof(path), TEST_SOURCE "/tests/fuzz/corpus/bundle/%s", name);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	*ret_bytes = fread(text, 1, FAAS_MANIFEST_BYTES_MAX, file);
+	text[*ret_bytes] = '\0';
+	assert_int_equal(fclose(file), 0);
+	return text;
+}
+
+/* What fuzzing begins with are manifests of today. SEED_OUT=FILE writes the first. */
+static void test_fuzz_seeds(void **state)
+{
+	struct bundle *copy = calloc(1, sizeof(*copy));
+	const char *out = getenv("SEED_OUT");
+	char cause[DIAG_TEXT_BYTES], *seed;
+	size_t bytes;
+
+	(void)state;
+	assert_non_null(copy);
+	if (out) {
+		FILE *file = fopen(out, "w");
+
+		assert_non_null(file);
+		assert_true(fputs(sound_text, file) >= 0);
+		assert_int_equal(fclose(file), 0);
+	}
+	seed = read_seed("both-tiers.json", &bytes);
+	assert_string_equal(seed, sound_text);
+	free(seed);
+	seed = read_seed("sink-only.json", &bytes);
+	if (parse(seed, bytes, copy, cause))
+		fail_msg("%s", cause);
+	free(seed);
+	free(copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_not_json),   cmocka_unit_test(test_duplicate),
-		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_cut),	   cmocka_unit_test(test_fuzz_seeds),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
