@@ -116,11 +116,15 @@ went_on_without() {
 }
 no_process() { ! faas_processes | grep -q .; }
 
-# A full disk is said so when the workflow is loaded, and nothing stays of it.
+# A full disk is said so when the workflow is loaded, and nothing stays of it: by what is
+# reckoned before, or else by the file system.
 refused_on_a_full_disk() {
 	network
 	disk 8m
 	fails 1 load_durable
+	says "$STATE: .* needed .*: DOES NOT FIT"
+	[ -z "$(ls -A "$STATE")" ] || fail "files stay: $(ls -R "$STATE")"
+	fails 1 load_durable --overcommit
 	says "$STATE/meter/.*: the file system is full"
 	says 'make room there, or lower .storage: \{size\}.'
 	[ -z "$(ls -A "$STATE")" ] || fail "files stay: $(ls -R "$STATE")"
