@@ -191,6 +191,10 @@ static int read_generation(const struct host *host, const struct bundle *bundle,
 		error = read_user_tier(bundle, &ring, ret);
 		if (!error)
 			error = read_courier(bundle, ret);
+		else
+			/* The runtime's page says why, and no function can write to it. */
+			(void)read_page(bundle, "runtime.page", RUNTIME_PAGE_MAGIC, &ret->runtime,
+					sizeof(ret->runtime));
 		ret->user_tier_readable = !error;
 		ringview_close(&ring);
 	}

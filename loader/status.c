@@ -182,18 +182,20 @@ static json_t *processes_json(const struct bundle *bundle, const struct ledger *
 
 	snprintf(reason, sizeof(reason), "%.*s", PAGE_REASON_BYTES - 1, runtime->last_reason);
 	if (!ledger->user_tier_readable)
-		return json_pack("{s:s, s:i}", "state", "absent", "pid", 0);
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:I}", "state",
-			 worker_state_name(ledger), "class",
-			 bundle_class_words[bundle->worker_class], "pid",
-			 INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0),
-			 "uid", INTEGER(FAAS_WORKER_UID_BASE + slot), "incarnation",
-			 INTEGER(runtime->incarnation), "restarts", INTEGER(runtime->restarts),
-			 "last_signal", INTEGER(runtime->last_signal), "courier_pid",
-			 INTEGER(process_lives(runtime->courier_pid) ? runtime->courier_pid : 0),
-			 "limits", limits_text(runtime->limits, limits), "undelivered_bytes",
-			 INTEGER(ledger->log_pending_bytes), "last_reason", reason, "retries",
-			 INTEGER(ledger->worker.retries));
+		return json_pack("{s:s, s:i, s:I, s:s}", "state", "absent", "pid", 0, "restarts",
+				 INTEGER(runtime->restarts), "last_reason", reason);
+	return json_pack(
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:I, s:I, s:I}", "state",
+		worker_state_name(ledger), "class", bundle_class_words[bundle->worker_class], "pid",
+		INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0), "uid",
+		INTEGER(FAAS_WORKER_UID_BASE + slot), "incarnation", INTEGER(runtime->incarnation),
+		"restarts", INTEGER(runtime->restarts), "last_signal",
+		INTEGER(runtime->last_signal), "courier_pid",
+		INTEGER(process_lives(runtime->courier_pid) ? runtime->courier_pid : 0), "limits",
+		limits_text(runtime->limits, limits), "undelivered_bytes",
+		INTEGER(ledger->log_pending_bytes), "last_reason", reason, "retries",
+		INTEGER(ledger->worker.retries), "log_damaged", INTEGER(ledger->courier.corrupt),
+		"ring_released_unread", INTEGER(ledger->worker.skipped_bytes));
 }
 
 /* What the handoff sheds by, and what it has shed, by trigger. */
@@ -541,6 +543,15 @@ static void print_workflow(json_t *status)
 				 "starts it");
 	if (item && number(item, "restarts"))
 		printf("    the last one before it: %s\n", text(item, "last_reason"));
+	/* Only a function that wrote where it may not makes them. */
+	if (item && number(item, "log_damaged"))
+		printf("    places of its log that are not the worker's own: %llu; they were not "
+		       "delivered\n",
+		       number(item, "log_damaged"));
+	if (item && number(item, "ring_released_unread"))
+		printf("    bytes of its ring that were released unread: %llu; the events in them "
+		       "are lost\n",
+		       number(item, "ring_released_unread"));
 	crash_report_print(json_object_get(status, "crashes"), "    ");
 	print_storage(json_object_get(status, "storage"), text(status, "workflow"));
 }

@@ -27,12 +27,14 @@
 
 #include <ebpf_faas/user.h>
 
+#include "userspace/log/log.h"
 #include "userspace/pool/worker.h"
 #include "userspace/pool/worker_fds.h"
 
 #define FIRST_PORT 30000
 
 FAAS_USER_FUNCTION("Tries what a function may not do");
+FAAS_PARAM_U64(neighbour, 0, 0, 18446744073709551615, "Id of the log of another workflow");
 FAAS_OUTPUT(tried, "An attack that did not end the worker");
 FAAS_FIELD(tried, attack, u64, "", "Its number");
 FAAS_FIELD(tried, error, u64, "", "0: it succeeded");
@@ -152,6 +154,80 @@ static int wait_in_io_uring(void)
 		       0) >= 0 ||
 	       errno == EINTR);
 	return -1;
+}
+
+/* The worker dies of it: who comes after it finds what it left. */
+static int wipe(void *at, size_t bytes)
+{
+	memset(at, 0xff, bytes);
+	__builtin_trap();
+}
+
+static int give_away_log(void)
+{
+	((struct log_header *)worker()->log_mapping)->log_id ^= 1;
+	__builtin_trap();
+}
+
+static int release_all(void)
+{
+	struct ring *ring = &worker()->ring;
+
+	__atomic_store_n(ring->consumer, __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE),
+			 __ATOMIC_RELEASE);
+	__builtin_trap();
+}
+
+/* A whole record in its own log, with the event as an output to its first sink, that says
+ * that it is of the log @p log_id. The worker goes on behind it. */
+static int forge(uint64_t log_id)
+{
+	const struct faas_event *event = worker()->run.event;
+	uint32_t bytes = FAAS_EVENT_BYTES((uint32_t)event->key_bytes, (uint32_t)event->field_count,
+					  (uint32_t)event->payload_bytes);
+	struct page_counters *live = &worker()->live;
+	struct log_writer writer = worker()->log;
+	void *body;
+
+	writer.log_id = log_id;
+	if (log_begin(&writer))
+		return -1;
+	body = log_output(&writer, 1, bytes);
+	if (!body)
+		return -1;
+	memcpy(body, event, bytes);
+	(void)log_commit(&writer, LOG_EVENT, (uint8_t)event->shard, worker()->instance,
+			 live->ring_position, live->processed, live->dead_lettered);
+	writer.log_id = worker()->log.log_id;
+	worker()->log = writer;
+	return log_begin(&worker()->log);
+}
+
+/* All but the one that tells of it. */
+static int flood_outputs(void)
+{
+	for (unsigned int i = 1; i < FAAS_EMITS_MAX; i++)
+		if (faas_emit(here, faas_output(tried),
+			      (struct faas_value[]){{.u64 = 0}, {.u64 = 0}}, 2))
+			return -1;
+	return 0;
+}
+
+static int flood_log(void)
+{
+	for (unsigned int i = 0; i < 10000; i++)
+		faas_log(here, "a line of the flood");
+	return 0;
+}
+
+static int flood_output(void)
+{
+	static const char line[] = "a line of the flood\n";
+
+	for (unsigned int i = 0; i < 1000; i++)
+		if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+			return -1;
+	return 0;
 }
 
 #define ATTACK(name, end, expression)                                                              \
