@@ -284,6 +284,11 @@ bool worker_durable_step(struct worker *worker)
 	return moved;
 }
 
+void worker_durable_sweep_begins(struct worker *worker, uint32_t number)
+{
+	worker->durable->durable.acknowledged.sweeps[number] = worker->live.sweeps[number];
+}
+
 bool worker_durable_is_due(const struct worker *worker)
 {
 	const struct durable *durable = &worker->durable->durable;

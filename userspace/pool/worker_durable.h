@@ -48,6 +48,11 @@ uint32_t worker_durable_incarnation(struct worker *worker);
 /* Go on with what is to be written. True: more is acknowledged than was published. */
 bool worker_durable_step(struct worker *worker);
 
+/* The trigger of time @p number begins a round. That is no record, but a successor knows
+ * of it: it shows with what is acknowledged, and records of the round before it that are
+ * not are redone over it. */
+void worker_durable_sweep_begins(struct worker *worker, uint32_t number);
+
 /* Whether a step may have something to do though nothing was committed. */
 bool worker_durable_is_due(const struct worker *worker);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fault.h"
+#include "userspace/pool/worker_durable.h"
 #include "userspace/state/state_lookup.h"
 
 /* Slots that are looked at for one key that is called. */
@@ -103,11 +104,17 @@ static int call_once(struct worker *worker, uint32_t number, uint64_t now_ns, ui
 
 /* Published at once: it is told from others by when the next is due, and who dies
  * of its first key is followed by one that comes to the same. */
-static void begin(struct worker *worker, struct page_sweep *sweep, uint64_t every_ns,
-		  uint64_t now_ns)
+static void begin(struct worker *worker, uint32_t number, uint64_t now_ns)
 {
+	struct page_sweep *sweep = &worker->live.sweeps[number];
+	uint64_t every_ns = worker->bundle->timers[number].every_ns;
+
 	sweep->next_ns += every_ns * ((now_ns - sweep->next_ns) / every_ns + 1);
 	sweep->cursor = 1;
+	if (worker->durable)
+		worker_durable_sweep_begins(worker, number);
+	/* This releases the ring, and with it what the kernel tier discarded. */
+	worker->live.ring_position = worker->ring.position;
 	worker_publish(worker);
 }
 
@@ -122,7 +129,7 @@ int worker_sweeps(struct worker *worker, uint64_t now_ns, uint32_t most, uint32_
 		struct page_sweep *sweep = &worker->live.sweeps[i];
 
 		if (!err && !sweep->cursor && sweep->next_ns <= now_ns)
-			begin(worker, sweep, bundle->timers[i].every_ns, now_ns);
+			begin(worker, i, now_ns);
 		if (!err && sweep->cursor && run < most) {
 			if (worker->functions[bundle->timers[i].function].has_state)
 				err = go_through(worker, i, now_ns, most, &run);
