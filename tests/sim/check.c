@@ -25,8 +25,9 @@ static uint32_t fired, fired_dead, timer_failures;
 
 static void check_timers(const struct page_counters *counters)
 {
-	same("timers processed", fired, counters->timers);
-	same("timers dead-lettered", fired_dead, counters->timers_dead);
+	same("timers processed", fired + sweeps_processed(), counters->timers);
+	same("timers dead-lettered", fired_dead + sweeps_dead(), counters->timers_dead);
+	same("outputs of a trigger of time", sweeps_processed(), counters->functions[0].outputs[2]);
 	same("outputs of timers", fired, counters->functions[0].outputs[1]);
 }
 
@@ -49,7 +50,8 @@ static void check_counters(void)
 		     counters.functions[i].outputs[0]);
 		if (sim_power_losses)
 			continue;
-		same("calls of a function", wanted->events + (i ? 0 : fired + timer_failures),
+		same("calls of a function",
+		     wanted->events + (i ? 0 : fired + sweeps_processed() + timer_failures),
 		     counters.functions[i].events);
 		same("errors of a function", wanted->errors + (i ? 0 : timer_failures),
 		     counters.functions[i].errors);
@@ -95,25 +97,32 @@ static void check_timer_state(uint32_t key, const struct sim_chain *state)
 	for (uint64_t i = 1; i <= state->count; i++)
 		lines += firings[key][i] && workflow_timer(i) == TIMER_FIRES;
 	same("firings in a state", lines, state->fired);
+	sweeps_check_state(key, state);
 	if (workflow_timer(state->count) == TIMER_FIRES)
 		same("the deadline in a state", 0, state->due_ns);
+}
+
+static void open_table(uint32_t function, struct state_table *ret)
+{
+	const struct bundle_function *description = &sim_bundle->user[function];
+	const struct sim_file *file = sim_file(SIM_FD_STATE + (int)function);
+	struct state_shape shape = {
+		.keys_max = description->state_keys,
+		.key_bytes = state_key_bytes(sim_bundle, function),
+		.value_bytes = state_value_bytes(description),
+		.value_version = description->state_version,
+	};
+
+	if (state_open(ret, file->data, file->bytes, &shape, 0))
+		sim_fail("state %u does not open", function);
 }
 
 static void check_states(void)
 {
 	for (uint32_t f = 0; f < sim_bundle->user_count; f++) {
-		const struct bundle_function *description = &sim_bundle->user[f];
-		const struct sim_file *file = sim_file(SIM_FD_STATE + (int)f);
-		struct state_shape shape = {
-			.keys_max = description->state_keys,
-			.key_bytes = state_key_bytes(sim_bundle, f),
-			.value_bytes = state_value_bytes(description),
-			.value_version = description->state_version,
-		};
 		struct state_table table;
 
-		if (state_open(&table, file->data, file->bytes, &shape, 0))
-			sim_fail("state %u does not open", f);
+		open_table(f, &table);
 		same("keys", sim_model.keys[f], table.keys);
 		for (uint32_t k = 0; k < sim_plan.keys; k++) {
 			struct state_place place;
@@ -261,8 +270,6 @@ static uint64_t hex_number(const char *at, uint32_t bytes)
 
 static void note_firing(uint32_t key, uint64_t count, enum sim_timer as)
 {
-	if (key >= sim_plan.keys || !count || count > sim_model.states[0][key].count)
-		sim_fail("a timer of key %u, count %" PRIu64, key, count);
 	if (workflow_timer(count) != as)
 		sim_fail("the timer of count %" PRIu64 " of key %u did not do as it should", count,
 			 key);
@@ -270,22 +277,28 @@ static void note_firing(uint32_t key, uint64_t count, enum sim_timer as)
 		sim_fail("the timer of count %" PRIu64 " of key %u fired twice", count, key);
 }
 
-static void check_idle(const struct lines *lines)
+static void check_idle(const struct lines *lines, uint64_t sequence)
 {
 	const char *at = behind(lines, "\"key\":\"10.20.0.");
 	uint32_t key = (uint32_t)number_at(&at) - 1;
 	uint64_t count;
+	bool is_swept = strstr(lines->line, "\"output\":\"swept\"");
 
 	at = behind(lines, "\"count\":");
 	count = number_at(&at);
-	note_firing(key, count, TIMER_FIRES);
+	if (key >= sim_plan.keys || !count || count > sim_model.states[0][key].count)
+		sim_fail("a timer of key %u, count %" PRIu64, key, count);
 	at = behind(lines, "\"hash\":");
 	same("the state that a timer was given", sim_model.hashes[key][count], number_at(&at));
-	fired++;
+	if (is_swept)
+		sweeps_note(sequence, key, false);
+	else
+		note_firing(key, count, TIMER_FIRES);
+	fired += !is_swept;
 }
 
 /* Whether it is that of a timer: then the event's key is the last of its bytes. */
-static bool check_timer_letter(const struct lines *lines)
+static bool check_timer_letter(const struct lines *lines, uint64_t sequence)
 {
 	const char *at = behind(lines, "\"event\":\"");
 	uint32_t key;
@@ -295,8 +308,12 @@ static bool check_timer_letter(const struct lines *lines)
 	key = (uint32_t)hex_number(at + (size_t)2 * (FAAS_EVENT_KEY_OFFSET + 15), 1) - 1;
 	if (key >= sim_plan.keys)
 		sim_fail("dead letters: a timer of no key: %s", lines->line);
-	dead_timers[key]++;
-	fired_dead++;
+	if (hex_number(at + 2 * offsetof(struct faas_event, trigger), 2)) {
+		sweeps_note(sequence, key, true);
+	} else {
+		dead_timers[key]++;
+		fired_dead++;
+	}
 	timer_failures += strstr(lines->line, "\"reason\":\"error\"") != NULL;
 	return true;
 }
@@ -333,10 +350,10 @@ static void check_line(struct lines *lines, struct progress *progress)
 
 	check_id(lines, progress->last);
 	if (sink == SIM_SINK_IDLE) {
-		check_idle(lines);
+		check_idle(lines, progress->last[0]);
 		return;
 	}
-	if (sink == SIM_SINKS && check_timer_letter(lines))
+	if (sink == SIM_SINKS && check_timer_letter(lines, progress->last[0]))
 		return;
 	if (progress->count == progress->wanted)
 		sim_fail("sink %u: more lines than %u: %s", sink, progress->wanted, lines->line);
@@ -426,34 +443,21 @@ static void check_sink(uint32_t sink)
 	     progress.count);
 }
 
-void check_all(void)
+void check_all(bool is_whole)
 {
 	fired = fired_dead = timer_failures = 0;
 	memset(firings, 0, sizeof(firings));
 	memset(dead_timers, 0, sizeof(dead_timers));
+	sweeps_reset();
 	for (uint32_t i = 0; i <= SIM_SINKS; i++)
 		check_sink(i);
+	sweeps_check(is_whole);
 	check_counters();
 	check_ring();
 	check_states();
 }
 
 /* ---- after a power loss ---- */
-
-static void open_table(uint32_t function, struct state_table *ret)
-{
-	const struct bundle_function *description = &sim_bundle->user[function];
-	const struct sim_file *file = sim_file(SIM_FD_STATE + (int)function);
-	struct state_shape shape = {
-		.keys_max = description->state_keys,
-		.key_bytes = state_key_bytes(sim_bundle, function),
-		.value_bytes = state_value_bytes(description),
-		.value_version = description->state_version,
-	};
-
-	if (state_open(ret, file->data, file->bytes, &shape, 0))
-		sim_fail("state %u does not open", function);
-}
 
 static bool model_is_there(struct state_table *tables)
 {

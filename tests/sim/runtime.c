@@ -19,6 +19,7 @@ void runtime_start_worker(void)
 {
 	struct runtime_page *page = world_runtime_page();
 
+	world.calm_ns = 0;
 	page->incarnation++;
 	page->poison_position = world.policy.position;
 	page->poison_deaths = world.policy.quarters / 4;

@@ -12,6 +12,7 @@
  *   workflow.c  functions, and the events for them
  *   model.c     what should come of the events
  *   check.c     whether it did
+ *   sweeps.c    the same, for the trigger of time
  *   world.c     who runs when
  *   deaths.c    who dies when
  *   runtime.c   the runtime's part
@@ -63,6 +64,7 @@ struct sim_plan {
 	uint32_t pauses;       /* of 1000 turns: no event for some time */
 	uint32_t worker_class;
 	uint32_t timer_ns; /* 0: the function has none */
+	uint32_t sweep_ns; /* of the trigger of time; 0: there is none */
 	bool durable;
 	uint32_t circle;       /* the log on the disk, in times of the mapped one */
 	uint32_t disk_errors;  /* of 1000 writes to the disk */
@@ -259,6 +261,7 @@ struct sim_chain {
 	uint64_t count, sum, hash;
 	uint64_t due_ns; /* when its timer should fire; 0: it is not armed */
 	uint64_t fired;
+	uint64_t swept;
 	uint64_t check;
 };
 
@@ -296,7 +299,13 @@ extern struct sim_model sim_model;
 extern struct bundle *sim_bundle;
 
 /* Where records come from: bundle_output.origin. */
-enum sim_origin { ORIGIN_OUT = 0, ORIGIN_TOTAL = 1, ORIGIN_SEEN = 2, ORIGIN_IDLE = 3 };
+enum sim_origin {
+	ORIGIN_OUT = 0,
+	ORIGIN_TOTAL = 1,
+	ORIGIN_SEEN = 2,
+	ORIGIN_IDLE = 3,
+	ORIGIN_SWEPT
+};
 
 void workflow_reset(void); /* bundle and model of the plan */
 uint32_t workflow_event(const struct sim_event *event, void *to);
@@ -309,9 +318,25 @@ void workflow_key(uint32_t key, uint8_t *to);
 enum sim_timer { TIMER_NONE, TIMER_FIRES, TIMER_FAILS, TIMER_CRASHES };
 enum sim_timer workflow_timer(uint64_t count);
 
+/* ---- triggers of time ---- */
+
+#define SIM_SWEEP_ID 7
+
+void sweeps_reset(void); /* before the sinks' files are read */
+/* Record @p sequence is that of a call for this key. */
+void sweeps_note(uint64_t sequence, uint32_t key, bool dead);
+/* Each key was called once each time, in the same order, and how often its state says.
+ * @p all: the last two times are whole, and came when all keys were there. */
+void sweeps_check(bool all);
+uint32_t sweeps_dead(void);
+uint32_t sweeps_processed(void);
+/* The state of key @p key is as often called as there are records of it. */
+void sweeps_check_state(uint32_t key, const struct sim_chain *state);
+
 /* ---- after a run ---- */
 
-void check_all(void);
+/* @p is_whole: nobody was stopped amid what he does again and again. */
+void check_all(bool is_whole);
 /* After a power loss: the state is that of the first so many events, not fewer than
  * @p least. Returns how many; the model is made anew for them. */
 uint32_t check_survivors(uint32_t least);

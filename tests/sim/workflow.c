@@ -6,6 +6,7 @@
  *	                   chain -> relay -> second
  *	source (kernel) -> archive                 events that are only passed on
  *	                   chain -> idle           no event of its key for some time (a timer)
+ *	                         -> idle           each key, again and again (a trigger of time)
  *
  * Each state is a chain over all events of its key: one that was applied twice,
  * not at all, or in another order shows in it and in all outputs behind it.
@@ -22,7 +23,13 @@
 enum { ENTRY_USER = 0, ENTRY_SINK = 1 };
 enum { FIELD_NUMBER, FIELD_KIND, FIELDS };
 
+#define BAD_SWEEPS_MAX 40
+#define CRASHES_MAX 12
+
 struct bundle *sim_bundle;
+static uint32_t bad_sweeps; /* so far */
+static uint32_t crashes;    /* of the call for the state of this hash, in a row */
+static uint64_t crashed_hash;
 
 static uint64_t mix(uint64_t value)
 {
@@ -33,7 +40,8 @@ static uint64_t mix(uint64_t value)
 
 static uint64_t chain_check(const struct sim_chain *chain)
 {
-	return chain->count ^ chain->sum ^ chain->hash ^ chain->due_ns ^ chain->fired << 32;
+	return chain->count ^ chain->sum ^ chain->hash ^ chain->due_ns ^ chain->fired << 32 ^
+	       chain->swept << 48;
 }
 
 void workflow_advance(struct sim_chain *chain, uint64_t number)
@@ -50,7 +58,7 @@ void workflow_advance(struct sim_chain *chain, uint64_t number)
 
 /* ---- the functions, as a worker calls them ---- */
 
-static unsigned int chain_total, chain_idle, chain_number, chain_kind;
+static unsigned int chain_total, chain_idle, chain_swept, chain_number, chain_kind;
 static unsigned int relay_seen, relay_count, relay_number, relay_kind;
 static const uint32_t state_bytes = sizeof(struct sim_chain);
 static const uint32_t state_version = 1;
@@ -85,6 +93,61 @@ static void set_timer(struct faas_call *call, struct sim_chain *state)
 		sim_fail("faas_timer refused");
 }
 
+/* What a call by the trigger of time comes to, for a key in this state. */
+static enum sim_timer sweep_of(const struct sim_chain *chain)
+{
+	uint64_t number = mix(chain->count + 1000 * chain->swept);
+
+	/* What is bad is so again the next time: it must come to rest. */
+	if (!sim_plan.timer_bad || number % sim_plan.timer_bad || bad_sweeps++ >= BAD_SWEEPS_MAX)
+		return TIMER_FIRES;
+	return number >> 40 & 7 ? TIMER_FAILS : TIMER_CRASHES;
+}
+
+/* Three deaths put the call aside; those of other things come in between, not so often. */
+static void count_crash(const struct sim_chain *state)
+{
+	struct page_counters counters;
+	uint64_t hash;
+
+	if (worker_page_read(sim_data(SIM_FD_WORKER_PAGE), &counters))
+		return;
+	/* One that was put aside crashes again in the next round. */
+	hash = state->hash + counters.timers_dead;
+	crashes = hash == crashed_hash ? crashes + 1 : 1;
+	crashed_hash = hash;
+	if (crashes > CRASHES_MAX)
+		sim_fail("a call by the trigger of time has crashed %u times, and is not put "
+			 "aside",
+			 crashes);
+}
+
+static int chain_on_sweep(struct faas_call *call, struct sim_chain *state)
+{
+	struct faas_value values[3];
+
+	switch (sweep_of(state)) {
+	case TIMER_CRASHES:
+		count_crash(state);
+		sim_die(SIGSEGV);
+	case TIMER_FAILS:
+		state->hash++; /* must come to nothing */
+		return -1;
+	case TIMER_NONE:
+	case TIMER_FIRES:
+		break;
+	}
+	crashed_hash = 0;
+	state->swept++;
+	state->check = chain_check(state);
+	values[0].u64 = state->count;
+	values[1].u64 = state->hash;
+	values[2].u64 = state->swept;
+	if (faas_emit(call, chain_swept, values, 3))
+		sim_fail("faas_emit refused an output");
+	return 0;
+}
+
 static int chain_on_timer(struct faas_call *call, const struct faas_event *event, void *data)
 {
 	struct sim_chain *state = data;
@@ -93,6 +156,8 @@ static int chain_on_timer(struct faas_call *call, const struct faas_event *event
 	check_state(state, "the timer of chain");
 	if (event->origin != FAAS_ORIGIN_TIMER)
 		sim_fail("a timer's event says it is of origin %u", event->origin);
+	if (event->trigger == SIM_SWEEP_ID)
+		return chain_on_sweep(call, state);
 	if (!state->due_ns)
 		sim_fail("a timer fires that is not armed");
 	if (state->due_ns > event->time_ns)
@@ -176,6 +241,7 @@ void *workflow_symbol(uint32_t function, const char *name)
 		{0, "faas_on_timer", (const void *)chain_on_timer},
 		{0, "faas_output_total", &chain_total},
 		{0, "faas_output_idle", &chain_idle},
+		{0, "faas_output_swept", &chain_swept},
 		{0, "faas_input_number", &chain_number},
 		{0, "faas_input_kind", &chain_kind},
 		{1, "faas_on_event", (const void *)relay_on_event},
@@ -250,7 +316,12 @@ static void add_idle(struct bundle_function *chain)
 	add_field(output, "hash");
 	add_field(output, "fired");
 	add_target(output, TARGET_SINK, SIM_SINK_IDLE, BUNDLE_NO_ENTRY);
-	chain->has_timer = sim_plan.timer_ns != 0;
+	chain->has_timer = sim_plan.timer_ns || sim_plan.sweep_ns;
+	output = add_output(chain, "swept", ORIGIN_SWEPT);
+	add_field(output, "count");
+	add_field(output, "hash");
+	add_field(output, "swept");
+	add_target(output, TARGET_SINK, SIM_SINK_IDLE, BUNDLE_NO_ENTRY);
 }
 
 static void add_user_functions(struct bundle *bundle)
@@ -298,6 +369,13 @@ static void make_bundle(struct bundle *bundle)
 	bundle->trigger_count = 1;
 	(void)snprintf(bundle->triggers[0].name, sizeof(bundle->triggers[0].name), "packets");
 	bundle->triggers[0].id = 1;
+	bundle->timer_count = sim_plan.sweep_ns != 0;
+	bundle->timers[0] = (struct bundle_timer){
+		.name = "sweep",
+		.id = SIM_SWEEP_ID,
+		.every_ns = sim_plan.sweep_ns,
+		.function = 0,
+	};
 
 	bundle->kernel_count = 1;
 	(void)snprintf(source->instance, sizeof(source->instance), "source");
@@ -333,6 +411,8 @@ static void make_bundle(struct bundle *bundle)
 void workflow_reset(void)
 {
 	make_bundle(sim_bundle);
+	bad_sweeps = 0;
+	crashed_hash = 0;
 	memset(&sim_model, 0, offsetof(struct sim_model, letters));
 }
 

@@ -20,6 +20,10 @@ struct world {
 	bool booted;	      /* since the last power loss: nobody is ready yet */
 	uint32_t survivors;   /* events that must be there then, at least */
 	uint32_t pause_turns; /* without new events */
+	uint64_t calm_ns;     /* since when only the trigger of time had something to do; 0: not */
+	uint64_t calm_wake_ns;
+	uint32_t passes; /* of time, between events */
+	uint32_t sleeps; /* of the worker since then */
 };
 
 extern struct world world;
