@@ -269,8 +269,8 @@ static int read_page(const char *workflow, const char *name, void *ret, size_t b
 
 int dead_letters_clock(const char *workflow, struct dead_letter_clock *ret)
 {
-	struct runtime_page runtime;
-	struct worker_page worker;
+	struct runtime_page runtime = {0};
+	struct worker_page worker = {0};
 	int error = read_page(workflow, "runtime.page", &runtime, sizeof(runtime));
 
 	if (!error)
@@ -306,9 +306,7 @@ int dead_letters_open(const char *workflow, struct dead_letters *ret, struct dia
 		return diag_fail(diags, DIAG_NOT_FOUND, "`ebpf-faas list` shows those that are",
 				 "workflow %s is not loaded, and has left no dead letters",
 				 workflow);
-	if (ret->directory < 0)
-		error = -errno;
-	else if (flock(ret->directory, LOCK_EX))
+	if (ret->directory < 0 || flock(ret->directory, LOCK_EX))
 		error = -errno;
 	if (!error && dead_letters_clock(workflow, &ret->clock))
 		ret->clock = (struct dead_letter_clock){0};

@@ -18,8 +18,8 @@ fi
 FAAS=$FAULTS_BUILD/ebpf-faas
 POINTS=$(grep -rhoE 'fault_point\("(migrate|migration|durable)\.[a-z_]+"' "$TOP/userspace" |
 	cut -d'"' -f2 | LC_ALL=C sort -u)
-# Not on the way of an update.
-POINTS=$(grep -vE '^durable\.(before_taken_up)$' <<<"$POINTS")
+# Passed by the first load already: simulation and storm die there.
+POINTS=$(grep -vE '^durable\.(before|inside)_tak(en|ing)_up$' <<<"$POINTS")
 
 for version in first second; do
 	faas build --output "$SCRATCH/$version" "$FIXTURES/migrate/$version/growth.yaml" \

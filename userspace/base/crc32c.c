@@ -152,7 +152,7 @@ compute_pclmul(uint32_t crc, const void *data, size_t bytes)
 		at += 4;
 		bytes -= 4;
 	}
-	while (bytes >= 3 * PART_WORDS_MIN * 8) {
+	while (bytes / 24 >= PART_WORDS_MIN) {
 		uint64_t words = bytes / 24;
 		uint64_t first = crc, second = 0, third = 0;
 

@@ -394,10 +394,10 @@ static int start_process(struct runtime *runtime, const struct start *start,
 			 const struct bundle *to)
 {
 	struct migration *migration = calloc(1, sizeof(*migration));
-	int err = migration ? 0 : -ENOMEM;
+	int err;
 
-	if (err)
-		return err;
+	if (!migration)
+		return -ENOMEM;
 	migration->runtime = runtime;
 	migration->start = *start;
 	migration->plan = *plan;

@@ -56,7 +56,8 @@ void runtime_watch(struct runtime *runtime)
 	runtime->watch_ticks += ticks - 1;
 	if (runtime->workflow_count)
 		loop_set(runtime->loop, &runtime->watch,
-			 clock_monotonic_ns() + ticks * WORKFLOW_SLOTS_MS * CLOCK_NS_PER_MS,
+			 clock_monotonic_ns() +
+				 (uint64_t)ticks * WORKFLOW_SLOTS_MS * CLOCK_NS_PER_MS,
 			 on_watch);
 }
 

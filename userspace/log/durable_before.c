@@ -13,7 +13,7 @@
 
 /* Chunks that are written at once. */
 #define BATCH_CHUNKS 16u
-#define BATCH_BYTES (BATCH_CHUNKS * DURABLE_CHUNK_BYTES)
+#define BATCH_BYTES ((size_t)BATCH_CHUNKS * DURABLE_CHUNK_BYTES)
 
 /* There is one in the file. */
 #define BEFORE_SNAPSHOT 1

@@ -17,7 +17,7 @@
 
 #include "pages.h"
 
-#define CPU_PERIOD_US 100000
+#define CPU_PERIOD_US 100000u
 #define TEXT_BYTES 32
 
 enum controller { MEMORY, CPU, CONTROLLERS };
