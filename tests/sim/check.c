@@ -43,7 +43,6 @@ static void check_counters(void)
 	     counters.processed + counters.dead_lettered);
 	for (uint32_t i = 0; i < sim_bundle->user_count; i++) {
 		const struct page_function_counters *wanted = &sim_model.functions[i];
-
 		const struct page_function_counters *base = &sim_model.base[i];
 
 		same("outputs of a function", wanted->outputs[0] - base->outputs[0],
@@ -318,6 +317,22 @@ static bool check_timer_letter(const struct lines *lines, uint64_t sequence)
 	return true;
 }
 
+/* With `retry` it was tried so often, by calls that failed and workers that died. */
+static void check_attempts(const struct lines *lines, const struct sim_letter *wanted)
+{
+	const char *at;
+	uint64_t attempts;
+
+	if (!sim_plan.retry ||
+	    (wanted->reason != LOG_DEAD_ERROR && wanted->reason != LOG_DEAD_POISON))
+		return;
+	at = behind(lines, "\"attempts\":");
+	attempts = number_at(&at);
+	if (attempts < sim_plan.retry || attempts > 2ull * sim_plan.retry)
+		sim_fail("dead letters: event %" PRIu64 " after %" PRIu64 " attempts",
+			 wanted->number, attempts);
+}
+
 static void check_letter(const struct lines *lines, const struct sim_letter *wanted)
 {
 	static const char *const reasons[] = {
@@ -329,6 +344,7 @@ static void check_letter(const struct lines *lines, const struct sim_letter *wan
 	/* The event begins with its number. */
 	uint64_t number = hex_number(at, 8);
 
+	check_attempts(lines, wanted);
 	if (number != wanted->number)
 		sim_fail("dead letters: event %" PRIu64 ", should be %" PRIu64, number,
 			 wanted->number);

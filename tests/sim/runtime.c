@@ -86,6 +86,11 @@ void runtime_worker_ended(void)
 		switch_rings();
 		return;
 	}
+	world.policy.retry = (struct policy_retry){
+		.attempts = sim_bundle->retry_attempts,
+		.backoff_min_ms = sim_bundle->retry_backoff_min_ns / NS_PER_MS,
+		.backoff_max_ms = sim_bundle->retry_backoff_max_ns / NS_PER_MS,
+	};
 	delay_ms = policy_death(&world.policy, &death);
 	world.worker_start_ns += delay_ms * NS_PER_MS;
 }

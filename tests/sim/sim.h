@@ -64,6 +64,7 @@ struct sim_plan {
 	uint32_t pauses;       /* of 1000 turns: no event for some time */
 	uint32_t worker_class;
 	uint32_t timer_ns; /* 0: the function has none */
+	uint32_t retry;	   /* attempts for each event; 0: the workflow has no `retry` */
 	uint32_t sweep_ns; /* of the trigger of time; 0: there is none */
 	bool durable;
 	uint32_t circle;       /* the log on the disk, in times of the mapped one */

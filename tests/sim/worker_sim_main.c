@@ -126,6 +126,8 @@ void plan_make(uint64_t seed)
 		make_durable();
 	if (sim_below(4) == 0)
 		make_sweep();
+	if (sim_below(4) == 0)
+		sim_plan.retry = between(3, 5);
 	sim_plan.courier_turns = between(20, 1000 - sim_plan.producing - 60);
 }
 
@@ -137,7 +139,7 @@ void plan_print(void)
 		"log=%u*%u rotate=%u\n# failing=%u poison=%u invalid=%u forwarded=%u discarded=%u "
 		"kills=%u,%u,%u point_pauses=%u producing=%u courier=%u write_errors=%u budget=%u "
 		"renewals=%u "
-		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u sweep=%u\n"
+		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u sweep=%u retry=%u\n"
 		"# durable=%d circle=%u disk=%u,%u power_losses=%u\n",
 		sim_plan.events, sim_plan.keys, sim_plan.keys_max, sim_plan.function_count,
 		sim_plan.every, sim_plan.copies, sim_plan.payload_max, sim_plan.ring_pages,
@@ -148,8 +150,8 @@ void plan_print(void)
 		sim_plan.write_errors, sim_plan.budget_max, sim_plan.renewals, sim_plan.lossy,
 		sim_plan.site, sim_plan.site_kills, sim_plan.site_stalls, sim_plan.pauses,
 		sim_plan.worker_class, sim_plan.timer_ns, sim_plan.timer_bad, sim_plan.sweep_ns,
-		sim_plan.durable, sim_plan.circle, sim_plan.disk_errors, sim_plan.disk_turns,
-		sim_plan.power_losses);
+		sim_plan.retry, sim_plan.durable, sim_plan.circle, sim_plan.disk_errors,
+		sim_plan.disk_turns, sim_plan.power_losses);
 }
 
 /* ---- failing ---- */

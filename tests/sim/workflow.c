@@ -24,6 +24,7 @@ enum { ENTRY_USER = 0, ENTRY_SINK = 1 };
 enum { FIELD_NUMBER, FIELD_KIND, FIELDS };
 
 #define BAD_SWEEPS_MAX 40
+#define RETRY_MIN_NS 1000000
 #define CRASHES_MAX 12
 
 struct bundle *sim_bundle;
@@ -366,6 +367,9 @@ static void make_bundle(struct bundle *bundle)
 	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
 	bundle->worker_memory_bytes = FAAS_WORKER_MEMORY_DEFAULT;
 	bundle->worker_class = sim_plan.worker_class;
+	bundle->retry_attempts = sim_plan.retry;
+	bundle->retry_backoff_min_ns = RETRY_MIN_NS;
+	bundle->retry_backoff_max_ns = 2 * RETRY_MIN_NS;
 	bundle->trigger_count = 1;
 	(void)snprintf(bundle->triggers[0].name, sizeof(bundle->triggers[0].name), "packets");
 	bundle->triggers[0].id = 1;
