@@ -220,7 +220,7 @@ static int write_before(struct worker *worker, const struct bundle *before)
 int worker_migrate(struct worker *worker, const struct bundle *before, const struct bundle *bundle,
 		   uint32_t mask)
 {
-	struct tables tables[FAAS_USER_FUNCTIONS_MAX];
+	struct tables tables[FAAS_USER_FUNCTIONS_MAX] = {0};
 	struct sandbox sandbox = {0};
 	struct worker_files files = {0};
 	int status = 0;
@@ -252,7 +252,7 @@ int worker_migrate(struct worker *worker, const struct bundle *before, const str
 	if (!status)
 		status = worker_init(worker);
 	for (uint32_t i = 0; !status && i < bundle->user_count; i++)
-		if (mask >> i & 1)
+		if (tables[i].before)
 			status = migrate(worker, i, &tables[i]);
 	return status;
 }
