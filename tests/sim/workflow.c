@@ -24,7 +24,7 @@ enum { ENTRY_USER = 0, ENTRY_SINK = 1 };
 enum { FIELD_NUMBER, FIELD_KIND, FIELDS };
 
 #define BAD_SWEEPS_MAX 40
-#define RETRY_MIN_NS 1000000
+#define RETRY_MIN_NS 1000000ull
 #define CRASHES_MAX 12
 
 struct bundle *sim_bundle;
