@@ -28,15 +28,14 @@ no_memory() {
 	local group=/sys/fs/cgroup/memory/ef_$$
 	network
 	[ -d /sys/fs/cgroup/memory ] || group=/sys/fs/cgroup/ef_$$
-	mkdir "$group"
+	mkdir "$group" || skip "no control groups can be made here"
 	if [ -e "$group/memory.limit_in_bytes" ]; then
 		echo 64M >"$group/memory.limit_in_bytes"
 	elif [ -e "$group/memory.max" ]; then
 		echo 64M >"$group/memory.max"
 	else
 		rmdir "$group"
-		echo "no memory controller"
-		exit 77
+		skip "no memory controller"
 	fi
 	status=0
 	# shellcheck disable=SC2016
