@@ -295,7 +295,11 @@ static double recover_log(struct log_side *side)
 
 	memset(side->staging, 0, staging_bytes());
 	log_format(side->staging, FAAS_LOG_SEGMENTS, FAAS_LOG_SEGMENT_BYTES, LOG_ID, 1, 1);
-	err = worker_disk_open(&side->disk, &side->waiter, side->fds);
+	/* As a worker that succeeds one: what was on its way is not for this one to see. */
+	waiter_close(&side->waiter);
+	err = waiter_open(&side->waiter, true);
+	if (!err)
+		err = worker_disk_open(&side->disk, &side->waiter, side->fds);
 	side->redone = 0;
 	if (!err)
 		err = durable_recover(&side->setup, &found);
