@@ -378,7 +378,6 @@ static void start_process(struct supervisor *supervisor)
 	page->worker_started_ns = clock_monotonic_ns();
 	supervisor->confined = false;
 	err = process_start(supervisor, on_control, on_exit_ready);
-	page->limits = supervisor->cgroup.limits;
 	if (err) {
 		if (supervisor->first) {
 			fail(supervisor);

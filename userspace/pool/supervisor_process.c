@@ -171,6 +171,8 @@ int process_start(struct supervisor *supervisor, process_ready on_control, proce
 {
 	int err = open_cgroup(supervisor);
 
+	/* The worker bounds its memory by itself where no group does. */
+	supervisor->files.runtime_page->limits = supervisor->cgroup.limits;
 	if (err)
 		return err;
 	err = spawn_worker(supervisor, on_control, on_exit);
