@@ -120,10 +120,12 @@ static int spawn_worker(struct supervisor *supervisor, process_ready on_control,
 		err = -errno;
 	if (!err)
 		err = childlog_open(&supervisor->output, supervisor->loop, supervisor->name,
-				    &output);
-	if (!err)
+				    supervisor->log_lines, &output);
+	if (!err) {
+		supervisor->output.counter = &supervisor->files.runtime_page->lines_suppressed;
 		err = loop_add(supervisor->loop, &supervisor->control, pair[0], EPOLLIN,
 			       on_control);
+	}
 	if (!err) {
 		pair[0] = -1; /* is the source's now */
 		err = enter_program(supervisor, null, output, pair[1], &pidfd);
