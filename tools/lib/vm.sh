@@ -175,11 +175,12 @@ vm_run() {
 	while read -r name where; do
 		vm_share "$name" "$where" ,readonly=on
 	done <"$VM/trees"
-	# An oops is a panic, a panic ends the guest.
+	# An oops is a panic, a panic ends the guest. Programs lie at the same addresses each time:
+	# the emulator knows what it translated by its address, and translates it once.
 	# shellcheck disable=SC2046,SC2086
 	exec setpriv --pdeathsig TERM timeout --foreground -k 5 "$seconds" \
 		$machine $(vm_accelerator "$arch") -m "$memory" -smp "$cpus" -display none -nodefaults -no-reboot -kernel "$image" -initrd "$KERNEL/initrd" \
-		-append "console=$console panic=-1 oops=panic quiet nowatchdog mitigations=off random.trust_cpu=on" \
+		-append "console=$console panic=-1 oops=panic quiet nowatchdog norandmaps mitigations=off random.trust_cpu=on" \
 		-serial "file:$VM/console" -device virtio-rng-pci -device virtio-serial-pci \
 		-chardev stdio,id=output,signal=off -device virtconsole,chardev=output "${shares[@]}" </dev/null
 }
