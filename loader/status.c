@@ -185,8 +185,9 @@ static json_t *processes_json(const struct bundle *bundle, const struct ledger *
 		return json_pack("{s:s, s:i, s:I, s:s}", "state", "absent", "pid", 0, "restarts",
 				 INTEGER(runtime->restarts), "last_reason", reason);
 	return json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:I, s:I, s:I}", "state",
-		worker_state_name(ledger), "class", bundle_class_words[bundle->worker_class], "pid",
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I}",
+		"state", worker_state_name(ledger), "class",
+		bundle_class_words[bundle->worker_class], "pid",
 		INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0), "uid",
 		INTEGER(FAAS_WORKER_UID_BASE + slot), "incarnation", INTEGER(runtime->incarnation),
 		"restarts", INTEGER(runtime->restarts), "last_signal",
@@ -195,7 +196,8 @@ static json_t *processes_json(const struct bundle *bundle, const struct ledger *
 		limits_text(runtime->limits, limits), "undelivered_bytes",
 		INTEGER(ledger->log_pending_bytes), "last_reason", reason, "retries",
 		INTEGER(ledger->worker.retries), "log_damaged", INTEGER(ledger->courier.corrupt),
-		"ring_released_unread", INTEGER(ledger->worker.skipped_bytes));
+		"ring_released_unread", INTEGER(ledger->worker.skipped_bytes), "lines_suppressed",
+		INTEGER(runtime->lines_suppressed + ledger->worker.lines_dropped));
 }
 
 /* What the handoff sheds by, and what it has shed, by trigger. */
@@ -543,6 +545,10 @@ static void print_workflow(json_t *status)
 				 "starts it");
 	if (item && number(item, "restarts"))
 		printf("    the last one before it: %s\n", text(item, "last_reason"));
+	if (item && number(item, "lines_suppressed"))
+		printf("    lines that its functions wrote above `limits.logs`: %llu; they are not "
+		       "in the log\n",
+		       number(item, "lines_suppressed"));
 	/* Only a function that wrote where it may not makes them. */
 	if (item && number(item, "log_damaged"))
 		printf("    places of its log that are not the worker's own: %llu; they were not "

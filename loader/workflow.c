@@ -216,12 +216,13 @@ static void check(struct model *model, struct yaml_node *root, struct workflow *
 	model_read_retry(model, yaml_key(root, "retry"));
 	read_storage(model, yaml_key(root, "storage"));
 	read_health(model, yaml_key(root, "health"));
+	model_read_limits(model, yaml_key(root, "limits"));
 	if (model_check_graph(model))
 		model_check_events(model);
 	if (!model->failed)
 		model_result(model, ret);
 	if (!model->failed)
-		model_read_limits(model, yaml_key(root, "limits"), &ret->bundle);
+		model_compare_limits(model, yaml_key(root, "limits"), &ret->bundle);
 }
 
 /* Whether @p a belongs behind @p b: first the file, from its top, then the rest as

@@ -216,8 +216,11 @@ void model_add_link(struct model *model, const struct link_list *list, const cha
 /* workflow_match.c: the value of `match` at @p key. */
 void model_read_match(struct model *model, const struct yaml_node *key, struct bundle_match *ret);
 
-/* workflow_limits.c: `limits` at @p key, may be NULL, against what the workflow takes. */
-void model_read_limits(struct model *model, const struct yaml_node *key, struct bundle *bundle);
+/* workflow_limits.c: `limits` at @p key, may be NULL, behind sinks and functions; and, when
+ * there is no mistake, against what the workflow takes. */
+void model_read_limits(struct model *model, const struct yaml_node *key);
+void model_compare_limits(struct model *model, const struct yaml_node *key,
+			  const struct bundle *bundle);
 
 /* workflow_overload.c: `overload` and `on_failure` of the workflow @p root, behind its
  * triggers and workers. */

@@ -17,6 +17,7 @@ static void read_backoff(struct model *model, const struct yaml_node *node)
 	const char *text = model_text(model, node, "`backoff`");
 	const char *dots = text ? strstr(text, "..") : NULL;
 	struct yaml_node first = *node, last = *node;
+	uint64_t shortest = 0, longest = 0; /* 0: not read */
 	char parts[2][32];
 
 	if (!text)
@@ -31,11 +32,11 @@ static void read_backoff(struct model *model, const struct yaml_node *node)
 	snprintf(parts[1], sizeof(parts[1]), "%s", dots + 2);
 	first.text = parts[0];
 	last.text = parts[1];
-	model_bounded(model, &first, "`backoff`", PARAM_DURATION, "1ms", "1h",
-		      &head->retry_backoff_min_ns);
-	model_bounded(model, &last, "`backoff`", PARAM_DURATION, "1ms", "1h",
-		      &head->retry_backoff_max_ns);
-	if (!model->failed && head->retry_backoff_max_ns < head->retry_backoff_min_ns)
+	model_bounded(model, &first, "`backoff`", PARAM_DURATION, "1ms", "1h", &shortest);
+	model_bounded(model, &last, "`backoff`", PARAM_DURATION, "1ms", "1h", &longest);
+	head->retry_backoff_min_ns = shortest;
+	head->retry_backoff_max_ns = longest;
+	if (shortest && longest && longest < shortest)
 		model_complain(model, node, "write the shorter one first",
 			       "`backoff`: %s is longer than %s", parts[0], parts[1]);
 }

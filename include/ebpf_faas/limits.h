@@ -80,7 +80,9 @@
 #define FAAS_STATE_KEYS_DEFAULT 16384
 #define FAAS_STATE_KEYS_MAX (1 << 22)
 #define FAAS_LOG_LINE_BYTES 160 /* of text in a line of faas_log */
-#define FAAS_LOG_LINES_PER_SECOND 10
+/* Lines that the functions of a workflow may write, where `limits.logs` says nothing. */
+#define FAAS_LOG_LINES_PER_SECOND 50
+#define FAAS_LOG_LINES_PER_SECOND_MAX 10000
 /* Members of a state's type that are known by name; with more, none is. */
 #define FAAS_STATE_FIELDS_MAX 64
 #define FAAS_STATE_PATH_BYTES 64

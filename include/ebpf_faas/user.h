@@ -289,10 +289,11 @@ int64_t faas_wall_offset(const struct faas_call *call);
  * @brief Write a line to the log of the runtime, with the names of workflow and function.
  *
  * At most FAAS_LOG_LINE_BYTES of text; control characters are escaped. At most
- * FAAS_LOG_LINES_PER_SECOND of each function, those above are counted and the
- * next line says how many. Never blocks; a line that the runtime has no room
- * for counts as one too many. It is written when it is called: also if the event
- * fails, and again if the event is repeated after a crash.
+ * as many a second as `limits.logs` of the workflow says, for all of its functions
+ * together; what a function writes above that is counted, and its next line says
+ * how many. Never blocks; a line that the runtime has no room for counts as one too
+ * many. It is written when it is called: also if the event fails, and again if the
+ * event is repeated after a crash.
  */
 void faas_log(struct faas_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -12,7 +12,7 @@ FIRST_PORT=30000
 NO_ATTACK=1000 # a number behind all of them
 EVENTS=${EVENTS:-40000}
 KEYS=100
-LINES_A_SECOND=$(sed -n 's/^#define CHILDLOG_LINES_PER_SECOND \([0-9]*\).*/\1/p' "$TOP/userspace/base/childlog.h")
+LINES_A_SECOND=20
 
 # NAME END, one a line, in the order of their numbers.
 attacks() { sed -n 's/^ATTACK(\([a-z0-9_]*\), "\([^"]*\)".*/\1 \2/p' "$ATTACKS/funcs/attacker/attacks.def"; }
@@ -118,7 +118,8 @@ attacks_alone() {
 	while read -r name end; do
 		LOG_BEGIN=$(($(lines_of /run/ebpf-faas/runtime.log) + 1))
 		begin=$SECONDS
-		load_attacker --set "limits.outputs=20/s" --set "functions.attack.params.neighbour=$1"
+		load_attacker --set "limits.outputs=20/s" --set "limits.logs=$LINES_A_SECOND/s" \
+			--set "functions.attack.params.neighbour=$1"
 		# Something that is not lost when the worker dies of the attack.
 		send $NO_ATTACK 1
 		wait_for 20 is_done 1 || fail "$name: what came before it was not processed"

@@ -118,8 +118,10 @@ static struct sim_event next_event(void)
 
 	if (sim_chance(sim_plan.failing))
 		event.kind = sim_below(2) ? KIND_FAILING : KIND_LATE_FAILING;
+	else if (sim_plan.batches && sim_chance(sim_plan.failing))
+		event.kind = sim_below(2) ? KIND_UNDECODED : KIND_SPOILING;
 	else if (sim_chance(sim_plan.poison))
-		event.kind = KIND_POISON;
+		event.kind = sim_plan.batches && sim_below(2) ? KIND_CURSED : KIND_POISON;
 	else if (sim_chance(sim_plan.invalid))
 		event.kind = KIND_INVALID;
 	else if (sim_chance(sim_plan.forwarded))

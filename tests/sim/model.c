@@ -60,10 +60,24 @@ static void emit(struct effect *effect, const struct sim_event *event, uint32_t 
 	};
 }
 
+/* What goes before all others, if the plan has it. */
+static uint32_t decode(struct effect *effect, const struct sim_event *event)
+{
+	if (!sim_plan.batches)
+		return 0;
+	effect->calls[ROLE_DECODE]++;
+	if (event->kind != KIND_UNDECODED && event->kind != KIND_SPOILING)
+		return 0;
+	sim_model.functions[ROLE_DECODE].errors++;
+	return LOG_DEAD_ERROR;
+}
+
 static uint32_t run_functions(struct effect *effect, const struct sim_event *event)
 {
-	uint32_t reason = apply(effect, event, 0, event->number);
+	uint32_t reason = decode(effect, event);
 
+	if (!reason)
+		reason = apply(effect, event, 0, event->number);
 	if (reason)
 		return reason;
 	for (uint32_t i = 0; event->number % sim_plan.every == 0 && i < sim_plan.copies; i++)
@@ -87,6 +101,26 @@ static uint32_t run_functions(struct effect *effect, const struct sim_event *eve
 	return 0;
 }
 
+static void decide(const struct sim_event *event, const struct sim_chain *state)
+{
+	enum sim_verdict verdict = workflow_verdict(event->number);
+
+	if (verdict == VERDICT_NONE)
+		return;
+	sim_model.verdict_count++;
+	sim_model.verdicts[event->key] = (struct sim_verdict_given){
+		.verdict = verdict, .value = verdict == VERDICT_BACK ? 0 : state->hash};
+}
+
+/* Whether whoever processes it dies. One that has no room for its state is put aside
+ * before it can kill. */
+static bool is_deadly(const struct sim_event *event)
+{
+	return event->kind == KIND_CURSED ||
+	       (event->kind == KIND_POISON &&
+		(sim_model.states[0][event->key].count || sim_model.keys[0] < sim_plan.keys_max));
+}
+
 void workflow_expect(const struct sim_event *event)
 {
 	struct effect effect = {0};
@@ -106,9 +140,7 @@ void workflow_expect(const struct sim_event *event)
 		}
 		return;
 	}
-	/* An event that has no room for its state is put aside before it can kill. */
-	if (event->kind == KIND_POISON &&
-	    (sim_model.states[0][event->key].count || sim_model.keys[0] < sim_plan.keys_max)) {
+	if (is_deadly(event)) {
 		put_aside(event, LOG_DEAD_POISON);
 		return;
 	}
@@ -127,6 +159,9 @@ void workflow_expect(const struct sim_event *event)
 		sim_model.states[f][event->key] = effect.states[f];
 	}
 	sim_model.hashes[event->key][effect.states[0].count] = effect.states[0].hash;
+	decide(event, &effect.states[0]);
+	if (sim_plan.batches)
+		sim_model.functions[ROLE_DECODE].outputs[0]++;
 	for (uint32_t i = 0; i < effect.output_count; i++) {
 		expect_output(effect.sinks[i], &effect.outputs[i]);
 		sim_model.functions[effect.functions[i]].outputs[0]++;

@@ -76,6 +76,8 @@ static int run_courier(void)
 	for (int i = 0; i < FAAS_SINKS_MAX; i++)
 		files.udp[i] = -1;
 	memset(files.verdict_maps, -1, sizeof(files.verdict_maps));
+	if (sim_plan.verdict_room)
+		files.verdict_maps[0] = SIM_FD_VERDICTS;
 	sinks_path(SIM_SINKS, dead_letters, sizeof(dead_letters));
 	feed = feed_open(sim_bundle, &files, dead_letters, false, &diags);
 	if (!feed)

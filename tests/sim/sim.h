@@ -9,10 +9,12 @@
  *   sinks.c     the sinks' files
  *   disk.c      the disk of a durable log, with all that disks do
  *   kernel.c    the producing end of the ring
- *   workflow.c  functions, and the events for them
+ *   workflow.c  which functions there are, and the events for them
+ *   functions.c what they do
  *   model.c     what should come of the events
  *   check.c     whether it did
  *   sweeps.c    the same, for the trigger of time
+ *   verdicts.c  a map of the kernel tier, and whether verdicts come into it
  *   world.c     who runs when
  *   deaths.c    who dies when
  *   runtime.c   the runtime's part
@@ -39,7 +41,7 @@
 #define SIM_SINKS 3	 /* files; the dead letters' file comes after them */
 #define SIM_SINK_IDLE 2	 /* what timers emit */
 #define SIM_SINK_KEEP 60 /* more than there are lines for */
-#define SIM_FUNCTIONS_MAX 2
+#define SIM_FUNCTIONS_MAX 3
 
 /* ---- what a run is like: made from its seed ---- */
 
@@ -73,6 +75,8 @@ struct sim_plan {
 	uint32_t power_losses; /* of 100 deaths */
 	uint32_t timer_bad;    /* of its counts: so many lead to a failure or a crash; 0: none */
 	bool lossy;	       /* what finds the ring full is lost, and does not wait */
+	bool batches;	       /* a function that takes events together is before the others */
+	uint32_t verdict_room; /* keys that the map for verdicts holds; 0: there is none */
 };
 
 extern struct sim_plan sim_plan;
@@ -147,6 +151,7 @@ enum sim_fd {
 	SIM_FD_NOTIFY,
 	SIM_FD_SPACE,
 	SIM_FD_CONTROL,
+	SIM_FD_VERDICTS,
 	SIM_FD_STATE,
 	SIM_FD_OBJECT = SIM_FD_STATE + SIM_FUNCTIONS_MAX,
 	SIM_FD_DISK = SIM_FD_OBJECT + SIM_FUNCTIONS_MAX,
@@ -223,7 +228,11 @@ enum sim_kind {
 	KIND_LATE_FAILING,
 	KIND_POISON,
 	KIND_FORWARDED,
-	KIND_INVALID
+	KIND_INVALID,
+	/* With batches. */
+	KIND_CURSED,	/* kills whoever decodes it */
+	KIND_UNDECODED, /* fails by itself */
+	KIND_SPOILING,	/* fails, and its batch with it */
 };
 
 struct sim_event {
@@ -257,6 +266,8 @@ void *kernel_ring_memory(uint64_t offset);
 
 /* ---- the workflow ---- */
 
+#define SIM_STATE_VERSION 1
+
 /* State of a key: hangs together, and depends on all events so far. */
 struct sim_chain {
 	uint64_t count, sum, hash;
@@ -278,12 +289,24 @@ struct sim_letter {
 	uint32_t reason; /* enum log_dead_reason */
 };
 
+/* What a function decides about a key: nothing, that what it decided does not count any
+ * more, or something that counts for a moment or for ever. */
+enum sim_verdict { VERDICT_NONE, VERDICT_BACK, VERDICT_SHORT, VERDICT_KEPT };
+
+struct sim_verdict_given {
+	enum sim_verdict verdict;
+	uint64_t value;
+};
+
 /* What should have come of the events that the ring accepted. */
 struct sim_model {
 	struct sim_chain states[SIM_FUNCTIONS_MAX][SIM_KEYS_MAX];
 	uint32_t keys[SIM_FUNCTIONS_MAX];
 	uint64_t processed, dead;
 	struct page_function_counters functions[SIM_FUNCTIONS_MAX];
+	/* The last of each key, and how many there were in all. */
+	struct sim_verdict_given verdicts[SIM_KEYS_MAX];
+	uint64_t verdict_count;
 	uint32_t output_count[SIM_SINKS];
 	uint32_t letter_count;
 	/* What of the counts above was before the machine was last switched on. */
@@ -305,19 +328,34 @@ enum sim_origin {
 	ORIGIN_TOTAL = 1,
 	ORIGIN_SEEN = 2,
 	ORIGIN_IDLE = 3,
-	ORIGIN_SWEPT
+	ORIGIN_SWEPT,
+	ORIGIN_DECODED
 };
+
+/* User functions: what the model numbers by. */
+enum sim_role { ROLE_CHAIN, ROLE_RELAY, ROLE_DECODE };
+/* Which function of the bundle this is; BUNDLE_NO_FUNCTION: the plan has none. */
+uint32_t workflow_function(enum sim_role role);
 
 void workflow_reset(void); /* bundle and model of the plan */
 uint32_t workflow_event(const struct sim_event *event, void *to);
 void workflow_expect(const struct sim_event *event);
 /* One event more in a state. */
 void workflow_advance(struct sim_chain *chain, uint64_t number);
+void functions_reset(void);
 void *workflow_symbol(uint32_t function, const char *name);
 void workflow_key(uint32_t key, uint8_t *to);
 /* What the timer does that an event armed which was number @p count of its key. */
 enum sim_timer { TIMER_NONE, TIMER_FIRES, TIMER_FAILS, TIMER_CRASHES };
 enum sim_timer workflow_timer(uint64_t count);
+
+/* What the event of this number decides about its key. */
+enum sim_verdict workflow_verdict(uint64_t number);
+
+/* ---- verdicts ---- */
+
+void verdicts_reset(void); /* the map is a new one */
+void verdicts_check(void);
 
 /* ---- triggers of time ---- */
 

@@ -88,6 +88,7 @@ void system_reset(void)
 	memcpy(sim_system.directory, directory, sizeof(directory));
 	sim_now_ns = CLOCK_BEGIN_NS;
 	sinks_reset();
+	verdicts_reset();
 	at = give_memory(pool);
 	disk_reset();
 	if (sim_plan.durable)
@@ -102,6 +103,7 @@ void system_power_loss(void)
 	sim_system.courier_notified = false;
 	sim_system.runtime_gone = false;
 	sinks_power_loss();
+	verdicts_reset();
 }
 
 /* ---- mappings and files ---- */

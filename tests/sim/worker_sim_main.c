@@ -77,11 +77,13 @@ static void make_durable(void)
 static void make_sweep(void)
 {
 	sim_plan.sweep_ns = 1u << between(17, 24);
-	/* At the end all timers are waited for, and disks. */
+	/* At the end all timers are waited for, and disks; and before, attempts. */
 	if (sim_plan.sweep_ns < sim_plan.timer_ns / 2)
 		sim_plan.sweep_ns = sim_plan.timer_ns / 2;
 	if (sim_plan.durable)
 		sim_plan.sweep_ns = 1u << 24;
+	if (sim_plan.retry && sim_plan.sweep_ns < 1u << 21)
+		sim_plan.sweep_ns = 1u << 21;
 }
 
 void plan_make(uint64_t seed)
@@ -92,7 +94,7 @@ void plan_make(uint64_t seed)
 		.events = between(10, sim_below(4) ? 80 : SIM_EVENTS_MAX),
 		.keys = between(1, SIM_KEYS_MAX),
 		.keys_max = between(4, SIM_KEYS_MAX + 8),
-		.function_count = between(1, SIM_FUNCTIONS_MAX),
+		.function_count = between(1, 2),
 		.every = between(1, 4),
 		.copies = between(1, 3),
 		.payload_max = one_of(0, 60, 900),
@@ -125,9 +127,12 @@ void plan_make(uint64_t seed)
 	if (sim_below(3) == 0)
 		make_durable();
 	if (sim_below(4) == 0)
-		make_sweep();
-	if (sim_below(4) == 0)
 		sim_plan.retry = between(3, 5);
+	if (sim_below(4) == 0)
+		make_sweep();
+	sim_plan.batches = sim_below(4) == 0;
+	if (sim_below(4) == 0)
+		sim_plan.verdict_room = sim_below(2) ? SIM_KEYS_MAX : between(1, 4);
 	sim_plan.courier_turns = between(20, 1000 - sim_plan.producing - 60);
 }
 
@@ -139,8 +144,8 @@ void plan_print(void)
 		"log=%u*%u rotate=%u\n# failing=%u poison=%u invalid=%u forwarded=%u discarded=%u "
 		"kills=%u,%u,%u point_pauses=%u producing=%u courier=%u write_errors=%u budget=%u "
 		"renewals=%u "
-		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u sweep=%u retry=%u\n"
-		"# durable=%d circle=%u disk=%u,%u power_losses=%u\n",
+		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u sweep=%u retry=%u "
+		"batches=%d verdicts=%u\n# durable=%d circle=%u disk=%u,%u power_losses=%u\n",
 		sim_plan.events, sim_plan.keys, sim_plan.keys_max, sim_plan.function_count,
 		sim_plan.every, sim_plan.copies, sim_plan.payload_max, sim_plan.ring_pages,
 		sim_plan.segment_count, sim_plan.segment_bytes, sim_plan.rotate_bytes,
@@ -150,8 +155,8 @@ void plan_print(void)
 		sim_plan.write_errors, sim_plan.budget_max, sim_plan.renewals, sim_plan.lossy,
 		sim_plan.site, sim_plan.site_kills, sim_plan.site_stalls, sim_plan.pauses,
 		sim_plan.worker_class, sim_plan.timer_ns, sim_plan.timer_bad, sim_plan.sweep_ns,
-		sim_plan.retry, sim_plan.durable, sim_plan.circle, sim_plan.disk_errors,
-		sim_plan.disk_turns, sim_plan.power_losses);
+		sim_plan.retry, sim_plan.batches, sim_plan.verdict_room, sim_plan.durable,
+		sim_plan.circle, sim_plan.disk_errors, sim_plan.disk_turns, sim_plan.power_losses);
 }
 
 /* ---- failing ---- */

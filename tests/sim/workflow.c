@@ -7,11 +7,13 @@
  *	source (kernel) -> archive                 events that are only passed on
  *	                   chain -> idle           no event of its key for some time (a timer)
  *	                         -> idle           each key, again and again (a trigger of time)
+ *	                   chain -> source         verdicts, into its map
+ *
+ * With batches, all that leads to chain goes through `decode` first.
  *
  * Each state is a chain over all events of its key: one that was applied twice,
  * not at all, or in another order shows in it and in all outputs behind it.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,241 +25,24 @@
 enum { ENTRY_USER = 0, ENTRY_SINK = 1 };
 enum { FIELD_NUMBER, FIELD_KIND, FIELDS };
 
-#define BAD_SWEEPS_MAX 40
 #define RETRY_MIN_NS 1000000ull
-#define CRASHES_MAX 12
 
 struct bundle *sim_bundle;
-static uint32_t bad_sweeps; /* so far */
-static uint32_t crashes;    /* of the call for the state of this hash, in a row */
-static uint64_t crashed_hash;
 
-static uint64_t mix(uint64_t value)
+/* Functions are in the order in which events go through them. */
+uint32_t workflow_function(enum sim_role role)
 {
-	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;
-	value = (value ^ value >> 27) * 0x94d049bb133111ebull;
-	return value ^ value >> 31;
-}
+	uint32_t chain = sim_plan.batches ? 1 : 0;
 
-static uint64_t chain_check(const struct sim_chain *chain)
-{
-	return chain->count ^ chain->sum ^ chain->hash ^ chain->due_ns ^ chain->fired << 32 ^
-	       chain->swept << 48;
-}
-
-void workflow_advance(struct sim_chain *chain, uint64_t number)
-{
-	sim_step();
-	chain->count++;
-	sim_step();
-	chain->sum += number;
-	sim_step();
-	chain->hash = mix(chain->hash + number);
-	sim_step();
-	chain->check = chain_check(chain);
-}
-
-/* ---- the functions, as a worker calls them ---- */
-
-static unsigned int chain_total, chain_idle, chain_swept, chain_number, chain_kind;
-static unsigned int relay_seen, relay_count, relay_number, relay_kind;
-static const uint32_t state_bytes = sizeof(struct sim_chain);
-static const uint32_t state_version = 1;
-
-static void check_state(const struct sim_chain *state, const char *function)
-{
-	if (state->check != chain_check(state))
-		sim_fail("%s was given a torn state", function);
-}
-
-enum sim_timer workflow_timer(uint64_t count)
-{
-	if (!sim_plan.timer_ns || count % 5 == 4)
-		return TIMER_NONE;
-	if (!sim_plan.timer_bad || mix(count) % sim_plan.timer_bad)
-		return TIMER_FIRES;
-	return count & 1 ? TIMER_FAILS : TIMER_CRASHES;
-}
-
-/* Move the key's timer, or disarm it: no matter whether it was armed. */
-static void set_timer(struct faas_call *call, struct sim_chain *state)
-{
-	uint64_t after_ns = 0;
-
-	if (!sim_plan.timer_ns)
-		return;
-	if (workflow_timer(state->count) != TIMER_NONE)
-		after_ns = 1 + mix(state->hash) % sim_plan.timer_ns;
-	state->due_ns = after_ns ? faas_now(call) + after_ns : 0;
-	state->check = chain_check(state);
-	if (faas_timer(call, after_ns))
-		sim_fail("faas_timer refused");
-}
-
-/* What a call by the trigger of time comes to, for a key in this state. */
-static enum sim_timer sweep_of(const struct sim_chain *chain)
-{
-	uint64_t number = mix(chain->count + 1000 * chain->swept);
-
-	/* What is bad is so again the next time: it must come to rest. */
-	if (!sim_plan.timer_bad || number % sim_plan.timer_bad || bad_sweeps++ >= BAD_SWEEPS_MAX)
-		return TIMER_FIRES;
-	return number >> 40 & 7 ? TIMER_FAILS : TIMER_CRASHES;
-}
-
-/* Three deaths put the call aside; those of other things come in between, not so often. */
-static void count_crash(const struct sim_chain *state)
-{
-	struct page_counters counters;
-	uint64_t hash;
-
-	if (worker_page_read(sim_data(SIM_FD_WORKER_PAGE), &counters))
-		return;
-	/* One that was put aside crashes again in the next round. */
-	hash = state->hash + counters.timers_dead;
-	crashes = hash == crashed_hash ? crashes + 1 : 1;
-	crashed_hash = hash;
-	if (crashes > CRASHES_MAX)
-		sim_fail("a call by the trigger of time has crashed %u times, and is not put "
-			 "aside",
-			 crashes);
-}
-
-static int chain_on_sweep(struct faas_call *call, struct sim_chain *state)
-{
-	struct faas_value values[3];
-
-	switch (sweep_of(state)) {
-	case TIMER_CRASHES:
-		count_crash(state);
-		sim_die(SIGSEGV);
-	case TIMER_FAILS:
-		state->hash++; /* must come to nothing */
-		return -1;
-	case TIMER_NONE:
-	case TIMER_FIRES:
-		break;
+	switch (role) {
+	case ROLE_DECODE:
+		return sim_plan.batches ? 0 : BUNDLE_NO_FUNCTION;
+	case ROLE_CHAIN:
+		return chain;
+	case ROLE_RELAY:
+		return sim_plan.function_count == 2 ? chain + 1 : BUNDLE_NO_FUNCTION;
 	}
-	crashed_hash = 0;
-	state->swept++;
-	state->check = chain_check(state);
-	values[0].u64 = state->count;
-	values[1].u64 = state->hash;
-	values[2].u64 = state->swept;
-	if (faas_emit(call, chain_swept, values, 3))
-		sim_fail("faas_emit refused an output");
-	return 0;
-}
-
-static int chain_on_timer(struct faas_call *call, const struct faas_event *event, void *data)
-{
-	struct sim_chain *state = data;
-	struct faas_value values[3];
-
-	check_state(state, "the timer of chain");
-	if (event->origin != FAAS_ORIGIN_TIMER)
-		sim_fail("a timer's event says it is of origin %u", event->origin);
-	if (event->trigger == SIM_SWEEP_ID)
-		return chain_on_sweep(call, state);
-	if (!state->due_ns)
-		sim_fail("a timer fires that is not armed");
-	if (state->due_ns > event->time_ns)
-		sim_fail("a timer fires before its time");
-	switch (workflow_timer(state->count)) {
-	case TIMER_CRASHES:
-		sim_die(SIGSEGV);
-	case TIMER_FAILS:
-		state->hash++; /* must come to nothing */
-		return -1;
-	case TIMER_NONE:
-	case TIMER_FIRES:
-		break;
-	}
-	state->due_ns = 0;
-	state->fired++;
-	state->check = chain_check(state);
-	values[0].u64 = state->count;
-	values[1].u64 = state->hash;
-	values[2].u64 = state->fired;
-	if (faas_emit(call, chain_idle, values, 3))
-		sim_fail("faas_emit refused an output");
-	return 0;
-}
-
-static int chain_on_event(struct faas_call *call, const struct faas_event *event, void *data)
-{
-	struct sim_chain *state = data;
-	int64_t number, kind;
-
-	(void)event;
-	check_state(state, "chain");
-	if (faas_input_s64(call, chain_number, &number) || faas_input_s64(call, chain_kind, &kind))
-		sim_fail("an event without its fields");
-	workflow_advance(state, (uint64_t)number);
-	if (kind == KIND_POISON)
-		sim_die(SIGSEGV);
-	set_timer(call, state);
-	if ((uint64_t)number % sim_plan.every)
-		return kind == KIND_FAILING;
-	for (uint32_t i = 0; i < sim_plan.copies; i++) {
-		const struct faas_value values[] = {
-			{.u64 = state->count}, {.u64 = state->hash}, {.u64 = (uint64_t)number}};
-
-		if (faas_emit(call, chain_total, values, 3))
-			sim_fail("faas_emit refused an output");
-	}
-	return kind == KIND_FAILING;
-}
-
-static int relay_on_event(struct faas_call *call, const struct faas_event *event, void *data)
-{
-	struct sim_chain *state = data;
-	int64_t count, number, kind;
-	struct faas_value values[3];
-
-	(void)event;
-	check_state(state, "relay");
-	if (faas_input_s64(call, relay_number, &number) ||
-	    faas_input_s64(call, relay_count, &count) || faas_input_s64(call, relay_kind, &kind))
-		sim_fail("an output without its fields");
-	workflow_advance(state, (uint64_t)(number + count));
-	values[0].u64 = state->count;
-	values[1].u64 = state->hash;
-	values[2].s64 = number;
-	if (faas_emit(call, relay_seen, values, 3))
-		sim_fail("faas_emit refused an output");
-	return kind == KIND_LATE_FAILING;
-}
-
-void *workflow_symbol(uint32_t function, const char *name)
-{
-	static const struct {
-		uint32_t function;
-		const char *name;
-		const void *at;
-	} symbols[] = {
-		{0, "faas_on_event", (const void *)chain_on_event},
-		{0, "faas_state_bytes", &state_bytes},
-		{0, "faas_state_version", &state_version},
-		{0, "faas_on_timer", (const void *)chain_on_timer},
-		{0, "faas_output_total", &chain_total},
-		{0, "faas_output_idle", &chain_idle},
-		{0, "faas_output_swept", &chain_swept},
-		{0, "faas_input_number", &chain_number},
-		{0, "faas_input_kind", &chain_kind},
-		{1, "faas_on_event", (const void *)relay_on_event},
-		{1, "faas_state_bytes", &state_bytes},
-		{1, "faas_state_version", &state_version},
-		{1, "faas_output_seen", &relay_seen},
-		{1, "faas_input_count", &relay_count},
-		{1, "faas_input_number", &relay_number},
-		{1, "faas_input_kind", &relay_kind},
-	};
-
-	for (unsigned int i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
-		if (symbols[i].function == function && !strcmp(symbols[i].name, name))
-			return (void *)(uintptr_t)symbols[i].at;
-	return NULL;
+	return BUNDLE_NO_FUNCTION;
 }
 
 /* ---- the bundle ---- */
@@ -293,14 +78,18 @@ static struct bundle_function *add_function(struct bundle *bundle, const char *n
 
 	(void)snprintf(function->instance, sizeof(function->instance), "%s", name);
 	(void)snprintf(function->function, sizeof(function->function), "%s", name);
-	function->state_keys = sim_plan.keys_max;
-	function->state_version = state_version;
 	function->timeout_ns = BUNDLE_TIMEOUT_DEFAULT_NS;
-	function->state_bytes = state_bytes;
-	function->has_state = true;
-	function->state_mode = sim_plan.durable ? STATE_DURABLE : STATE_MEMORY;
 	function->key[function->key_count++] = KEY_SOURCE_ADDRESS;
 	return function;
+}
+
+static void add_state(struct bundle_function *function)
+{
+	function->has_state = true;
+	function->state_mode = sim_plan.durable ? STATE_DURABLE : STATE_MEMORY;
+	function->state_keys = sim_plan.keys_max;
+	function->state_version = SIM_STATE_VERSION;
+	function->state_bytes = sizeof(struct sim_chain);
 }
 
 static void add_input(struct bundle_function *function, const char *name)
@@ -330,6 +119,7 @@ static void add_user_functions(struct bundle *bundle)
 	struct bundle_function *chain = add_function(bundle, "chain"), *relay;
 	struct bundle_output *output = add_output(chain, "total", ORIGIN_TOTAL);
 
+	add_state(chain);
 	add_field(output, "count");
 	add_field(output, "hash");
 	add_field(output, "number");
@@ -337,10 +127,15 @@ static void add_user_functions(struct bundle *bundle)
 	add_input(chain, "kind");
 	add_target(output, TARGET_SINK, 0, BUNDLE_NO_ENTRY);
 	add_idle(chain);
+	if (sim_plan.verdict_room) {
+		(void)snprintf(chain->verdicts[0].name, FAAS_IDENTIFIER_BYTES, "block");
+		chain->verdict_count = 1;
+	}
 	if (sim_plan.function_count < 2)
 		return;
-	add_target(output, TARGET_USER, 1, BUNDLE_NO_ENTRY);
+	add_target(output, TARGET_USER, workflow_function(ROLE_RELAY), BUNDLE_NO_ENTRY);
 	relay = add_function(bundle, "relay");
+	add_state(relay);
 	output = add_output(relay, "seen", ORIGIN_SEEN);
 	add_field(output, "count");
 	add_field(output, "hash");
@@ -349,6 +144,19 @@ static void add_user_functions(struct bundle *bundle)
 	add_input(relay, "number");
 	add_input(relay, "kind");
 	add_target(output, TARGET_SINK, 1, BUNDLE_NO_ENTRY);
+}
+
+static void add_decode(struct bundle *bundle)
+{
+	struct bundle_function *decode = add_function(bundle, "decode");
+	struct bundle_output *output = add_output(decode, "decoded", ORIGIN_DECODED);
+
+	decode->has_batch = true;
+	add_field(output, "number");
+	add_field(output, "kind");
+	add_input(decode, "number");
+	add_input(decode, "kind");
+	add_target(output, TARGET_USER, workflow_function(ROLE_CHAIN), BUNDLE_NO_ENTRY);
 }
 
 static void make_bundle(struct bundle *bundle)
@@ -378,7 +186,7 @@ static void make_bundle(struct bundle *bundle)
 		.name = "sweep",
 		.id = SIM_SWEEP_ID,
 		.every_ns = sim_plan.sweep_ns,
-		.function = 0,
+		.function = workflow_function(ROLE_CHAIN),
 	};
 
 	bundle->kernel_count = 1;
@@ -399,6 +207,8 @@ static void make_bundle(struct bundle *bundle)
 		entry->key_bytes = 16;
 		entry->payload_bytes_max = FAAS_EVENT_PAYLOAD_MAX;
 	}
+	if (sim_plan.batches)
+		add_decode(bundle);
 	add_user_functions(bundle);
 	bundle->sink_count = SIM_SINKS;
 	for (uint32_t i = 0; i < SIM_SINKS; i++) {
@@ -415,8 +225,7 @@ static void make_bundle(struct bundle *bundle)
 void workflow_reset(void)
 {
 	make_bundle(sim_bundle);
-	bad_sweeps = 0;
-	crashed_hash = 0;
+	functions_reset();
 	memset(&sim_model, 0, offsetof(struct sim_model, letters));
 }
 

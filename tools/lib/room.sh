@@ -10,10 +10,12 @@
 ROOMS=/var/tmp/ebpf-faas-room
 
 # room_enter COMMAND...: run it in a room, and exit as it does. Returns at once in a room.
-# With ROOM_KEEPS_TMP=1, /tmp and /var/tmp are those of the machine.
+# With ROOM_KEEPS_TMP=1, /tmp and /var/tmp are those of the machine; with ROOM_KEEPS_PIDS=1
+# processes are, so that the kernel's can be seen, and what is killed may leave some.
 room_enter() {
-	local status inside
+	local status inside processes=--pid
 	[ -z "${FAAS_ROOM:-}" ] || return 0
+	[ -z "${ROOM_KEEPS_PIDS:-}" ] || processes=
 	room_sweep
 	FAAS_ROOM=$ROOMS.$$
 	mkdir -m 755 "$FAAS_ROOM" || die "no room in $FAAS_ROOM"
@@ -22,7 +24,7 @@ room_enter() {
 	# In the background, so that signals are seen here; which is why SIGINT is ignored there.
 	# shellcheck disable=SC2016
 	env --default-signal=INT,QUIT setpriv --pdeathsig KILL \
-		unshare --mount --pid --fork --kill-child --propagation private bash -c '
+		unshare --mount ${processes:+"$processes"} --fork --kill-child --propagation private bash -c '
 		. "$0/tools/lib/common.sh"
 		. "$0/tools/lib/room.sh"
 		room_furnish || die "the room could not be made"

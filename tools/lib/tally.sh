@@ -53,10 +53,13 @@ bounded() {
 # for a machine of today: TIME_FACTOR times as many for one that is slower.
 run_tap() {
 	local name=$1 seconds=$2 log status=0 before=$((passed + failed + skipped)) failed_before=$failed
+	local started=$SECONDS took=
 	shift 2
 	log=$LOGS/$suite/${name//\//-}.log
 	seconds=$((seconds * ${TIME_FACTOR:-1}))
 	bounded "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
+	# Which are worth making faster.
+	[ $((SECONDS - started)) -lt 10 ] || took=", $((SECONDS - started)) s"
 	tap_count "$suite/$name" "$log"
 	if [ $((passed + failed + skipped)) = "$before" ]; then
 		if [ "$status" = 77 ]; then
@@ -70,7 +73,7 @@ run_tap() {
 		tally_one failed "$suite/$name" "ended with status $status"
 	fi
 	if [ "$failed" = "$failed_before" ]; then
-		printf '   %-8s %s\n' "$((passed + failed + skipped - before)) ok" "$suite/$name"
+		printf '   %-8s %s\n' "$((passed + failed + skipped - before)) ok" "$suite/$name$took"
 	else
 		printf '            full output: %s\n' "$log"
 		tail -n 25 "$log" | sed 's/^/    | /'

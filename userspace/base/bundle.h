@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 16
+#define BUNDLE_FORMAT 17
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -351,6 +351,7 @@ struct bundle_limits {
 	uint64_t outputs_per_second; /* records that go to sinks; those above are not delivered */
 	uint64_t state_bytes;	     /* of the tables of user functions, together */
 	uint64_t disk_bytes;	     /* durable state, dead letters and files of sinks, together */
+	uint32_t logs_per_second;    /* lines; 0: FAAS_LOG_LINES_PER_SECOND, see bundle_log_lines */
 };
 
 struct bundle {
@@ -407,6 +408,13 @@ uint16_t bundle_trigger_id(const char *name);
 static inline bool bundle_needs_runtime(const struct bundle *bundle)
 {
 	return bundle->entry_count > 0;
+}
+
+/* Lines that its functions together may write in a second. */
+static inline uint32_t bundle_log_lines(const struct bundle *bundle)
+{
+	return bundle->limits.logs_per_second ? bundle->limits.logs_per_second
+					      : FAAS_LOG_LINES_PER_SECOND;
 }
 
 /* The map of a kernel function that takes verdicts, NULL: it has none. */

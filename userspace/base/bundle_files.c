@@ -85,14 +85,6 @@ static bool belongs(const struct bundle *bundle, const char *path)
 	return false;
 }
 
-bool bundle_is_durable(const struct bundle *bundle)
-{
-	for (uint32_t i = 0; i < bundle->user_count; i++)
-		if (bundle->user[i].state_mode == STATE_DURABLE)
-			return true;
-	return false;
-}
-
 bool bundle_has_data(const struct bundle *bundle)
 {
 	for (uint32_t i = 0; i < bundle->kernel_count; i++)

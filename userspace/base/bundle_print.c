@@ -348,10 +348,11 @@ static json_t *print_retry(const struct bundle *bundle)
 
 static json_t *print_limits(const struct bundle_limits *limits)
 {
-	return json_pack("{s:I, s:I, s:I}", "outputs_per_second",
+	return json_pack("{s:I, s:I, s:I, s:I}", "outputs_per_second",
 			 (json_int_t)limits->outputs_per_second, "state_bytes",
 			 (json_int_t)limits->state_bytes, "disk_bytes",
-			 (json_int_t)limits->disk_bytes);
+			 (json_int_t)limits->disk_bytes, "logs_per_second",
+			 (json_int_t)limits->logs_per_second);
 }
 
 char *bundle_print(const struct bundle *bundle)

@@ -322,11 +322,13 @@ static void read_retry(struct manifest_at at, struct bundle *ret)
 
 static void read_limits(struct manifest_at at, struct bundle_limits *ret)
 {
-	MANIFEST_OBJECT(&at, "outputs_per_second", "state_bytes", "disk_bytes");
+	MANIFEST_OBJECT(&at, "outputs_per_second", "state_bytes", "disk_bytes", "logs_per_second");
 	ret->outputs_per_second = (uint64_t)manifest_integer(&at, "outputs_per_second", 0,
 							     (int64_t)BUNDLE_OUTPUTS_MAX);
 	ret->state_bytes = (uint64_t)manifest_integer(&at, "state_bytes", 0, INT64_MAX);
 	ret->disk_bytes = (uint64_t)manifest_integer(&at, "disk_bytes", 0, INT64_MAX);
+	ret->logs_per_second =
+		manifest_u32(&at, "logs_per_second", 0, FAAS_LOG_LINES_PER_SECOND_MAX);
 }
 
 static void read_bundle(struct manifest_at at, struct bundle *ret)

@@ -143,3 +143,11 @@ bool bundle_state_same_fields(const struct bundle_function *a, const struct bund
 	}
 	return true;
 }
+
+bool bundle_is_durable(const struct bundle *bundle)
+{
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		if (bundle->user[i].state_mode == STATE_DURABLE)
+			return true;
+	return false;
+}

@@ -14,6 +14,30 @@
 /* Reads of one turn: a child that never stops writing must not hold us. */
 #define READS_MAX 16
 
+static void tell_suppressed(struct childlog *log)
+{
+	if (log->suppressed)
+		logger_write(LOGGER_WARNING, "child.suppressed", "from=%s lines=%" PRIu64, log->who,
+			     log->suppressed);
+	log->suppressed = 0;
+	loop_unset(log->loop, &log->timer);
+}
+
+static void on_second_over(struct loop_timer *timer)
+{
+	tell_suppressed(loop_container(timer, struct childlog, timer));
+}
+
+static void suppress(struct childlog *log)
+{
+	/* Whoever floods and then is silent is told of all the same. */
+	if (!log->suppressed++)
+		loop_set(log->loop, &log->timer, (log->second + 1) * CLOCK_NS_PER_S,
+			 on_second_over);
+	if (log->counter)
+		++*log->counter;
+}
+
 static void put_line(struct childlog *log)
 {
 	char quoted[LOGGER_QUOTED_BYTES(CHILDLOG_LINE_BYTES)];
@@ -25,15 +49,13 @@ static void put_line(struct childlog *log)
 	if (second != log->second) {
 		log->second = second;
 		log->lines = 0;
-		if (log->suppressed)
-			logger_write(LOGGER_WARNING, "child.suppressed", "from=%s lines=%" PRIu64,
-				     log->who, log->suppressed);
-		log->suppressed = 0;
+		tell_suppressed(log);
 	}
-	if (log->lines++ >= CHILDLOG_LINES_PER_SECOND) {
-		log->suppressed++;
+	if (log->lines == log->lines_per_second) {
+		suppress(log);
 		return;
 	}
+	log->lines++;
 	logger_write(LOGGER_INFO, "child", "from=%s text=%s", log->who,
 		     logger_quote(quoted, sizeof(quoted), log->line));
 }
@@ -74,12 +96,18 @@ static void on_data(struct loop_source *source, uint32_t events)
 	drain(loop_container(source, struct childlog, source));
 }
 
-int childlog_open(struct childlog *log, struct loop *loop, const char *who, int *ret_fd)
+int childlog_open(struct childlog *log, struct loop *loop, const char *who,
+		  uint32_t lines_per_second, int *ret_fd)
 {
 	int ends[2];
 	int err;
 
-	*log = (struct childlog){.loop = loop, .who = who, .source = {.fd = -1}};
+	*log = (struct childlog){
+		.loop = loop,
+		.who = who,
+		.source = {.fd = -1},
+		.lines_per_second = lines_per_second,
+	};
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
 	/* Ours does not block; that of the child does, which slows down one
@@ -106,6 +134,7 @@ void childlog_close(struct childlog *log)
 	drain(log);
 	if (log->used)
 		put_line(log);
+	tell_suppressed(log);
 	fd = log->source.fd;
 	loop_remove(log->loop, &log->source);
 	if (fd >= 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What a child writes to its standard output and error, line by line into our
- * log. Code of an author may write there: lines are quoted, and more than a
- * bounded number a second is counted instead.
+ * log. Code of an author may write there: lines are quoted, and those above a
+ * bounded number a second are counted instead, which is told once a second.
  */
 #ifndef FAAS_BASE_CHILDLOG_H
 #define FAAS_BASE_CHILDLOG_H
@@ -13,7 +13,6 @@
 #include "loop.h"
 
 #define CHILDLOG_LINE_BYTES 512
-#define CHILDLOG_LINES_PER_SECOND 50
 #define CHILDLOG_LAST_LINES 8
 
 struct childlog {
@@ -22,18 +21,22 @@ struct childlog {
 	const char *who; /* borrowed */
 	char line[CHILDLOG_LINE_BYTES + 1];
 	uint32_t used;
+	uint32_t lines_per_second;
 	uint64_t second;
-	uint32_t lines; /* in this second */
-	uint64_t suppressed;
+	uint32_t lines;		 /* in this second */
+	uint64_t suppressed;	 /* since it was told */
+	struct loop_timer timer; /* to tell it */
+	uint64_t *counter;	 /* borrowed; counts what was suppressed too, NULL: nothing does */
 	/* The last lines, those that were suppressed too; line n at n % CHILDLOG_LAST_LINES,
 	 * from 0 to total - 1. They stay when it is closed. */
 	char last[CHILDLOG_LAST_LINES][CHILDLOG_LINE_BYTES + 1];
 	uint64_t total;
 };
 
-/* Begin. Returns-owned: *ret_fd, the end that the child gets. 0 or -errno. */
-int childlog_open(struct childlog *log, struct loop *loop, const char *who, int *ret_fd)
-	__attribute__((warn_unused_result));
+/* Begin, without a counter: that is the caller's to set. Returns-owned: *ret_fd, the end
+ * that the child gets. 0 or -errno. */
+int childlog_open(struct childlog *log, struct loop *loop, const char *who,
+		  uint32_t lines_per_second, int *ret_fd) __attribute__((warn_unused_result));
 
 /* Take what is left and end. Does nothing if it is not open. */
 void childlog_close(struct childlog *log);

@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 13
+#define PAGES_VERSION 14
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -136,7 +136,8 @@ struct worker_page {
 	uint64_t retry_position;
 	uint64_t retry_errors;
 	uint64_t retries;
-	uint32_t current; /* 0, 1: which of the counters below is whole */
+	uint64_t lines_dropped; /* of faas_log, above `limits.logs`; since it was loaded */
+	uint32_t current;	/* 0, 1: which of the counters below is whole */
 	uint32_t reserved2;
 	struct page_counters counters[2];
 };
@@ -241,7 +242,8 @@ struct runtime_page {
 	 * of the functions in foreign_states laid out otherwise. */
 	uint64_t foreign_sequence;
 	uint32_t foreign_states;
-	uint32_t migrated_states; /* whose tables were replaced: bit n, of function n */
+	uint32_t migrated_states;  /* whose tables were replaced: bit n, of function n */
+	uint64_t lines_suppressed; /* that workers wrote above `limits.logs`; since it was loaded */
 };
 
 /* The rule: so many workers within this time ended by what their functions did. */

@@ -269,7 +269,8 @@ static int spawn_courier(struct courier_link *link)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		err = -errno;
 	if (!err)
-		err = childlog_open(&link->output, link->loop, "courier", &output);
+		err = childlog_open(&link->output, link->loop, "courier", FAAS_LOG_LINES_PER_SECOND,
+				    &output);
 	if (!err)
 		err = loop_add(link->loop, &link->control, pair[0], EPOLLIN, on_control);
 	if (!err) {

@@ -292,7 +292,8 @@ static int launch(struct migration *migration, const struct bundle *from, const 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		err = -errno;
 	if (!err)
-		err = childlog_open(&migration->output, loop, migration->start.name, &output);
+		err = childlog_open(&migration->output, loop, migration->start.name,
+				    FAAS_LOG_LINES_PER_SECOND, &output);
 	if (!err)
 		err = fill_fds(migration, from, to, (const int[]){output, pair[1]}, fds, count);
 	if (!err)

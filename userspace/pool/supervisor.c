@@ -2,15 +2,12 @@
 #include "userspace/pool/supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <ebpf_faas/pins.h>
@@ -18,12 +15,10 @@
 #include "clock.h"
 #include "import.h"
 #include "logger.h"
-#include "paths.h"
 #include "spawn.h"
 #include "userspace/pool/supervisor_crash.h"
+#include "userspace/pool/supervisor_process.h"
 #include "userspace/pool/worker_filter.h"
-
-_Static_assert(WORKER_FD_STATE(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
 
 static void start_process(struct supervisor *supervisor);
 
@@ -64,22 +59,6 @@ static uint64_t worker_word(const struct supervisor *supervisor, size_t offset)
 	return value;
 }
 
-static void close_source(struct supervisor *supervisor, struct loop_source *source)
-{
-	int fd = source->fd;
-
-	if (fd < 0)
-		return;
-	loop_remove(supervisor->loop, source);
-	close(fd);
-}
-
-static void kill_process(const struct supervisor *supervisor)
-{
-	if (supervisor->exit.fd >= 0)
-		(void)!syscall(SYS_pidfd_send_signal, supervisor->exit.fd, SIGKILL, NULL, 0);
-}
-
 static void on_backoff_end(struct loop_timer *timer)
 {
 	start_process(loop_container(timer, struct supervisor, timer));
@@ -97,7 +76,7 @@ static void on_too_slow(struct loop_timer *timer)
 			 SUPERVISOR_READY_MS / 1000);
 	logger_write(LOGGER_WARNING, "worker.killed", "workflow=%s pid=%d reason=\"%s\"",
 		     supervisor->name, supervisor->pid, supervisor->reason);
-	kill_process(supervisor);
+	process_kill(supervisor);
 }
 
 /* The worker answers for a piece: "NUMBER", or "NUMBER REASON". */
@@ -137,7 +116,7 @@ void supervisor_look(struct supervisor *supervisor)
 		return;
 	logger_write(LOGGER_WARNING, "worker.killed", "workflow=%s pid=%d reason=\"%s\"",
 		     supervisor->name, supervisor->pid, "it hangs, and did not end by itself");
-	kill_process(supervisor);
+	process_kill(supervisor);
 }
 
 /* What bounds it. Only the first word of a process counts: it is from before there was
@@ -200,7 +179,7 @@ static void listen_to(struct supervisor *supervisor)
 		if (bytes < 0)
 			return;
 		if (!bytes) {
-			close_source(supervisor, &supervisor->control);
+			process_close_source(supervisor, &supervisor->control);
 			return;
 		}
 		message[bytes] = '\0';
@@ -371,9 +350,7 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 		return;
 	/* Its last words: they may say why, or that all is done. */
 	listen_to(supervisor);
-	close_source(supervisor, &supervisor->control);
-	close_source(supervisor, &supervisor->exit);
-	childlog_close(&supervisor->output);
+	process_close(supervisor);
 	loop_unset(supervisor->loop, &supervisor->timer);
 	supervisor->last_pid = supervisor->pid;
 	supervisor->pid = 0;
@@ -383,131 +360,6 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 		supervisor->imported(supervisor, IMPORT_ENDED);
 	}
 	on_death(supervisor, &how);
-}
-
-/* The descriptors of worker_fds.h, by number. */
-static size_t list_descriptors(const struct supervisor *supervisor, int null, int output,
-			       int control, int *fds)
-{
-	fds[0] = null;
-	fds[1] = fds[2] = output;
-	fds[WORKER_FD_MANIFEST] = supervisor->manifest;
-	fds[WORKER_FD_RING] = supervisor->ring;
-	fds[WORKER_FD_WAKE] = supervisor->wake;
-	fds[WORKER_FD_WORKER_PAGE] = supervisor->files.worker_page;
-	fds[WORKER_FD_COURIER_PAGE] = supervisor->files.courier_page;
-	fds[WORKER_FD_RUNTIME_PAGE] = supervisor->files.runtime_page_readable;
-	fds[WORKER_FD_LOG] = supervisor->files.log;
-	fds[WORKER_FD_NOTIFY] = supervisor->notify;
-	fds[WORKER_FD_SPACE] = supervisor->space;
-	fds[WORKER_FD_CONTROL] = control;
-	for (int i = 0; i < DISK_FILES; i++) {
-		int disk = supervisor->files.storage.fds[i];
-
-		fds[WORKER_FD_DISK + i] = disk >= 0 ? disk : null;
-	}
-	for (uint32_t i = 0; i < supervisor->user_count; i++) {
-		int state = supervisor->files.states[i];
-
-		fds[WORKER_FD_OBJECT(i)] = supervisor->objects[i];
-		fds[WORKER_FD_STATE(i)] = state >= 0 ? state : null;
-	}
-	return WORKER_FD_FUNCTIONS + 2 * (size_t)supervisor->user_count;
-}
-
-static int enter_program(struct supervisor *supervisor, int null, int output, int control,
-			 int *ret_pidfd)
-{
-	uint32_t uid = FAAS_WORKER_UID_BASE + supervisor->slot;
-	char path[FAAS_PATH_BYTES + 32];
-	char texts[2][16];
-	char *arguments[] = {(char *)"ebpf-faas-worker", texts[0], (char *)"0", texts[1], NULL};
-	char fault[128];
-	char *environment[] = {NULL, NULL};
-	const char *faults = getenv("EBPF_FAAS_FAULT");
-	int fds[SPAWN_FDS_MAX];
-	struct spawn spawn = {
-		.path = path,
-		.arguments = arguments,
-		.environment = environment,
-		.fds = fds,
-		.joins = supervisor->cgroup.joins,
-		.join_count = supervisor->cgroup.join_count,
-	};
-
-	snprintf(path, sizeof(path), "%s/ebpf-faas-worker", paths_libexec());
-	snprintf(texts[0], sizeof(texts[0]), "%u", uid);
-	snprintf(texts[1], sizeof(texts[1]), "%u", supervisor->generation);
-	if (faults) {
-		snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s", faults);
-		environment[0] = fault;
-	}
-	spawn.fd_count = list_descriptors(supervisor, null, output, control, fds);
-	return spawn_start(&spawn, &supervisor->pid, ret_pidfd);
-}
-
-/* Everything that a process needs; on failure nothing of it is left. */
-static int spawn_worker(struct supervisor *supervisor)
-{
-	int pair[2] = {-1, -1};
-	int pidfd = -1;
-	int output = -1;
-	int null;
-	int err = 0;
-
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0)
-		return -errno;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		err = -errno;
-	if (!err)
-		err = childlog_open(&supervisor->output, supervisor->loop, supervisor->name,
-				    &output);
-	if (!err)
-		err = loop_add(supervisor->loop, &supervisor->control, pair[0], EPOLLIN,
-			       on_control);
-	if (!err) {
-		pair[0] = -1; /* is the source's now */
-		err = enter_program(supervisor, null, output, pair[1], &pidfd);
-	}
-	if (!err) {
-		err = loop_add(supervisor->loop, &supervisor->exit, pidfd, EPOLLIN, on_exit_ready);
-		if (err) {
-			(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-			close(pidfd);
-		}
-	}
-	close(null);
-	if (output >= 0)
-		close(output);
-	for (int i = 0; i < 2; i++)
-		if (pair[i] >= 0)
-			close(pair[i]);
-	if (err) {
-		supervisor->pid = 0;
-		close_source(supervisor, &supervisor->control);
-		childlog_close(&supervisor->output);
-	}
-	return err;
-}
-
-/* 0, or a negative error that reason tells of. */
-static int open_cgroup(struct supervisor *supervisor)
-{
-	int err;
-
-	cgroup_close(&supervisor->cgroup);
-	err = cgroup_open(supervisor->name, supervisor->memory_bytes, supervisor->cpu_percent,
-			  &supervisor->cgroup);
-	if (err == -ENOTSUP)
-		snprintf(supervisor->reason, sizeof(supervisor->reason),
-			 "`workers.cpu` needs control groups with the controller cpu, and there "
-			 "are none on this machine");
-	else if (err)
-		snprintf(supervisor->reason, sizeof(supervisor->reason), "control group: %s",
-			 strerror(-err));
-	supervisor->memory_kills = cgroup_memory_kills(&supervisor->cgroup);
-	return err;
 }
 
 static void start_process(struct supervisor *supervisor)
@@ -525,14 +377,7 @@ static void start_process(struct supervisor *supervisor)
 	page->incarnation++;
 	page->worker_started_ns = clock_monotonic_ns();
 	supervisor->confined = false;
-	err = open_cgroup(supervisor);
-	page->limits = supervisor->cgroup.limits;
-	if (!err) {
-		err = spawn_worker(supervisor);
-		if (err)
-			snprintf(supervisor->reason, sizeof(supervisor->reason),
-				 "%s/ebpf-faas-worker: %s", paths_libexec(), strerror(-err));
-	}
+	err = process_start(supervisor, on_control, on_exit_ready);
 	if (err) {
 		if (supervisor->first) {
 			fail(supervisor);
@@ -597,7 +442,7 @@ void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms)
 		loop_set(supervisor->loop, &supervisor->timer,
 			 clock_monotonic_ns() + bound_ms * CLOCK_NS_PER_MS, on_too_slow);
 	else
-		kill_process(supervisor);
+		process_kill(supervisor);
 }
 
 static void close_fd(int *fd)
@@ -613,9 +458,7 @@ void supervisor_destroy(struct supervisor *supervisor)
 	if (supervisor->cgroup.limits)
 		cgroup_remove(supervisor->name);
 	cgroup_close(&supervisor->cgroup);
-	close_source(supervisor, &supervisor->control);
-	close_source(supervisor, &supervisor->exit);
-	childlog_close(&supervisor->output);
+	process_close(supervisor);
 	run_files_close(&supervisor->files);
 	close_fd(&supervisor->manifest);
 	close_fd(&supervisor->ring);

@@ -52,6 +52,7 @@ struct supervisor {
 	int verdict_maps[FAAS_KERNEL_FUNCTIONS_MAX]; /* for the courier; -1: gets no verdicts */
 	uint64_t memory_bytes;			     /* limits of the worker, */
 	uint32_t cpu_percent;			     /* 0: none */
+	uint32_t log_lines;			     /* a second */
 	/* The process. */
 	pid_t pid;		 /* 0: none */
 	pid_t last_pid;		 /* that ended */

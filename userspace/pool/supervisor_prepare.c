@@ -121,6 +121,7 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 	supervisor->user_count = bundle->user_count;
 	supervisor->memory_bytes = bundle->worker_memory_bytes;
 	supervisor->cpu_percent = bundle->worker_cpu_percent;
+	supervisor->log_lines = bundle_log_lines(bundle);
 	supervisor_watch_init(&supervisor->watch, bundle);
 	supervisor->retry = (struct policy_retry){
 		.attempts = bundle->retry_attempts,

@@ -37,6 +37,13 @@ static bool has_room(int fd)
 	return select(fd + 1, NULL, &set, NULL, &now) == 1;
 }
 
+/* Of one function, above what all of them may write together. */
+static void drop_line(struct worker *worker, struct worker_function *function)
+{
+	function->lines.dropped++;
+	worker->page->lines_dropped++;
+}
+
 /* One line; 0, or -1: there was no room for it. Shorter than a pipe's page, so
  * it is written whole or not at all. */
 static int put_line(const struct worker *worker, const struct worker_function *function,
@@ -70,15 +77,17 @@ void faas_log(struct faas_call *call, const char *format, ...)
 		function->lines.second = second;
 		function->lines.count = 0;
 	}
-	if (function->lines.count == FAAS_LOG_LINES_PER_SECOND) {
-		function->lines.dropped++;
+	/* The runtime counts those of all functions; what it would not write need not
+	 * go there. */
+	if (function->lines.count == bundle_log_lines(call->worker->bundle)) {
+		drop_line(call->worker, function);
 		return;
 	}
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	if (put_line(call->worker, function, text)) {
-		function->lines.dropped++;
+		drop_line(call->worker, function);
 		return;
 	}
 	function->lines.count++;

@@ -77,9 +77,10 @@ static void init_file(const struct feed *feed, struct feed_sink *sink, const cha
 	sink->file.inode = counters->file_inode;
 	sink->file.bytes = counters->file_bytes;
 	sink->file.durable = feed->durable;
-	/* The courier before may have left something. */
+	/* The courier before may have left something: also while another sink held its
+	 * cursor up. */
 	sink->file.unsynced = sink->file.unnamed =
-		feed->durable && feed->cursor.synced_position < feed->cursor.log_position;
+		feed->durable && counters->done >> 8 > feed->cursor.synced_sequence;
 }
 
 static int open_file(struct feed_sink *sink, const char *name, struct diags *diags)

@@ -207,6 +207,8 @@ static const struct {
 	{"limits", NULL, "limits is missing"},
 	{"limits.outputs_per_second", "-1", "outputs_per_second is -1"},
 	{"limits.state_bytes", "4096", "limits: the states take"},
+	{"limits.logs_per_second", "10001", "logs_per_second is 10001"},
+	{"limits.logs_per_second", NULL, "logs_per_second is missing"},
 	{"triggers[0].importance", "\"low\"", "an importance, and nothing is shed"},
 	{"triggers[0].importance", "\"great\"", "importance is not one of the words"},
 	{"retry", NULL, "retry is missing"},

@@ -123,6 +123,7 @@ static void test_quote(void **state)
 static void test_childlog(void **state)
 {
 	char path[] = "/tmp/loop-test-XXXXXX", text[65536];
+	uint64_t suppressed = 0, told = 0;
 	struct childlog log;
 	ssize_t bytes;
 	int lines = 0;
@@ -132,11 +133,20 @@ static void test_childlog(void **state)
 	out = mkstemp(path);
 	assert_true(out >= 0);
 	assert_int_equal(logger_open(path), 0);
-	assert_int_equal(childlog_open(&log, &loop, "meter", &fd), 0);
+	assert_int_equal(childlog_open(&log, &loop, "meter", 20, &fd), 0);
+	log.counter = &suppressed;
 	assert_int_equal(write(fd, "one\x1b\nlevel=error", 16), 16);
 	assert_int_equal(loop_step(&loop, -1), 1);
 	for (int i = 0; i < 500; i++)
 		assert_int_equal(write(fd, "\nflood", 6), 6);
+	assert_int_equal(loop_step(&loop, -1), 1);
+	/* In the silence behind it, too. */
+	for (int i = 0; log.suppressed && i < 3; i++)
+		assert_true(loop_step(&loop, 2000) >= 0);
+	assert_int_equal(log.suppressed, 0);
+	assert_true(suppressed > 400);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(write(fd, "\nagain", 6), 6);
 	close(fd);
 	while (log.source.fd >= 0)
 		assert_true(loop_step(&loop, -1) >= 0);
@@ -145,13 +155,17 @@ static void test_childlog(void **state)
 	bytes = read(out, text, sizeof(text) - 1);
 	assert_true(bytes > 0);
 	text[bytes] = '\0';
-	for (const char *at = text; (at = strchr(at, '\n')); at++)
+	for (const char *at = text; (at = strstr(at, "event=child from=")); at++)
 		lines++;
+	for (const char *at = text; (at = strstr(at, "event=child.suppressed from=meter lines="));
+	     at++)
+		told += strtoull(strstr(at, "lines=") + 6, NULL, 10);
 	assert_non_null(strstr(text, "event=child from=meter text=\"one\\x1b\"\n"));
 	assert_non_null(strstr(text, "event=child from=meter text=\"level=error\"\n"));
-	/* A second may begin in the middle of it. */
-	assert_true(lines >= CHILDLOG_LINES_PER_SECOND &&
-		    lines <= 2 * CHILDLOG_LINES_PER_SECOND + 1);
+	/* A second may begin in the middle of each of the two floods. */
+	assert_true(lines >= 2 * 20 && lines <= 4 * 20);
+	assert_int_equal(lines + suppressed, 602);
+	assert_int_equal(told, suppressed);
 	close(out);
 	unlink(path);
 }

@@ -336,10 +336,12 @@ static void test_worker_limits(void **state)
 	parse(fixture, HEAD "a}}\nfunctions: {a: {user: tally, key: source_address}}\n");
 	assert_int_equal(bundle->worker_memory_bytes, FAAS_WORKER_MEMORY_DEFAULT);
 	assert_int_equal(bundle->worker_cpu_percent, 0);
+	assert_int_equal(bundle_log_lines(bundle), FAAS_LOG_LINES_PER_SECOND);
 	parse(fixture, HEAD "a}}\nfunctions: {a: {user: tally, key: source_address}}\n"
-			    "workers: {memory: 8Mi, cpu: 150%}\n");
+			    "workers: {memory: 8Mi, cpu: 150%}\nlimits: {logs: 7/s}\n");
 	assert_int_equal(bundle->worker_memory_bytes, 8 << 20);
 	assert_int_equal(bundle->worker_cpu_percent, 150);
+	assert_int_equal(bundle_log_lines(bundle), 7);
 }
 
 static void test_trigger_to_sink(void **state)
@@ -530,6 +532,9 @@ static void test_limits(void **state)
 		       HEAD "a}}\nfunctions:\n  a: {kernel: wide, outputs: {a: b}}\n"
 			    "  b: {kernel: wide, outputs: {a: c}}\n  c: {kernel: wide}\n",
 		       "one more than the kernel functions of a workflow may set together, 8");
+
+	assert_refused(fixture, HEAD "a}}\nfunctions: {a: {kernel: dedup}}\nlimits: {logs: 7/s}\n",
+		       "`logs` limits what user functions write, and there is none");
 
 	make_ways_out(text, bytes, "s0");
 	parse(fixture, text);

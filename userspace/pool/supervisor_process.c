@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "supervisor_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ebpf_faas/pins.h>
+
+#include "paths.h"
+#include "spawn.h"
+
+_Static_assert(WORKER_FD_STATE(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
+
+void process_close_source(struct supervisor *supervisor, struct loop_source *source)
+{
+	int fd = source->fd;
+
+	if (fd < 0)
+		return;
+	loop_remove(supervisor->loop, source);
+	close(fd);
+}
+
+void process_close(struct supervisor *supervisor)
+{
+	process_close_source(supervisor, &supervisor->control);
+	process_close_source(supervisor, &supervisor->exit);
+	childlog_close(&supervisor->output);
+}
+
+void process_kill(const struct supervisor *supervisor)
+{
+	if (supervisor->exit.fd >= 0)
+		(void)!syscall(SYS_pidfd_send_signal, supervisor->exit.fd, SIGKILL, NULL, 0);
+}
+
+/* The descriptors of worker_fds.h, by number. */
+static size_t list_descriptors(const struct supervisor *supervisor, int null, int output,
+			       int control, int *fds)
+{
+	fds[0] = null;
+	fds[1] = fds[2] = output;
+	fds[WORKER_FD_MANIFEST] = supervisor->manifest;
+	fds[WORKER_FD_RING] = supervisor->ring;
+	fds[WORKER_FD_WAKE] = supervisor->wake;
+	fds[WORKER_FD_WORKER_PAGE] = supervisor->files.worker_page;
+	fds[WORKER_FD_COURIER_PAGE] = supervisor->files.courier_page;
+	fds[WORKER_FD_RUNTIME_PAGE] = supervisor->files.runtime_page_readable;
+	fds[WORKER_FD_LOG] = supervisor->files.log;
+	fds[WORKER_FD_NOTIFY] = supervisor->notify;
+	fds[WORKER_FD_SPACE] = supervisor->space;
+	fds[WORKER_FD_CONTROL] = control;
+	for (int i = 0; i < DISK_FILES; i++) {
+		int disk = supervisor->files.storage.fds[i];
+
+		fds[WORKER_FD_DISK + i] = disk >= 0 ? disk : null;
+	}
+	for (uint32_t i = 0; i < supervisor->user_count; i++) {
+		int state = supervisor->files.states[i];
+
+		fds[WORKER_FD_OBJECT(i)] = supervisor->objects[i];
+		fds[WORKER_FD_STATE(i)] = state >= 0 ? state : null;
+	}
+	return WORKER_FD_FUNCTIONS + 2 * (size_t)supervisor->user_count;
+}
+
+static int enter_program(struct supervisor *supervisor, int null, int output, int control,
+			 int *ret_pidfd)
+{
+	uint32_t uid = FAAS_WORKER_UID_BASE + supervisor->slot;
+	char path[FAAS_PATH_BYTES + 32];
+	char texts[2][16];
+	char *arguments[] = {(char *)"ebpf-faas-worker", texts[0], (char *)"0", texts[1], NULL};
+	char fault[128];
+	char *environment[] = {NULL, NULL};
+	const char *faults = getenv("EBPF_FAAS_FAULT");
+	int fds[SPAWN_FDS_MAX];
+	struct spawn spawn = {
+		.path = path,
+		.arguments = arguments,
+		.environment = environment,
+		.fds = fds,
+		.joins = supervisor->cgroup.joins,
+		.join_count = supervisor->cgroup.join_count,
+	};
+
+	snprintf(path, sizeof(path), "%s/ebpf-faas-worker", paths_libexec());
+	snprintf(texts[0], sizeof(texts[0]), "%u", uid);
+	snprintf(texts[1], sizeof(texts[1]), "%u", supervisor->generation);
+	if (faults) {
+		snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s", faults);
+		environment[0] = fault;
+	}
+	spawn.fd_count = list_descriptors(supervisor, null, output, control, fds);
+	return spawn_start(&spawn, &supervisor->pid, ret_pidfd);
+}
+
+/* Everything that a process needs; on failure nothing of it is left. */
+static int spawn_worker(struct supervisor *supervisor, process_ready on_control,
+			process_ready on_exit)
+{
+	int pair[2] = {-1, -1};
+	int pidfd = -1;
+	int output = -1;
+	int null;
+	int err = 0;
+
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return -errno;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		err = -errno;
+	if (!err)
+		err = childlog_open(&supervisor->output, supervisor->loop, supervisor->name,
+				    supervisor->log_lines, &output);
+	if (!err) {
+		supervisor->output.counter = &supervisor->files.runtime_page->lines_suppressed;
+		err = loop_add(supervisor->loop, &supervisor->control, pair[0], EPOLLIN,
+			       on_control);
+	}
+	if (!err) {
+		pair[0] = -1; /* is the source's now */
+		err = enter_program(supervisor, null, output, pair[1], &pidfd);
+	}
+	if (!err) {
+		err = loop_add(supervisor->loop, &supervisor->exit, pidfd, EPOLLIN, on_exit);
+		if (err) {
+			(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+			close(pidfd);
+		}
+	}
+	close(null);
+	if (output >= 0)
+		close(output);
+	for (int i = 0; i < 2; i++)
+		if (pair[i] >= 0)
+			close(pair[i]);
+	if (err) {
+		supervisor->pid = 0;
+		process_close(supervisor);
+	}
+	return err;
+}
+
+/* 0, or a negative error that reason tells of. */
+static int open_cgroup(struct supervisor *supervisor)
+{
+	int err;
+
+	cgroup_close(&supervisor->cgroup);
+	err = cgroup_open(supervisor->name, supervisor->memory_bytes, supervisor->cpu_percent,
+			  &supervisor->cgroup);
+	if (err == -ENOTSUP)
+		snprintf(supervisor->reason, sizeof(supervisor->reason),
+			 "`workers.cpu` needs control groups with the controller cpu, and there "
+			 "are none on this machine");
+	else if (err)
+		snprintf(supervisor->reason, sizeof(supervisor->reason), "control group: %s",
+			 strerror(-err));
+	supervisor->memory_kills = cgroup_memory_kills(&supervisor->cgroup);
+	return err;
+}
+
+int process_start(struct supervisor *supervisor, process_ready on_control, process_ready on_exit)
+{
+	int err = open_cgroup(supervisor);
+
+	/* The worker bounds its memory by itself where no group does. */
+	supervisor->files.runtime_page->limits = supervisor->cgroup.limits;
+	if (err)
+		return err;
+	err = spawn_worker(supervisor, on_control, on_exit);
+	if (err)
+		snprintf(supervisor->reason, sizeof(supervisor->reason), "%s/ebpf-faas-worker: %s",
+			 paths_libexec(), strerror(-err));
+	return err;
+}
