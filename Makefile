@@ -97,6 +97,10 @@ $(BUILD)/obj/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c $< -o $@
 
+# What runs for each event of a user function: a tenth of its time.
+$(call obj,$(wildcard userspace/pool/worker*.c userspace/log/log_*.c userspace/state/*.c)): \
+	ALL_CFLAGS += $(if $(filter -O2,$(CFLAGS)),-O3)
+
 $(call obj,$(FUSE_SRC)): $(BUILD)/obj/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
