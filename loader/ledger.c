@@ -165,6 +165,42 @@ static int read_courier(const struct bundle *bundle, struct ledger *ret)
 			 sizeof(ret->runtime));
 }
 
+static int open_ring(const struct bundle *bundle, uint32_t generation, struct ringview *ret)
+{
+	int fd = open_workflow_pin(bundle, generation, FAAS_PIN_RING0), error;
+
+	if (fd < 0)
+		return fd;
+	error = ringview_open(fd, ret);
+	close(fd);
+	return error;
+}
+
+/* The worker may be at the ring of a version that did not stay; then its own is @p own, and
+ * the next. */
+static int read_rings(const struct bundle *bundle, uint32_t generation, const struct ringview *own,
+		      struct ledger *ret)
+{
+	struct runtime_page page = {0};
+	struct ringview rest;
+	uint64_t waiting = 0;
+	int error;
+
+	(void)read_page(bundle, "runtime.page", RUNTIME_PAGE_MAGIC, &page, sizeof(page));
+	if (!page.rest_generation || page.generation != generation)
+		return read_user_tier(bundle, own, ret);
+	error = open_ring(bundle, page.rest_generation, &rest);
+	if (error)
+		return error;
+	error = read_user_tier(bundle, &rest, ret);
+	ringview_close(&rest);
+	if (!error)
+		error = ringview_count(own, __atomic_load_n(own->consumer, __ATOMIC_ACQUIRE),
+				       &waiting);
+	ret->in_flight += waiting;
+	return error;
+}
+
 /* As of one generation. */
 static int read_generation(const struct host *host, const struct bundle *bundle, uint32_t slot,
 			   uint32_t generation, struct ledger *ret)
@@ -173,22 +209,18 @@ static int read_generation(const struct host *host, const struct bundle *bundle,
 	struct faas_slot_counters counters;
 	struct faas_meters meters, carried;
 	struct ringview ring;
-	int error, fd;
+	int error;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->has_user_tier = bundle_needs_runtime(bundle);
 	if (bundle->deadline_ns)
 		read_wake(bundle, generation, &ret->wake);
 	if (ret->has_user_tier) {
-		fd = open_workflow_pin(bundle, generation, FAAS_PIN_RING0);
-		if (fd < 0)
-			return fd;
-		error = ringview_open(fd, &ring);
-		close(fd);
+		error = open_ring(bundle, generation, &ring);
 		if (error)
 			return error;
 		ret->ring_bytes = ring.bytes;
-		error = read_user_tier(bundle, &ring, ret);
+		error = read_rings(bundle, generation, &ring, ret);
 		if (!error)
 			error = read_courier(bundle, ret);
 		else

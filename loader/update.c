@@ -174,8 +174,13 @@ static int change(struct update *update, struct diags *diags)
 					 update->generation, entry->name);
 	}
 	again = calloc(1, sizeof(*again));
+	/* In the order in which they came, if that can be. */
+	if (again && !error && bundle_needs_runtime(update->from) &&
+	    user_tier_finish(entry->name, update->slot, before, update->record->netns_path, again))
+		memset(again, 0, sizeof(*again));
 	if (!again || settle_to(update->host, update->slot, before, again))
-		diag_fail(diags, DIAG_FAILED, "unload the workflow",
+		diag_fail(diags, DIAG_FAILED,
+			  again && again->count ? again->list[0].advice : "unload the workflow",
 			  "and generation %u could not be put back: %s", before,
 			  again && again->count ? again->list[0].cause : "out of memory");
 	free(again);

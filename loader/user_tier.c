@@ -13,11 +13,16 @@
 #include <ebpf_faas/pins.h>
 
 #include "bundle_compare.h"
+#include "clock.h"
 #include "control_client.h"
 #include "fault.h"
 #include "generation.h"
 #include "host.h"
 #include "ringview.h"
+
+#define LOOK_EVERY_MS 20
+/* How long a command waits for events that another version has left. */
+#define REST_MS 30000
 
 static bool is_reset(const struct takeover *takeover, const char *instance)
 {
@@ -131,7 +136,7 @@ static int stop_other(const char *name, const struct bundle *bundle, uint32_t ru
 	if (control_stop_keep(name, FAAS_DRAIN_MS, &stopped, diags))
 		return -1;
 	fault_point("user_tier.stopped");
-	if (running > generation)
+	if (running >= generation)
 		return 0;
 	if (!stopped.drained)
 		return diag_fail(diags, DIAG_FAILED, "`ebpf-faas status` shows what holds it up",
@@ -159,25 +164,87 @@ static int stop_other(const char *name, const struct bundle *bundle, uint32_t ru
 	return 0;
 }
 
+/* The generation that did not stay and has left something in its ring. 0: none. */
+static uint32_t find_rest(const char *name, uint32_t generation)
+{
+	uint32_t last = generation_pinned_before(name, UINT32_MAX);
+	uint64_t left = 0;
+
+	return last > generation && !user_tier_left(name, last, &left) && left ? last : 0;
+}
+
+/* Until its worker is at its own ring. */
+static int wait_for_rest(const char *name, uint32_t generation, struct diags *diags)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * (long)CLOCK_NS_PER_MS};
+	uint64_t deadline = clock_monotonic_ns() + REST_MS * CLOCK_NS_PER_MS, left = 0;
+	uint32_t rest;
+
+	for (;;) {
+		if (control_rest(name, &rest, diags))
+			return -1;
+		if (!rest)
+			return 0;
+		if (clock_monotonic_ns() > deadline)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	(void)!user_tier_left(name, rest, &left);
+	return diag_fail(diags, DIAG_FAILED,
+			 "`ebpf-faas status` shows what holds it up; the next command that changes "
+			 "something finishes it",
+			 "generation %u of %s runs again, and has still to process %llu events of "
+			 "generation %u",
+			 generation, name, (unsigned long long)left, rest);
+}
+
 int user_tier_follow(const char *name, const struct bundle *bundle, uint32_t slot,
 		     uint32_t generation, const char *netns_path, struct diags *diags)
+{
+	struct control_start start = {.workflow = name,
+				      .generation = generation,
+				      .slot = slot,
+				      .netns = netns_path,
+				      .keep = true};
+	uint32_t running, rest = 0;
+
+	if (!bundle_needs_runtime(bundle))
+		return 0;
+	if (control_start_runtime(diags) || control_generation(name, &running, diags))
+		return -1;
+	start.rest = find_rest(name, generation);
+	if (running == generation && start.rest && control_rest(name, &rest, diags))
+		return -1;
+	if (running != generation || rest != start.rest) {
+		if (running && stop_other(name, bundle, running, generation, diags))
+			return -1;
+		if (control_start(&start, diags))
+			return -1;
+	}
+	return wait_for_rest(name, generation, diags);
+}
+
+int user_tier_finish(const char *name, uint32_t slot, uint32_t generation, const char *netns_path,
+		     struct diags *diags)
 {
 	const struct control_start start = {.workflow = name,
 					    .generation = generation,
 					    .slot = slot,
 					    .netns = netns_path,
 					    .keep = true};
+	struct control_stopped stopped;
 	uint32_t running;
+	uint64_t left = 0;
 
-	if (!bundle_needs_runtime(bundle))
+	if (user_tier_left(name, generation, &left) || !left)
 		return 0;
-	if (control_start_runtime(diags) || control_generation(name, &running, diags))
+	if (control_generation(name, &running, diags))
 		return -1;
-	if (running == generation)
-		return 0;
-	if (running && stop_other(name, bundle, running, generation, diags))
+	if (running && running != generation && control_stop_keep(name, 0, &stopped, diags))
 		return -1;
-	return control_start(&start, diags);
+	if (running != generation && control_start(&start, diags))
+		return -1;
+	return control_stop_keep(name, FAAS_DRAIN_MS, &stopped, diags);
 }
 
 int user_tier_settle(const char *name, const struct bundle *bundle, uint32_t generation,

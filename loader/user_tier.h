@@ -35,12 +35,18 @@ int user_tier_write_resets(const struct bundle *to, uint32_t generation,
  * @brief Have the runtime run the generation, and no other of this workflow.
  *
  * A later generation takes over only from one that has emptied its ring, or this
- * fails. Back to an earlier one nothing can refuse: what the ring holds is given up.
- * Blocks until the worker is ready. Not in a namespace of a workflow.
+ * fails. Back to an earlier one nothing can refuse: what is left in the ring, it processes
+ * itself, before what is in its own. Blocks until the worker is at its own ring. Not in a
+ * namespace of a workflow.
  */
 int user_tier_follow(const char *name, const struct bundle *bundle, uint32_t slot,
 		     uint32_t generation, const char *netns_path, struct diags *diags)
 	__attribute__((warn_unused_result));
+
+/* Where the ring of a generation is not empty, though no program writes to it: have its worker
+ * empty it as far as FAAS_DRAIN_MS allows, before events of others get between. */
+int user_tier_finish(const char *name, uint32_t slot, uint32_t generation, const char *netns_path,
+		     struct diags *diags) __attribute__((warn_unused_result));
 
 /* The generation runs and stays: tables of states that were kept for a way back go. */
 int user_tier_settle(const char *name, const struct bundle *bundle, uint32_t generation,

@@ -21,12 +21,17 @@ POINTS=$(grep -rhoE 'fault_point\("(migrate|migration|durable)\.[a-z_]+"' "$TOP/
 # Passed by the first load already: simulation and storm die there.
 POINTS=$(grep -vE '^durable\.(before|inside)_tak(en|ing)_up$' <<<"$POINTS")
 
-for version in first second; do
-	faas build --output "$SCRATCH/$version" "$FIXTURES/migrate/$version/growth.yaml" \
+# The points of the way back from an update that failed under traffic.
+REST_POINTS=$(grep -rhoE 'fault_point\("rest\.[a-z_]+"' "$TOP/userspace" | cut -d'"' -f2 | LC_ALL=C sort -u)
+
+build() { # VERSION BUNDLE FILE
+	faas build --output "$SCRATCH/$2" "$FIXTURES/migrate/$1/growth.yaml" \
 		--set functions.total.state=durable --set storage.size=16Mi \
-		--set "sinks.records.file.path=$SCRATCH/records.jsonl" >"$SCRATCH/$version.log" ||
-		die "$(cat "$SCRATCH/$version.log")"
-done
+		--set "sinks.records.file.path=$3" >"$SCRATCH/$2.log" || die "$(cat "$SCRATCH/$2.log")"
+}
+build first first "$SCRATCH/records.jsonl"
+build second second "$SCRATCH/records.jsonl"
+build second nowhere /nowhere/at/all
 
 generation() { faas list --json | jq -r '.[0].generation // 0'; }
 version() { faas status --json growth | jq -r .version; }
@@ -125,20 +130,50 @@ back_killed() {
 	faas unload --purge growth
 }
 
+# An update that fails when packets follow it already: whatever is killed, what waits in the
+# ring of the version that did not stay is processed once, and before what came later.
+rest_killed() {
+	local pid
+	load_first
+	pid=$(runtime_pid)
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 2000 --keys 10 \
+		--first-port 40000 --rate 2000 >"$CASE/sent"
+	echo "$STARTED" >>"$CASE/pids"
+	faas update "$SCRATCH/nowhere" && fail "the update did not fail"
+	process_gone "$pid" || fail "nobody was killed"
+	mend
+	another_runtime
+	wait "$STARTED"
+	settle growth
+	same "version" first "$(version)"
+	same "counts" '[205]' "$(counts)"
+	same "lost" 0 "$(counted lost.error)"
+	same "left behind" '' "$(left)"
+	cp "$SCRATCH/records.jsonl" "$CASE/records.jsonl"
+	exactly_once 10 205
+	faas unload --purge growth
+}
+
 # Each point, in one network.
-walk() {
-	local walked=0
+walk() { # CASE LEAST POINT...
+	local walked=0 what=$1 least=$2
+	shift 2
 	network
-	for POINT in $POINTS; do
+	for POINT in "$@"; do
 		echo "== $POINT"
-		"$1"
+		"$what"
 		walked=$((walked + 1))
 	done
-	[ "$walked" -gt 8 ] || fail "only $walked points were found"
+	[ "$walked" -ge "$least" ] || fail "only $walked points were found"
 }
-walk_update() { walk update_killed; }
-walk_back() { walk back_killed; }
+# shellcheck disable=SC2086
+walk_update() { walk update_killed 9 $POINTS; }
+# shellcheck disable=SC2086
+walk_back() { walk back_killed 9 $POINTS; }
+# shellcheck disable=SC2086
+walk_rest() { walk rest_killed 5 $REST_POINTS; }
 
 test_case "an update that replaces states, killed at every step" walk_update
 test_case "the way back from it, killed at every step" walk_back
+test_case "what an update that failed has left in its ring, killed at every step" walk_rest
 tests_done

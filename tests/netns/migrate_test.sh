@@ -106,13 +106,19 @@ fails_later() {
 	load_first
 	send 50
 	settle growth
-	fails 1 faas update --set "sinks.records.file.path=/nowhere/at/all" "$VERSIONS/second/growth.yaml"
-	same "generation" 1 "$(generation)"
-	same "the state is as it was" '[5]' "$(state count)"
-	send 50
+	faas build --set "sinks.records.file.path=/nowhere/at/all" --output "$CASE/second" \
+		"$VERSIONS/second/growth.yaml"
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 4000 --keys 10 \
+		--first-port 40000 --rate 1000 >"$CASE/sent"
+	echo "$STARTED" >>"$CASE/pids"
+	fails 1 faas update "$CASE/second"
+	! process_gone "$STARTED" || fail "the events had ended before the update failed"
+	wait "$STARTED"
 	settle growth
-	same "and goes on" '[10]' "$(state count)"
-	exactly_once 10 10
+	same "generation" 1 "$(generation)"
+	same "the state is as it was, and goes on" '[405]' "$(state count)"
+	same "lost" 0 "$(counted lost.error)"
+	exactly_once 10 405
 	same "no table is left beside" state.0 "$(ls /run/ebpf-faas/workflows/growth | grep '^state')"
 }
 

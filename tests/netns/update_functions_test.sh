@@ -7,6 +7,7 @@
 
 KEYS=10
 STORED=/var/lib/ebpf-faas/state/witness
+LETTERS=/var/lib/ebpf-faas/workflows/witness/dead-letters.jsonl
 
 paths() { # more or not
 	RECORDS=(--set "sinks.records.file.path=$CASE/records.jsonl")
@@ -118,17 +119,40 @@ refused() {
 	says 'other user functions or sinks would not be known to the one before'
 	fails 1 update_to witness --set functions.total.state=durable --set storage.size=16Mi
 	says 'the log of workflow witness cannot go on: durable state: none there, some here'
-	rmdir "$CASE/extra"
-	fails 1 update_to witness-more
-	says 'the directory of .*/extra/lines.jsonl does not exist'
 	same "generation" 1 "$(generation)"
 	same "counts" '[5]' "$(count total)"
 	same "nothing is kept" 0 "$(beside)"
+}
+
+# It fails when packets follow it already: what waits in its ring is processed by the version
+# before. What goes to a function that only the new one has is put aside.
+fails_under_traffic() {
+	local strange
+	network
+	mkdir "$CASE/extra"
+	load witness
 	send 50
 	settle witness
-	same "counts" '[10]' "$(count total)"
-	exactly_once $KEYS 10
-	same "delivered" 100 "$(delivered records)"
+	rmdir "$CASE/extra"
+	build_version witness-more
+	begin_traffic 4000
+	fails 1 faas update "$CASE/witness-more"
+	says 'the directory of .*/extra/lines.jsonl does not exist'
+	! process_gone "$STARTED" || fail "the events had ended before the update failed"
+	wait "$STARTED"
+	settle witness
+	same "generation" 1 "$(generation)"
+	same "lost" 0 "$(counted lost.error)"
+	same "nothing is kept" 0 "$(beside)"
+	strange=$(counted dead_lettered)
+	[ "$strange" -gt 0 ] || fail "no event came while the new version was in the kernel"
+	same "processed" 4050 "$(counted processed)"
+	same "dead letters" "$strange version" \
+		"$(jq -r .reason "$LETTERS" | sort | uniq -c | xargs)"
+	same "counts" '[405]' "$(count total)"
+	exactly_once $KEYS 405
+	same "delivered" 4050 "$(delivered records)"
+	faas unload --purge witness
 }
 
 # Outputs that cannot be delivered now were meant for sinks of the old version.
@@ -157,5 +181,6 @@ all_delivered() { [ "$(delivered records)" = "$1" ]; }
 test_case "functions and sinks come and go, under traffic" come_and_go
 test_case "in a workflow with durable state" durable
 test_case "what is refused" refused
+test_case "an update that fails under traffic" fails_under_traffic
 test_case "outputs that wait for their sinks" waits_for_its_sinks
 tests_done

@@ -342,10 +342,11 @@ int control_start(const struct control_start *start, struct diags *diags)
 	json_t *answer = NULL;
 	int err;
 
-	err = ask_taking(json_pack("{s:s, s:s, s:I, s:I, s:s, s:b}", "op", "start", "workflow",
+	err = ask_taking(json_pack("{s:s, s:s, s:I, s:I, s:s, s:b, s:I}", "op", "start", "workflow",
 				   start->workflow, "generation", (json_int_t)start->generation,
 				   "slot", (json_int_t)start->slot, "netns",
-				   start->netns ? start->netns : "", "keep", start->keep),
+				   start->netns ? start->netns : "", "keep", start->keep, "rest",
+				   (json_int_t)start->rest),
 			 START_TIMEOUT_MS, &answer, diags);
 	json_decref(answer);
 	return err;
@@ -414,6 +415,18 @@ int control_stop_keep(const char *workflow, unsigned int drain_ms, struct contro
 	ret->drained = json_is_true(json_object_get(answer, "drained"));
 	ret->undelivered_bytes =
 		(uint64_t)json_integer_value(json_object_get(answer, "undelivered"));
+	json_decref(answer);
+	return 0;
+}
+
+int control_rest(const char *workflow, uint32_t *ret, struct diags *diags)
+{
+	json_t *answer = NULL;
+
+	if (ask_taking(json_pack("{s:s, s:s}", "op", "status", "workflow", workflow),
+		       CONTROL_TIMEOUT_MS, &answer, diags))
+		return -1;
+	*ret = (uint32_t)json_integer_value(json_object_get(answer, "rest"));
 	json_decref(answer);
 	return 0;
 }

@@ -5,11 +5,12 @@
  * for all; over FAAS_RUN_STATUS_SOCKET members of a group may ask for hello, list, status.
  *
  *   hello                                     protocol, pid, version
- *   start   workflow, generation, slot, netns, [keep]
+ *   start   workflow, generation, slot, netns, [keep, [rest]]
  *	answered when its worker is ready;
  *	netns: path of the network namespace that its sinks send in, "" for the
  *	runtime's own. On failure everything is undone. keep: with the run-time files
  *	of the generation before, and its namespace; they stay on failure.
+ *	rest: a generation that did not stay; its ring is emptied before the own.
  *   stop    workflow, [drain_ms], [keep]      drained, processed, dead_lettered,
  *	undelivered, restarts; last: it was the last one, the runtime ends.
  *	Answered when worker and run-time files are gone. keep: the files stay.
@@ -33,7 +34,7 @@
 
 /* A runtime refuses messages that do not say "protocol" and this number, in words: see
  * request_form.h. Changed with what an operation means. */
-#define CONTROL_PROTOCOL 2
+#define CONTROL_PROTOCOL 3
 #define CONTROL_TIMEOUT_MS 5000
 #define CONTROL_CONNECT_MS 3000
 
@@ -75,6 +76,7 @@ struct control_start {
 	uint32_t slot;
 	const char *netns;
 	bool keep;
+	uint32_t rest; /* 0: none */
 };
 
 int control_start(const struct control_start *start, struct diags *diags)
@@ -90,6 +92,10 @@ int control_resume(const char *workflow, struct diags *diags) __attribute__((war
 
 /* The generation that the runtime runs; 0: none of that name. */
 int control_generation(const char *workflow, uint32_t *ret, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* The generation whose ring is emptied before the own, 0: none. */
+int control_rest(const char *workflow, uint32_t *ret, struct diags *diags)
 	__attribute__((warn_unused_result));
 
 /* The generation that runs stays: what would lead back is given up. */

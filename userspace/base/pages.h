@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 14
+#define PAGES_VERSION 15
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -205,6 +205,15 @@ enum page_limits {
 
 #define PAGE_REASON_BYTES 256
 
+/* What the numbers in events of another generation are in this one, which has the same by
+ * these names; PAGE_REST_NONE: it has none. */
+#define PAGE_REST_NONE 0xffff
+struct page_rest {
+	uint16_t entries[FAAS_ENTRIES_MAX];
+	uint16_t origins[FAAS_ORIGINS_MAX];
+	uint16_t fields[FAAS_RECORD_FIELDS_MAX];
+};
+
 struct runtime_page {
 	uint64_t magic;
 	uint32_t version;
@@ -244,6 +253,10 @@ struct runtime_page {
 	uint32_t foreign_states;
 	uint32_t migrated_states;  /* whose tables were replaced: bit n, of function n */
 	uint64_t lines_suppressed; /* that workers wrote above `limits.logs`; since it was loaded */
+	/* The ring is that of a generation that did not stay: what is left in there is
+	 * processed before what is in the own ring. 0: it is the own. */
+	uint32_t rest_generation;
+	struct page_rest rest;
 };
 
 /* The rule: so many workers within this time ended by what their functions did. */

@@ -14,7 +14,7 @@ struct request_form {
 	const char *name;
 	void (*handle)(const struct request *request);
 	bool about_workflow;
-	const char *keys[4]; /* that it may have, beside op, protocol and workflow */
+	const char *keys[5]; /* that it may have, beside op, protocol and workflow */
 };
 
 struct request_checked {

@@ -66,11 +66,14 @@ static void handle_start(const struct request *request)
 	struct start start = {.keep = json_is_true(json_object_get(request->message, "keep")),
 			      .client = request->client};
 	struct runtime *runtime = request->runtime;
-	json_int_t generation, slot;
+	json_int_t generation, slot, rest = 0;
 	const char *netns;
 
 	if (!take_integer(request, "generation", 1, UINT32_MAX, &generation) ||
 	    !take_integer(request, "slot", 1, FAAS_SLOTS_MAX - 1, &slot))
+		return;
+	if (json_object_get(request->message, "rest") &&
+	    !take_integer(request, "rest", 0, UINT32_MAX, &rest))
 		return;
 	netns = take_path(request, "netns");
 	if (!netns)
@@ -83,6 +86,7 @@ static void handle_start(const struct request *request)
 	}
 	start.generation = (uint32_t)generation;
 	start.slot = (uint32_t)slot;
+	start.rest = start.keep ? (uint32_t)rest : 0;
 	memcpy(start.name, request->workflow, strlen(request->workflow) + 1);
 	memcpy(start.netns, netns, strlen(netns) + 1);
 	if (start.keep)
@@ -182,17 +186,18 @@ static json_t *describe(const struct workflow *workflow)
 	struct page_counters counters;
 
 	workflow_read_counters(workflow, &counters);
-	return json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:i, s:I, s:I, s:I, s:I, s:s, s:I, s:I}",
-			 "workflow", supervisor->name, "state", workflow_phase_name(workflow),
-			 "generation", (json_int_t)supervisor->generation, "slot",
-			 (json_int_t)supervisor->slot, "worker_pid", (int)supervisor->pid,
-			 "worker_uid", (json_int_t)FAAS_WORKER_UID_BASE + supervisor->slot,
-			 "courier_pid", (int)workflow->runtime->courier.pid, "incarnation",
-			 (json_int_t)page->incarnation, "restarts", (json_int_t)page->restarts,
-			 "last_signal", (json_int_t)page->last_signal, "last_status",
-			 (json_int_t)page->last_status, "limits", limits_text(page->limits, limits),
-			 "processed", (json_int_t)counters.processed, "dead_lettered",
-			 (json_int_t)counters.dead_lettered);
+	return json_pack(
+		"{s:s, s:s, s:I, s:I, s:i, s:I, s:i, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I}",
+		"workflow", supervisor->name, "state", workflow_phase_name(workflow), "generation",
+		(json_int_t)supervisor->generation, "slot", (json_int_t)supervisor->slot,
+		"worker_pid", (int)supervisor->pid, "worker_uid",
+		(json_int_t)FAAS_WORKER_UID_BASE + supervisor->slot, "courier_pid",
+		(int)workflow->runtime->courier.pid, "incarnation", (json_int_t)page->incarnation,
+		"restarts", (json_int_t)page->restarts, "last_signal",
+		(json_int_t)page->last_signal, "last_status", (json_int_t)page->last_status,
+		"limits", limits_text(page->limits, limits), "processed",
+		(json_int_t)counters.processed, "dead_lettered", (json_int_t)counters.dead_lettered,
+		"rest", (json_int_t)workflow->rest);
 }
 
 static void handle_status(const struct request *request)
@@ -253,7 +258,7 @@ static const struct request_form operations[] = {
 	{"hello", handle_hello, false, {0}},
 	{"list", handle_list, false, {"after"}},
 	{"status", handle_status, true, {0}},
-	{"start", handle_start, true, {"generation", "slot", "netns", "keep"}},
+	{"start", handle_start, true, {"generation", "slot", "netns", "keep", "rest"}},
 	{"stop", handle_stop, true, {"drain_ms", "keep"}},
 	{"resume", handle_resume, true, {0}},
 	{"settle", handle_settle, true, {"generation"}},

@@ -37,6 +37,7 @@ static void on_watch(struct loop_timer *timer)
 		if (looks)
 			supervisor_look(&workflow->supervisor);
 		workflow_slots_retry(workflow);
+		workflow_rest_look(workflow);
 	}
 	if (looks)
 		runtime->watch_ticks = 0;
@@ -51,7 +52,7 @@ void runtime_watch(struct runtime *runtime)
 
 	for (workflow = TAILQ_FIRST(&runtime->workflows); workflow && ticks > 1;
 	     workflow = TAILQ_NEXT(workflow, all))
-		if (workflow->slots_late)
+		if (workflow->slots_late || workflow->rest)
 			ticks = 1;
 	runtime->watch_ticks += ticks - 1;
 	if (runtime->workflow_count)
@@ -147,12 +148,14 @@ static int kill_orphans(const struct workflow *workflow)
 static void take_over_one(struct runtime *runtime, const char *name, uint32_t slot,
 			  uint32_t generation)
 {
+	struct start start = {.generation = generation, .slot = slot, .keep = true};
 	struct diags *diags = calloc(1, sizeof(*diags));
 	struct workflow *workflow = NULL;
 	int err;
 
+	memcpy(start.name, name, strlen(name) + 1);
 	if (diags)
-		workflow = workflow_new(runtime, name, generation, slot, NULL, false, diags);
+		workflow = workflow_new(runtime, &start, diags);
 	if (!workflow) {
 		logger_write(LOGGER_ERROR, "workflow.takeover",
 			     "workflow=%s error=\"%s\" advice=\"%s\"", name,

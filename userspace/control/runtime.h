@@ -43,6 +43,8 @@ struct workflow {
 	bool undo;	   /* it is being taken back; the answer is that below */
 	char error[512];
 	char advice[256];
+	/* That did not stay, and whose ring is emptied before the own; 0: none. */
+	uint32_t rest;
 	uint64_t undelivered;
 	uint64_t stop_deadline_ns;
 	/* What stands in its slots: FAAS_REGISTRY_STOPPED_* or 0; and whether that has
@@ -97,6 +99,7 @@ struct start {
 	uint32_t slot;
 	char netns[FAAS_PATH_BYTES];
 	bool keep;
+	uint32_t rest; /* a later generation whose ring is emptied first; 0: none, or as it was */
 	uint64_t client;
 };
 
@@ -110,10 +113,10 @@ bool migration_runs(const struct runtime *runtime, const char *name);
 /* The client does not wait any more: it is ended. */
 void migration_forget(struct runtime *runtime, uint64_t client);
 
-/* A workflow, not yet in any list: prepared and with its files. @p fresh: they
- * are made; else those of an earlier runtime are taken. NULL with a diagnostic. */
-struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_t generation,
-			      uint32_t slot, const char *netns, bool fresh, struct diags *diags);
+/* A workflow, not yet in any list: prepared and with its files, which are made, or with
+ * `keep` those of an earlier runtime or version. NULL with a diagnostic. */
+struct workflow *workflow_new(struct runtime *runtime, const struct start *start,
+			      struct diags *diags);
 void workflow_enlist(struct workflow *workflow);
 /* Without a process, in no list. Files stay. */
 void workflow_destroy(struct workflow *workflow);
@@ -140,6 +143,17 @@ void workflow_undo(struct workflow *workflow, const char *error, const char *adv
 void workflow_slots_stop(struct workflow *workflow);
 void workflow_slots_go_on(struct workflow *workflow);
 void workflow_slots_retry(struct workflow *workflow);
+
+/*
+ * workflow_rest.c: the ring of a generation that did not stay (supervisor_rest.h). _find says
+ * which, of one whose files are there; _look sees whether it is empty, and the worker comes to
+ * its end then; _end reads the own ring from there on.
+ */
+uint32_t workflow_rest_find(const struct start *start);
+int workflow_rest_begin(struct workflow *workflow, const struct bundle *bundle, struct diags *diags)
+	__attribute__((warn_unused_result));
+void workflow_rest_look(struct workflow *workflow);
+int workflow_rest_end(struct workflow *workflow) __attribute__((warn_unused_result));
 
 /* Operation "import": @p piece is the piece in hexadecimal, borrowed. */
 void workflow_import(struct workflow *workflow, uint64_t client, const json_t *piece);

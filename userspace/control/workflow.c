@@ -172,13 +172,38 @@ static void on_removed(struct courier_client *client, uint64_t undelivered)
 	finish(workflow);
 }
 
+/* Of the time that whoever stops it gives. */
+static uint32_t left_of(const struct workflow *workflow)
+{
+	uint64_t now = clock_monotonic_ns(), deadline = workflow->stop_deadline_ns;
+
+	return deadline > now ? (uint32_t)((deadline - now) / CLOCK_NS_PER_MS) : 0;
+}
+
+/* The ring of another version is empty, or its worker died: what has come meanwhile waits in
+ * the own ring. False: this is its end. */
+static bool go_on(struct workflow *workflow)
+{
+	struct supervisor *supervisor = &workflow->supervisor;
+	bool stops = workflow->phase == WORKFLOW_STOPPING;
+
+	if (!supervisor->reported && stops)
+		return false;
+	if (supervisor->reported && workflow_rest_end(workflow))
+		return !stops; /* without a process, as the log says */
+	supervisor_start(supervisor, false);
+	if (stops)
+		supervisor_stop(supervisor, left_of(workflow));
+	return true;
+}
+
 static void on_ended(struct supervisor *supervisor)
 {
 	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
 	struct runtime *runtime = workflow->runtime;
-	uint64_t now = clock_monotonic_ns();
-	uint32_t left_ms = 0;
 
+	if (!runtime->ending && workflow->rest && go_on(workflow))
+		return;
 	if (runtime->ending) {
 		/* Its files stay for the next runtime. */
 		TAILQ_REMOVE(&runtime->workflows, workflow, all);
@@ -189,9 +214,7 @@ static void on_ended(struct supervisor *supervisor)
 		return;
 	}
 	workflow->phase = WORKFLOW_DELIVERING;
-	if (workflow->stop_deadline_ns > now)
-		left_ms = (uint32_t)((workflow->stop_deadline_ns - now) / CLOCK_NS_PER_MS);
-	courier_link_remove(&runtime->courier, &workflow->courier, left_ms);
+	courier_link_remove(&runtime->courier, &workflow->courier, left_of(workflow));
 }
 
 void workflow_stop(struct workflow *workflow, uint32_t drain_ms)
@@ -241,6 +264,8 @@ static void on_ready(struct supervisor *supervisor)
 	if (workflow->phase != WORKFLOW_STARTING)
 		return;
 	workflow->phase = WORKFLOW_RUNNING;
+	if (workflow->rest)
+		runtime_watch(workflow->runtime);
 	/* Which of the tables on the disk count was decided by loading this version. */
 	if (!workflow->keep && supervisor->files.storage.fds[DISK_BEFORE] >= 0)
 		workflow_settle(workflow);
@@ -353,15 +378,19 @@ static int take_files(struct workflow *workflow, const struct bundle *bundle, co
 			   workflow->netns, sizeof(workflow->netns), diags))
 		return -1;
 	/* Back from another version they may be of this one, and of the other's ring. */
+	if (workflow->rest)
+		return workflow_rest_begin(workflow, bundle, diags);
+	supervisor->files.runtime_page->rest_generation = 0;
 	if (supervisor->files.runtime_page->generation != supervisor->generation ||
 	    supervisor->files.runtime_page->ring_map_id != ring.map_id)
 		run_files_adopt(&supervisor->files, supervisor->generation, &ring);
 	return 0;
 }
 
-struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_t generation,
-			      uint32_t slot, const char *netns, bool fresh, struct diags *diags)
+struct workflow *workflow_new(struct runtime *runtime, const struct start *start,
+			      struct diags *diags)
 {
+	bool fresh = !start->keep;
 	struct workflow *workflow = calloc(1, sizeof(*workflow));
 	struct bundle *bundle = calloc(1, sizeof(*bundle));
 	char directory[FAAS_PATH_BYTES], pins[FAAS_PATH_BYTES];
@@ -385,12 +414,14 @@ struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_
 	workflow->courier.added = on_added;
 	workflow->courier.removed = on_removed;
 	workflow->courier.strict = fresh;
-	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS, name,
-		 generation);
-	snprintf(pins, sizeof(pins), "%s/%s/%u", FAAS_PIN_GENERATIONS, name, generation);
+	workflow->rest = fresh ? 0 : workflow_rest_find(start);
+	snprintf(directory, sizeof(directory), "%s/%s/generations/%u", FAAS_STATE_WORKFLOWS,
+		 start->name, start->generation);
+	snprintf(pins, sizeof(pins), "%s/%s/%u", FAAS_PIN_GENERATIONS, start->name,
+		 start->generation);
 	if (bundle_open(directory, bundle, diags))
 		goto cleanup;
-	if (strcmp(bundle->name, name)) {
+	if (strcmp(bundle->name, start->name)) {
 		diag_fail(diags, DIAG_INVALID, NULL, "%s is a bundle of workflow %s", directory,
 			  bundle->name);
 		goto cleanup;
@@ -398,13 +429,13 @@ struct workflow *workflow_new(struct runtime *runtime, const char *name, uint32_
 	workflow->on_failure_drop = bundle->on_failure_drop;
 	/* An earlier runtime, or version, may have left something there. */
 	workflow->slots_flags = fresh ? 0 : UINT32_MAX;
-	if (supervisor_prepare(&workflow->supervisor, bundle, slot, generation, directory, pins,
-			       diags) ||
-	    take_files(workflow, bundle, netns, fresh, diags))
+	if (supervisor_prepare(&workflow->supervisor, bundle, start->slot, start->generation,
+			       directory, pins, diags) ||
+	    take_files(workflow, bundle, start->netns, fresh, diags))
 		goto cleanup;
 	if (take_namespace(workflow, bundle, fresh, diags)) {
 		if (fresh)
-			(void)!run_files_remove(FAAS_RUN_WORKFLOWS, name);
+			(void)!run_files_remove(FAAS_RUN_WORKFLOWS, start->name);
 		goto cleanup;
 	}
 	err = 0;
@@ -426,8 +457,7 @@ void workflow_begin(struct runtime *runtime, const struct start *start)
 		control_server_refuse(runtime->server, start->client, NULL, "out of memory");
 		return;
 	}
-	workflow = workflow_new(runtime, start->name, start->generation, start->slot, start->netns,
-				!start->keep, diags);
+	workflow = workflow_new(runtime, start, diags);
 	if (workflow) {
 		workflow->keep = start->keep;
 		workflow->courier.strict = true;

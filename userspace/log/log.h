@@ -137,6 +137,8 @@ enum log_dead_reason {
 	LOG_DEAD_LIMIT = 5, /* more outputs than FAAS_EMITS_MAX, or a record too long for the log */
 	LOG_DEAD_TIMEOUT = 6,	 /* a call took too long, repeatedly */
 	LOG_DEAD_QUARANTINE = 7, /* its functions kept failing, and do not run any more */
+	/* Of a version that did not stay, for a function or sink that only it has. */
+	LOG_DEAD_VERSION = 8,
 };
 
 struct log_entry {

@@ -94,6 +94,11 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 		       uint32_t generation, const char *bundle_directory, const char *pins,
 		       struct diags *diags) __attribute__((warn_unused_result));
 
+/* Have it read the ring of another generation, or its own again, from @p pins. Only without
+ * a process. 0 or -1 with a diagnostic. */
+int supervisor_read_ring(struct supervisor *supervisor, const char *pins, struct diags *diags)
+	__attribute__((warn_unused_result));
+
 /* Kill what a runtime that is gone may have left of its worker, and wait for its
  * end: two workers must never map one ring. 0, -ETIMEDOUT, or -errno. */
 int supervisor_kill_orphan(uint32_t pid, const char *program) __attribute__((warn_unused_result));

@@ -69,14 +69,14 @@ static struct runtime_page *map_page(int directory)
 	return NULL;
 }
 
-/* The sequence number of the last record, whether or not the page says so already:
- * whoever wrote it may have been killed. 0 or -errno. */
-static int last_sequence(int directory, uint64_t *ret)
+static int find_last(int directory, struct migrate_last *ret)
 {
 	int fd = openat(directory, "log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	void *mapping = MAP_FAILED, *record = NULL;
+	void *mapping = MAP_FAILED;
+	struct log_record *record = NULL;
 	struct worker_page *worker = calloc(1, sizeof(*worker));
 	const struct page_counters *counters;
+	const struct log_header *header;
 	struct log_view view;
 	struct stat status;
 	uint64_t position;
@@ -95,13 +95,20 @@ static int last_sequence(int directory, uint64_t *ret)
 		err = log_view_open(mapping, (uint64_t)status.st_size, &view);
 	if (!err) {
 		counters = &worker->counters[worker->current & 1];
+		header = mapping;
 		position = counters->log_position;
-		*ret = counters->sequence;
+		*ret = (struct migrate_last){.sequence = counters->sequence,
+					     .ring_position = counters->ring_position,
+					     .ring_first_sequence = header->ring_first_sequence,
+					     .ring_boot_hash = header->ring_boot_hash,
+					     .ring_map_id = header->ring_map_id};
 		/* The log is a circle: what is read ends before it comes round. */
 		while (position - counters->log_position < view.capacity &&
-		       log_read(&view, position, *ret + 1, record, LOG_RECORD_BYTES_MAX,
-				&position) > 0)
-			++*ret;
+		       log_read(&view, position, ret->sequence + 1, record, LOG_RECORD_BYTES_MAX,
+				&position) > 0) {
+			ret->sequence = record->sequence;
+			ret->ring_position = record->ring_position;
+		}
 	}
 	if (mapping != MAP_FAILED)
 		munmap(mapping, (size_t)status.st_size);
@@ -109,6 +116,26 @@ static int last_sequence(int directory, uint64_t *ret)
 	free(worker);
 	if (fd >= 0)
 		close(fd);
+	return err;
+}
+
+static int last_sequence(int directory, uint64_t *ret)
+{
+	struct migrate_last last;
+	int err = find_last(directory, &last);
+
+	if (!err)
+		*ret = last.sequence;
+	return err;
+}
+
+int migrate_last(const char *root, const char *name, struct migrate_last *ret)
+{
+	int directory = run_files_directory(root, name);
+	int err = directory < 0 ? directory : find_last(directory, ret);
+
+	if (directory >= 0)
+		close(directory);
 	return err;
 }
 

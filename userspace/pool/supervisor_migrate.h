@@ -21,6 +21,20 @@
 
 #include "bundle.h"
 
+/* The last record of the log, whether or not the worker's page says so already: whoever wrote
+ * it may have been killed. And the ring that the log counts in. */
+struct migrate_last {
+	uint64_t sequence;
+	uint64_t ring_position;
+	uint64_t ring_first_sequence; /* records before it count in another ring */
+	uint64_t ring_boot_hash;
+	uint32_t ring_map_id;
+};
+
+/* 0 or -errno. */
+int migrate_last(const char *root, const char *name, struct migrate_last *ret)
+	__attribute__((warn_unused_result));
+
 /* Whether the worker of these files has come to its end in an orderly way, so that the
  * tables are those of the last event. */
 bool migrate_may_begin(const char *root, const char *name);

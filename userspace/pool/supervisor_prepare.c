@@ -84,6 +84,26 @@ static int open_pin(const char *pins, const char *name, struct diags *diags)
 	return fd;
 }
 
+int supervisor_read_ring(struct supervisor *supervisor, const char *pins, struct diags *diags)
+{
+	int ring = open_pin(pins, FAAS_PIN_RING0, diags), wake;
+
+	if (ring < 0)
+		return -1;
+	wake = open_pin(pins, FAAS_PIN_WAKE, diags);
+	if (wake < 0) {
+		close(ring);
+		return -1;
+	}
+	if (supervisor->ring >= 0)
+		close(supervisor->ring);
+	if (supervisor->wake >= 0)
+		close(supervisor->wake);
+	supervisor->ring = ring;
+	supervisor->wake = wake;
+	return 0;
+}
+
 /* The maps of kernel functions that verdicts lead to. */
 static int open_verdict_maps(struct supervisor *supervisor, const struct bundle *bundle,
 			     const char *pins, struct diags *diags)
@@ -142,13 +162,8 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 			return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
 					 strerror(-supervisor->objects[i]));
 	}
-	supervisor->ring = open_pin(pins, FAAS_PIN_RING0, diags);
-	if (supervisor->ring < 0)
-		return -1;
-	supervisor->wake = open_pin(pins, FAAS_PIN_WAKE, diags);
-	if (supervisor->wake < 0)
-		return -1;
-	if (open_verdict_maps(supervisor, bundle, pins, diags))
+	if (supervisor_read_ring(supervisor, pins, diags) ||
+	    open_verdict_maps(supervisor, bundle, pins, diags))
 		return -1;
 	supervisor->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	supervisor->space = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -7,9 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-int run_files_generation(const char *root, const char *name, uint32_t *ret, uint32_t *ret_before)
+int run_files_look(const char *root, const char *name, struct runtime_page *ret)
 {
-	struct runtime_page page;
 	char path[FAAS_PATH_BYTES];
 	ssize_t bytes;
 	int fd;
@@ -18,10 +17,18 @@ int run_files_generation(const char *root, const char *name, uint32_t *ret, uint
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	bytes = pread(fd, &page, sizeof(page), 0);
+	bytes = pread(fd, ret, sizeof(*ret), 0);
 	close(fd);
-	if (bytes != (ssize_t)sizeof(page) || page.magic != RUNTIME_PAGE_MAGIC)
-		return -EINVAL;
+	return bytes == (ssize_t)sizeof(*ret) && ret->magic == RUNTIME_PAGE_MAGIC ? 0 : -EINVAL;
+}
+
+int run_files_generation(const char *root, const char *name, uint32_t *ret, uint32_t *ret_before)
+{
+	struct runtime_page page;
+	int err = run_files_look(root, name, &page);
+
+	if (err)
+		return err;
 	*ret = page.generation;
 	*ret_before = page.migrated_from;
 	return 0;

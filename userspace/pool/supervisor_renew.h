@@ -18,6 +18,10 @@
 
 #include "userspace/pool/supervisor_files.h"
 
+/* The runtime's page, as it is now. 0 or -errno. */
+int run_files_look(const char *root, const char *name, struct runtime_page *ret)
+	__attribute__((warn_unused_result));
+
 /* The generation that they belong to, and that of tables of before that are kept beside
  * them, 0: none. 0 or -errno. */
 int run_files_generation(const char *root, const char *name, uint32_t *ret, uint32_t *ret_before)

@@ -186,6 +186,7 @@ struct worker {
 	uint64_t drain_position; /* of the ring, when asked to drain or stop */
 
 	struct worker_gathered *gathered; /* NULL: no function takes batches */
+	struct worker_rest *rest;	  /* NULL: the ring is that of this version */
 	struct timer_queue timers;
 	uint64_t next_sweep_ns;	  /* when there is something to do for triggers of time */
 	uint64_t (*now_ns)(void); /* the clock of everything that it does */

@@ -16,6 +16,7 @@
 #include "fault.h"
 #include "userspace/log/log_build.h"
 #include "userspace/pool/supervisor_policy.h"
+#include "userspace/pool/worker_rest.h"
 #include "userspace/pool/worker_timer.h"
 #include "userspace/state/state_lookup.h"
 #include "words.h"
@@ -465,10 +466,14 @@ static inline const struct bundle_entry *find_entry(const struct worker *worker,
 
 void worker_prepare(const struct worker *worker, struct worker_pending *pending)
 {
-	const struct faas_event *event = pending->record.data;
 	const struct worker_function *function;
+	const struct faas_event *event;
+	bool known = true;
 
-	pending->entry = find_entry(worker, &pending->record);
+	if (__builtin_expect(worker->rest != NULL, 0))
+		known = worker_rest_take(worker->rest, &pending->record);
+	event = pending->record.data;
+	pending->entry = known ? find_entry(worker, &pending->record) : NULL;
 	pending->hashed = NULL;
 	if (!pending->entry || pending->entry->kind != TARGET_USER)
 		return;
@@ -577,6 +582,10 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 	begin_run(run, record->data, pending->hashed, pending->hash);
 	if (!entry) {
 		reason = LOG_DEAD_INVALID;
+		if (worker->rest && worker_rest_is_strange(worker->rest, record)) {
+			run->failed = UINT8_MAX; /* none that it has */
+			reason = LOG_DEAD_VERSION;
+		}
 	} else if (entry->kind == TARGET_SINK) {
 		reason = commit_forward(worker, entry->index, record->end);
 	} else if (record->begin + 1 == worker->condemned) {

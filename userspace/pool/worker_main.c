@@ -29,6 +29,7 @@
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_migrate.h"
 #include "userspace/pool/worker_privilege.h"
+#include "userspace/pool/worker_rest.h"
 #include "userspace/pool/worker_sandbox.h"
 
 struct arguments {
@@ -178,6 +179,8 @@ static int recover(struct worker *worker, const struct worker_files *files, uint
 		for (unsigned int i = 0; i < DISK_FILES; i++)
 			(void)close(files->disk[i]);
 	}
+	if (!status)
+		status = worker_rest_open(worker);
 	if (!status)
 		status = worker_recover(worker);
 	*ret_longest = longest;

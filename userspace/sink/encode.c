@@ -325,7 +325,7 @@ int encode_dead(const struct encoder *encoder, const struct encode_id *id,
 		[LOG_DEAD_ERROR] = "error",	      [LOG_DEAD_POISON] = "crash",
 		[LOG_DEAD_STATE] = "state",	      [LOG_DEAD_INVALID] = "invalid",
 		[LOG_DEAD_LIMIT] = "limit",	      [LOG_DEAD_TIMEOUT] = "timeout",
-		[LOG_DEAD_QUARANTINE] = "quarantine",
+		[LOG_DEAD_QUARANTINE] = "quarantine", [LOG_DEAD_VERSION] = "version",
 	};
 	struct text text = {.data = line, .room = ENCODE_LINE_BYTES_MAX};
 	bool known = entry->reason < sizeof(reasons) / sizeof(reasons[0]) && reasons[entry->reason];
