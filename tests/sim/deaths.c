@@ -43,13 +43,15 @@ static void kill_runtime(void)
 }
 
 /* What the runtime knew is gone with it; the boot brings back what the disks have. */
-static void lose_power(void)
+void death_by_power(void)
 {
 	struct page_counters counters;
 
 	if (!worker_page_read(world_worker_page(), &counters) && world_worker_page()->taken_up &&
 	    !world.booted)
-		world.survivors += (uint32_t)(counters.processed + counters.dead_lettered);
+		world.survivors = drift_acknowledged(
+			world.survivors + (uint32_t)(counters.processed + counters.dead_lettered));
+	drift_power_loss();
 	sim_note("power loss: %u events were acknowledged", world.survivors);
 	process_kill(&world.worker);
 	process_kill(&world.courier);
@@ -74,6 +76,7 @@ void death_check_boot(void)
 	world.booted = false;
 	world.survivors = check_survivors(world.survivors);
 	sim_kernel.accepted_count = world.survivors;
+	drift_booted(world.survivors);
 	sim_note("%u events have survived", world.survivors);
 }
 
@@ -81,7 +84,7 @@ void death_of_someone(void)
 {
 	world.kills++;
 	if (sim_plan.durable && sim_below(100) < sim_plan.power_losses) {
-		lose_power();
+		death_by_power();
 		return;
 	}
 	switch (sim_below(8)) {

@@ -12,6 +12,7 @@
 #define SECTOR_BYTES 512
 #define DAMAGE_BYTES 65536
 #define WRITE_BYTES_MAX (1 << 20)
+#define OUTAGE_MAX 60 /* writes */
 
 struct write {
 	int fd;
@@ -25,6 +26,7 @@ struct write {
 };
 
 static struct write writes[WAITER_WRITES_MAX];
+static uint32_t outage; /* writes that fail from now on */
 static uint8_t copies[WAITER_WRITES_MAX][WRITE_BYTES_MAX];
 
 static uint8_t *media(const struct write *write)
@@ -53,7 +55,7 @@ static uint32_t note_count;
 static uint64_t events_at_boot;
 static bool booted;
 
-static uint64_t events_before(uint64_t position)
+uint32_t disk_events_before(uint64_t position)
 {
 	uint32_t i = note_count;
 
@@ -62,7 +64,7 @@ static uint64_t events_before(uint64_t position)
 		i--;
 	if (!i && position)
 		sim_fail("no group ends at %llu", (unsigned long long)position);
-	return i ? notes[i - 1].events : 0;
+	return i ? (uint32_t)notes[i - 1].events : 0;
 }
 
 uint32_t disk_survivors(void)
@@ -70,9 +72,16 @@ uint32_t disk_survivors(void)
 	const struct worker_page *page = sim_data(SIM_FD_WORKER_PAGE);
 
 	if (booted)
-		events_at_boot = events_before(page->durable_position);
+		events_at_boot = disk_events_before(page->durable_position);
 	booted = false;
 	return (uint32_t)events_at_boot;
+}
+
+static void note(uint64_t position, uint64_t events)
+{
+	if (note_count == NOTES_MAX)
+		sim_fail("more groups than NOTES_MAX");
+	notes[note_count++] = (struct note){position, disk_survivors() + events};
 }
 
 int __real_log_close_group(struct log_writer *writer, uint16_t ring, const struct log_group *group,
@@ -84,15 +93,22 @@ int __wrap_log_close_group(struct log_writer *writer, uint16_t ring, const struc
 {
 	int err = __real_log_close_group(writer, ring, group, ring_position, processed,
 					 dead_lettered);
-	uint64_t events;
 
-	if (err)
-		return err;
-	if (note_count == NOTES_MAX)
-		sim_fail("more groups than NOTES_MAX");
-	events = disk_survivors() + processed + dead_lettered;
-	notes[note_count++] = (struct note){writer->head, events};
-	return 0;
+	if (!err)
+		note(writer->head, processed + dead_lettered);
+	return err;
+}
+
+const struct page_counters *sim_live;
+
+/* One that makes up for records that the disk has not got begins where the log is. */
+void __real_durable_snapshot_begin(struct durable *durable);
+void __wrap_durable_snapshot_begin(struct durable *durable);
+void __wrap_durable_snapshot_begin(struct durable *durable)
+{
+	if (durable->adrift)
+		note(durable->closed, sim_live->processed + sim_live->dead_lettered);
+	__real_durable_snapshot_begin(durable);
 }
 
 static void drop(struct write *write)
@@ -105,6 +121,7 @@ void disk_reset(void)
 	note_count = 0;
 	events_at_boot = 0;
 	booted = false;
+	outage = 0;
 	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++)
 		drop(&writes[i]);
 }
@@ -151,7 +168,10 @@ static void complete(struct write *write)
 	check_unchanged(write);
 	write->done = true;
 	write->result = (int32_t)write->bytes;
-	if (sim_chance(sim_plan.disk_errors)) {
+	if (!outage && sim_chance(sim_plan.outages))
+		outage = 1 + sim_below(OUTAGE_MAX);
+	outage -= outage > 0;
+	if (outage || sim_chance(sim_plan.disk_errors)) {
 		write->result = -errors[sim_below(3)];
 		put_sectors(write, write->bytes, true);
 	} else if (sim_chance(sim_plan.disk_errors)) {

@@ -19,13 +19,16 @@ struct effect {
 static void put_aside(const struct sim_event *event, uint32_t reason)
 {
 	sim_model.dead++;
-	sim_model.letters[sim_model.letter_count++] =
-		(struct sim_letter){.number = event->number, .reason = reason};
+	sim_model.letters[sim_model.letter_count++] = (struct sim_letter){
+		.number = event->number, .reason = reason, .event = sim_model.events - 1};
 }
 
 static void expect_output(uint32_t sink, const struct sim_output *output)
 {
-	sim_model.outputs[sink][sim_model.output_count[sink]++] = *output;
+	struct sim_output *place = &sim_model.outputs[sink][sim_model.output_count[sink]++];
+
+	*place = *output;
+	place->event = sim_model.events - 1;
 }
 
 /* 0, or an enum log_dead_reason. */
@@ -126,6 +129,7 @@ void workflow_expect(const struct sim_event *event)
 	struct effect effect = {0};
 	uint32_t reason;
 
+	sim_model.events++;
 	if (event->kind == KIND_INVALID || event->kind == KIND_FORWARDED) {
 		const struct sim_output output = {.key = event->key,
 						  .origin = ORIGIN_OUT,

@@ -26,6 +26,7 @@ static int run_worker(void)
 	int status;
 
 	memset(worker, 0, sizeof(*worker));
+	sim_live = &worker->live;
 	for (int i = 0; i < SIM_FUNCTIONS_MAX; i++) {
 		files.state[i] = SIM_FD_STATE + i;
 		files.object[i] = SIM_FD_OBJECT + i;
@@ -52,7 +53,7 @@ static int run_worker(void)
 		status = worker_run(worker);
 	}
 	/* It cannot begin without its disk: the runtime tries again. */
-	if (status == WORKER_EXIT_SETUP && sim_plan.disk_errors) {
+	if (status == WORKER_EXIT_SETUP && (sim_plan.disk_errors || sim_plan.outages)) {
 		sim_note("the worker ends: %s", worker->error);
 		return status;
 	}

@@ -13,7 +13,9 @@
  *   functions.c what they do
  *   model.c     what should come of the events
  *   check.c     whether it did
+ *   lines.c     the same, for the lines of the sinks
  *   sweeps.c    the same, for the trigger of time
+ *   drift.c     what may be lost where a workflow goes on without its disk
  *   verdicts.c  a map of the kernel tier, and whether verdicts come into it
  *   world.c     who runs when
  *   deaths.c    who dies when
@@ -73,6 +75,8 @@ struct sim_plan {
 	uint32_t disk_errors;  /* of 1000 writes to the disk */
 	uint32_t disk_turns;   /* of 1000 turns: something completes */
 	uint32_t power_losses; /* of 100 deaths */
+	uint32_t outages;      /* of 1000 writes to the disk: it and many behind it fail */
+	bool drifts;	       /* without its disk the workflow goes on */
 	uint32_t timer_bad;    /* of its counts: so many lead to a failure or a crash; 0: none */
 	bool lossy;	       /* what finds the ring full is lost, and does not wait */
 	bool batches;	       /* a function that takes events together is before the others */
@@ -219,6 +223,10 @@ void disk_process_gone(void);
 void disk_power_loss(void);
 /* Behind how many events the log was taken up, after the last power loss. */
 uint32_t disk_survivors(void);
+/* Events before this place in the log, which ends a group. */
+uint32_t disk_events_before(uint64_t position);
+/* Counters of the worker that runs, as of its last record. */
+extern const struct page_counters *sim_live;
 
 /* ---- the kernel tier ---- */
 
@@ -282,11 +290,13 @@ struct sim_output {
 	uint32_t origin;
 	uint32_t value_count;
 	uint64_t values[3];
+	uint32_t event; /* which it is of, of all that the rings accepted */
 };
 
 struct sim_letter {
 	uint64_t number;
 	uint32_t reason; /* enum log_dead_reason */
+	uint32_t event;
 };
 
 /* What a function decides about a key: nothing, that what it decided does not count any
@@ -303,6 +313,7 @@ struct sim_model {
 	struct sim_chain states[SIM_FUNCTIONS_MAX][SIM_KEYS_MAX];
 	uint32_t keys[SIM_FUNCTIONS_MAX];
 	uint64_t processed, dead;
+	uint32_t events; /* so far */
 	struct page_function_counters functions[SIM_FUNCTIONS_MAX];
 	/* The last of each key, and how many there were in all. */
 	struct sim_verdict_given verdicts[SIM_KEYS_MAX];
@@ -352,6 +363,19 @@ enum sim_timer workflow_timer(uint64_t count);
 /* What the event of this number decides about its key. */
 enum sim_verdict workflow_verdict(uint64_t number);
 
+/* ---- going on without the disk ---- */
+
+void drift_reset(void);
+void drift_watch(void); /* after each turn */
+void drift_power_loss(void);
+void drift_booted(uint32_t survivors);
+/* Events that a loss of power now must leave, where the worker shows so many. */
+uint32_t drift_acknowledged(uint32_t shown);
+/* Whether outputs of this event may not be there; whether a record was lost. */
+bool drift_may_lack(uint32_t event);
+bool drift_took(uint32_t incarnation, uint64_t sequence);
+bool drift_took_any(void);
+
 /* ---- verdicts ---- */
 
 void verdicts_reset(void); /* the map is a new one */
@@ -373,6 +397,18 @@ uint32_t sweeps_processed(void);
 void sweeps_check_state(uint32_t key, const struct sim_chain *state);
 
 /* ---- after a run ---- */
+
+/* What the sinks' files say of timers: how many fired, and which of a key, by the number
+ * of the event that armed them. */
+struct sim_seen {
+	uint32_t fired, fired_dead, timer_failures;
+	uint8_t firings[SIM_KEYS_MAX][SIM_EVENTS_MAX + 1];
+	uint32_t dead_timers[SIM_KEYS_MAX];
+};
+
+extern struct sim_seen sim_seen;
+void lines_check(void); /* which are there; and makes sim_seen */
+void check_same(const char *what, uint64_t wanted, uint64_t found);
 
 /* @p is_whole: nobody was stopped amid what he does again and again. */
 void check_all(bool is_whole);

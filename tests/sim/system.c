@@ -89,6 +89,7 @@ void system_reset(void)
 	sim_now_ns = CLOCK_BEGIN_NS;
 	sinks_reset();
 	verdicts_reset();
+	drift_reset();
 	at = give_memory(pool);
 	disk_reset();
 	if (sim_plan.durable)

@@ -72,6 +72,11 @@ static void make_durable(void)
 	sim_plan.budget_max = one_of(2000, 8000, 40000);
 	sim_plan.disk_turns = one_of(30, 200, 500);
 	sim_plan.power_losses = one_of(10, 30, 60);
+	sim_plan.outages = one_of(0, 0, 5);
+	sim_plan.drifts = sim_below(2);
+	/* What timers have put out without a disk may be lost, and nobody counts them. */
+	if (sim_plan.drifts)
+		sim_plan.timer_ns = 0;
 }
 
 static void make_sweep(void)
@@ -128,7 +133,7 @@ void plan_make(uint64_t seed)
 		make_durable();
 	if (sim_below(4) == 0)
 		sim_plan.retry = between(3, 5);
-	if (sim_below(4) == 0)
+	if (sim_below(4) == 0 && !sim_plan.drifts)
 		make_sweep();
 	sim_plan.batches = sim_below(4) == 0;
 	if (sim_below(4) == 0)
@@ -145,7 +150,8 @@ void plan_print(void)
 		"kills=%u,%u,%u point_pauses=%u producing=%u courier=%u write_errors=%u budget=%u "
 		"renewals=%u "
 		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u sweep=%u retry=%u "
-		"batches=%d verdicts=%u\n# durable=%d circle=%u disk=%u,%u power_losses=%u\n",
+		"batches=%d verdicts=%u\n# durable=%d circle=%u disk=%u,%u power_losses=%u "
+		"outages=%u drifts=%d\n",
 		sim_plan.events, sim_plan.keys, sim_plan.keys_max, sim_plan.function_count,
 		sim_plan.every, sim_plan.copies, sim_plan.payload_max, sim_plan.ring_pages,
 		sim_plan.segment_count, sim_plan.segment_bytes, sim_plan.rotate_bytes,
@@ -156,7 +162,8 @@ void plan_print(void)
 		sim_plan.site, sim_plan.site_kills, sim_plan.site_stalls, sim_plan.pauses,
 		sim_plan.worker_class, sim_plan.timer_ns, sim_plan.timer_bad, sim_plan.sweep_ns,
 		sim_plan.retry, sim_plan.batches, sim_plan.verdict_room, sim_plan.durable,
-		sim_plan.circle, sim_plan.disk_errors, sim_plan.disk_turns, sim_plan.power_losses);
+		sim_plan.circle, sim_plan.disk_errors, sim_plan.disk_turns, sim_plan.power_losses,
+		sim_plan.outages, sim_plan.drifts);
 }
 
 /* ---- failing ---- */

@@ -175,6 +175,7 @@ static void make_bundle(struct bundle *bundle)
 	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
 	bundle->worker_memory_bytes = FAAS_WORKER_MEMORY_DEFAULT;
 	bundle->worker_class = sim_plan.worker_class;
+	bundle->storage_continue = sim_plan.drifts;
 	bundle->retry_attempts = sim_plan.retry;
 	bundle->retry_backoff_min_ns = RETRY_MIN_NS;
 	bundle->retry_backoff_max_ns = 2 * RETRY_MIN_NS;

@@ -207,9 +207,14 @@ static bool turn(void)
 
 static void run_to_rest(void)
 {
-	for (uint64_t turns = 0; turn(); turns++)
+	for (uint64_t turns = 0; turn(); turns++) {
+		drift_watch();
 		if (turns > TURNS_MAX)
 			sim_fail("it does not come to rest");
+	}
+	drift_watch();
+	if (world_worker_page()->adrift)
+		sim_fail("at rest the worker has not caught up with its disk");
 }
 
 /* ---- a run ---- */
@@ -222,6 +227,16 @@ void world_open(void)
 	if (!sim_bundle)
 		abort();
 	programs_open();
+}
+
+/* What is at rest is on disks, all of it. */
+static void lose_power_at_rest(void)
+{
+	if (!sim_power_losses)
+		drift_reset();
+	death_by_power();
+	run_to_rest();
+	check_all(true);
 }
 
 void world_run(uint64_t seed)
@@ -245,6 +260,8 @@ void world_run(uint64_t seed)
 	if (world_worker_page()->state != WORKER_SLEEPING)
 		sim_fail("at rest the worker does not sleep");
 	check_all(true);
+	if (sim_plan.durable && sim_below(2))
+		lose_power_at_rest();
 	world.stopping = true;
 	runtime_tell_worker("stop");
 	run_to_rest();

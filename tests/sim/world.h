@@ -52,6 +52,7 @@ void runtime_lay_out(uint32_t boot);
 
 /* deaths.c. death_check_boot: what has survived the last power loss, once it is known. */
 void death_of_someone(void);
+void death_by_power(void);
 void death_check_boot(void);
 
 #endif
