@@ -168,6 +168,8 @@ static const char *worker_state_name(const struct ledger *ledger)
 
 	if (ledger->runtime.quarantined)
 		return "quarantined";
+	if (ledger->runtime.idle)
+		return "idle";
 	if (!process_lives(ledger->runtime.worker_pid))
 		return "absent";
 	return ledger->worker.state < sizeof(names) / sizeof(names[0]) ? names[ledger->worker.state]

@@ -30,7 +30,8 @@ static const struct key_rule workflow_rules[] = {
 static const struct key_rule workers_rules[] = {
 	{"queue", KEY_OPTIONAL, NULL}, {"instances", KEY_OPTIONAL, NULL},
 	{"class", KEY_OPTIONAL, NULL}, {"memory", KEY_OPTIONAL, NULL},
-	{"cpu", KEY_OPTIONAL, NULL},   {NULL, KEY_OPTIONAL, NULL},
+	{"cpu", KEY_OPTIONAL, NULL},   {"idle", KEY_OPTIONAL, NULL},
+	{NULL, KEY_OPTIONAL, NULL},
 };
 
 static const struct key_rule instances_rules[] = {
@@ -68,25 +69,31 @@ static void read_name(struct model *model, const struct yaml_node *root)
 		snprintf(model->head.version, sizeof(model->head.version), "%s", text);
 }
 
-/* One worker is what there is. */
-static void check_instances(struct model *model, const struct yaml_node *node)
+/* One at most is what there is. Whether it is always there. */
+static bool read_instances(struct model *model, const struct yaml_node *node)
 {
-	uint64_t count;
+	const struct yaml_node *min, *max;
+	uint64_t least = 0, most = 1;
 
 	if (node->kind == YAML_MAPPING) {
 		if (!model_keys(model, node, node, "`instances`", instances_rules))
-			return;
-		yaml_for_each (key, node)
-			if (model_number(model, key->value, "`instances`", PARAM_U32, 0,
-					 FAAS_INSTANCES_MAX, &count) &&
-			    count != 1)
-				model_later(model, key->value, "write 1",
-					    "`instances`: a number other than 1 is");
-		return;
+			return false;
+		min = yaml_get(node, "min");
+		max = yaml_get(node, "max");
+		if (min &&
+		    model_number(model, min, "`min`", PARAM_U32, 0, FAAS_INSTANCES_MAX, &least) &&
+		    least > 1)
+			model_later(model, min, "write 0, or 1",
+				    "`instances`: a `min` other than 0 and 1 is");
+	} else {
+		max = node;
+		least = 1;
 	}
-	if (model_number(model, node, "`instances`", PARAM_U32, 0, FAAS_INSTANCES_MAX, &count) &&
-	    count != 1)
-		model_later(model, node, "write 1", "`instances`: a number other than 1 is");
+	if (max &&
+	    model_number(model, max, "`instances`", PARAM_U32, 0, FAAS_INSTANCES_MAX, &most) &&
+	    most != 1)
+		model_later(model, max, "write 1", "`instances`: a number other than 1 is");
+	return least != 0;
 }
 
 static void read_class(struct model *model, const struct yaml_node *node)
@@ -118,11 +125,13 @@ static void read_cpu(struct model *model, const struct yaml_node *node)
 
 static void read_workers(struct model *model, const struct yaml_node *key)
 {
-	const struct yaml_node *queue, *instances, *class, *memory, *cpu;
+	const struct yaml_node *queue, *instances, *class, *memory, *cpu, *idle;
 	uint64_t events = FAAS_QUEUE_EVENTS_DEFAULT;
+	bool stays = false;
 
 	model->head.queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
 	model->head.worker_memory_bytes = FAAS_WORKER_MEMORY_DEFAULT;
+	model->head.worker_idle_ns = FAAS_WORKER_IDLE_NS_DEFAULT;
 	if (!key || !model_keys(model, key->value, key, "`workers`", workers_rules))
 		return;
 	queue = yaml_get(key->value, "queue");
@@ -130,11 +139,12 @@ static void read_workers(struct model *model, const struct yaml_node *key)
 	class = yaml_get(key->value, "class");
 	memory = yaml_get(key->value, "memory");
 	cpu = yaml_get(key->value, "cpu");
+	idle = yaml_get(key->value, "idle");
 	if (queue)
 		model_number(model, queue, "`queue`", PARAM_U32, FAAS_QUEUE_EVENTS_MIN,
 			     FAAS_QUEUE_EVENTS_MAX, &events);
 	if (instances)
-		check_instances(model, instances);
+		stays = read_instances(model, instances);
 	if (class)
 		read_class(model, class);
 	if (memory)
@@ -142,6 +152,15 @@ static void read_workers(struct model *model, const struct yaml_node *key)
 			      &model->head.worker_memory_bytes);
 	if (cpu)
 		read_cpu(model, cpu);
+	if (idle && stays)
+		model_complain(model, idle, "write `instances: {min: 0}`, or remove it",
+			       "`idle` says when a worker with nothing to do ends, and this one "
+			       "never does");
+	else if (idle)
+		model_bounded(model, idle, "`idle`", PARAM_DURATION, "100ms", "1d",
+			      &model->head.worker_idle_ns);
+	if (stays)
+		model->head.worker_idle_ns = 0;
 	model->head.queue_events = (uint32_t)events;
 }
 

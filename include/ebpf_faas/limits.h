@@ -70,6 +70,10 @@
 #define FAAS_WORKER_MEMORY_MAX (64ull << 30)
 #define FAAS_WORKER_MEMORY_DEFAULT (64ull << 20)
 #define FAAS_WORKER_CPU_PERCENT_MAX 6400
+/* How long it has nothing to do before it ends. */
+#define FAAS_WORKER_IDLE_NS_MIN 100000000ll
+#define FAAS_WORKER_IDLE_NS_MAX (24ll * 3600 * 1000000000)
+#define FAAS_WORKER_IDLE_NS_DEFAULT 10000000000ull
 #define FAAS_QUEUE_EVENTS_MIN 16
 #define FAAS_QUEUE_EVENTS_MAX (1 << 20)
 #define FAAS_QUEUE_EVENT_BYTES                                                                     \

@@ -164,7 +164,9 @@ struct faas_call;
  * faas_on_migrate if and only if FAAS_MIGRATE() is; the others may.
  *
  * faas_on_init: once in each worker, before the first event. Not 0: the
- * worker does not start and the load fails; an -errno is told in words.
+ * worker does not start and the load fails; an -errno is told in words. A workflow
+ * has many workers in its life: one with nothing to do for a while ends, and the next
+ * event starts another. What is to outlive that belongs into the state.
  *
  * faas_on_event: one event. @p state is the state of the event's key, NULL if
  * the function declares none or the workflow says "state: none"; it is a
@@ -194,7 +196,8 @@ struct faas_call;
  * on. Called for each key, after faas_on_init, in a process of its own that then
  * ends: what it keeps in variables is gone. The key's timer goes on by itself.
  *
- * faas_on_stop: once, when the worker ends in an orderly way. A killed worker
+ * faas_on_stop: once, when the worker ends in an orderly way, as it also does when it
+ * has nothing to do. A killed worker
  * does not get there.
  */
 int faas_on_init(void);

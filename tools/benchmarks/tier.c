@@ -142,7 +142,8 @@ void tier_load(const char *yaml, const char *name, const char *const sets[],
 	snprintf(loaded[loaded_count++], FAAS_NAME_BYTES, "%s", name);
 	if (kit_shell("%s/ebpf-faas load --netns " NETNS_GATEWAY
 		      " --funcs %s/tools/benchmarks/funcs "
-		      "--set workflow=%s%s %s/tools/benchmarks/%s.yaml >/dev/null",
+		      "--set workers.instances.min=1 --set workflow=%s%s "
+		      "%s/tools/benchmarks/%s.yaml >/dev/null",
 		      TEST_BUILD, TEST_SOURCE, name, options, TEST_SOURCE, yaml))
 		bench_die("loading tools/benchmarks/%s.yaml failed", yaml);
 	ret->worker = worker_pid(name, &ret->slot);

@@ -53,8 +53,8 @@ struct tier_pace {
  * called once, before any workflow is loaded. */
 void tier_make_network(void);
 
-/* Load tools/benchmarks/NAME.yaml with `--set` for each of @p sets (ends with NULL;
- * NULL: none) as workflow @p name, and pin its worker to the consumer's core. */
+/* Load tools/benchmarks/NAME.yaml, with a worker that stays, with `--set` for each of @p sets (ends
+ * with NULL; NULL: none) as workflow @p name, and pin its worker to the consumer's core. */
 void tier_load(const char *yaml, const char *name, const char *const sets[],
 	       struct tier_workflow *ret);
 

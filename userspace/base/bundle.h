@@ -24,7 +24,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 17
+#define BUNDLE_FORMAT 18
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -371,6 +371,8 @@ struct bundle {
 	enum bundle_worker_class worker_class;
 	uint64_t worker_memory_bytes;
 	uint32_t worker_cpu_percent; /* of one processor; 0: as much as there is */
+	/* A worker with nothing to do for so long ends, until there is something; 0: never. */
+	uint64_t worker_idle_ns;
 	/* With durable state only: bytes of the log on the disk, 0 without; and whether
 	 * the workflow goes on while that cannot be written. */
 	uint64_t storage_bytes;

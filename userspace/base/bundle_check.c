@@ -491,6 +491,9 @@ int bundle_check(const struct bundle *bundle, const char *place, struct diags *d
 
 	require(&check, bundle_name_valid(bundle->name), "bad workflow name \"%s\"", bundle->name);
 	require(&check, bundle->trigger_count > 0, "no trigger");
+	require(&check,
+		!bundle->worker_idle_ns || bundle->worker_idle_ns >= FAAS_WORKER_IDLE_NS_MIN,
+		"worker_idle_ns below %lld", FAAS_WORKER_IDLE_NS_MIN);
 	/* The format has a place for them, the programs do not do them yet. */
 	check_overload(&check);
 	for (uint32_t i = 0; i < bundle->redirect_count; i++)

@@ -361,16 +361,17 @@ char *bundle_print(const struct bundle *bundle)
 	char *text = NULL;
 	int err = 0;
 
-	object = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:o, s:o}", "format",
-			   BUNDLE_FORMAT, "workflow", bundle->name, "version", bundle->version,
-			   "on_failure", bundle_pass_drop_words[bundle->on_failure_drop],
-			   "overload_packet", bundle_pass_drop_words[bundle->overload_drop],
-			   "deadline_ns", (json_int_t)bundle->deadline_ns, "queue_events",
-			   (json_int_t)bundle->queue_events, "worker_class",
-			   bundle_class_words[bundle->worker_class], "worker_memory_bytes",
-			   (json_int_t)bundle->worker_memory_bytes, "worker_cpu_percent",
-			   (json_int_t)bundle->worker_cpu_percent, "storage", print_storage(bundle),
-			   "health", print_health(&bundle->health));
+	object = json_pack(
+		"{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:o, s:o}", "format",
+		BUNDLE_FORMAT, "workflow", bundle->name, "version", bundle->version, "on_failure",
+		bundle_pass_drop_words[bundle->on_failure_drop], "overload_packet",
+		bundle_pass_drop_words[bundle->overload_drop], "deadline_ns",
+		(json_int_t)bundle->deadline_ns, "queue_events", (json_int_t)bundle->queue_events,
+		"worker_class", bundle_class_words[bundle->worker_class], "worker_memory_bytes",
+		(json_int_t)bundle->worker_memory_bytes, "worker_cpu_percent",
+		(json_int_t)bundle->worker_cpu_percent, "worker_idle_ns",
+		(json_int_t)bundle->worker_idle_ns, "storage", print_storage(bundle), "health",
+		print_health(&bundle->health));
 	err |= json_object_set_new(object, "retry", print_retry(bundle));
 	err |= json_object_set_new(object, "limits", print_limits(&bundle->limits));
 	SET_LIST(object, "redirects", bundle->redirects, bundle->redirect_count, print_text);

@@ -335,9 +335,9 @@ static void read_bundle(struct manifest_at at, struct bundle *ret)
 {
 	MANIFEST_OBJECT(&at, "format", "workflow", "version", "on_failure", "retry", "limits",
 			"overload_packet", "deadline_ns", "queue_events", "worker_class",
-			"worker_memory_bytes", "worker_cpu_percent", "storage", "health",
-			"redirects", "triggers", "timers", "kernel", "kernel_fields", "user",
-			"entries", "sinks", "files");
+			"worker_memory_bytes", "worker_cpu_percent", "worker_idle_ns", "storage",
+			"health", "redirects", "triggers", "timers", "kernel", "kernel_fields",
+			"user", "entries", "sinks", "files");
 	manifest_text(&at, "workflow", ret->name, sizeof(ret->name));
 	manifest_text(&at, "version", ret->version, sizeof(ret->version));
 	ret->on_failure_drop = manifest_word(&at, "on_failure", bundle_pass_drop_words);
@@ -354,6 +354,8 @@ static void read_bundle(struct manifest_at at, struct bundle *ret)
 		&at, "worker_memory_bytes", FAAS_WORKER_MEMORY_MIN, FAAS_WORKER_MEMORY_MAX);
 	ret->worker_cpu_percent =
 		manifest_u32(&at, "worker_cpu_percent", 0, FAAS_WORKER_CPU_PERCENT_MAX);
+	ret->worker_idle_ns =
+		(uint64_t)manifest_integer(&at, "worker_idle_ns", 0, FAAS_WORKER_IDLE_NS_MAX);
 	read_storage(manifest_member(&at, "storage"), ret);
 	read_health(manifest_member(&at, "health"), &ret->health);
 	read_redirects(&at, ret);

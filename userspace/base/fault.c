@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #define FAULTS_MAX 4
+#define STOP ":stop"
 
 static struct fault {
 	const char *name;
 	size_t bytes;
 	unsigned long passes_left;
+	int signal;
 } faults[FAULTS_MAX];
 
 static unsigned int read_environment(void)
@@ -26,7 +28,13 @@ static unsigned int read_environment(void)
 	while (count < FAULTS_MAX && at && (colon = strchr(at, ':'))) {
 		faults[count].name = at;
 		faults[count].bytes = (size_t)(colon - at);
-		faults[count++].passes_left = strtoul(colon + 1, &end, 10);
+		faults[count].passes_left = strtoul(colon + 1, &end, 10);
+		faults[count].signal = SIGKILL;
+		if (!strncmp(end, STOP, sizeof(STOP) - 1)) {
+			faults[count].signal = SIGSTOP;
+			end += sizeof(STOP) - 1;
+		}
+		count++;
 		at = *end == ',' ? end + 1 : NULL;
 	}
 	return count;
@@ -47,7 +55,7 @@ void fault_point(const char *name)
 
 		if (fault->passes_left && fault->bytes == bytes &&
 		    !memcmp(fault->name, name, bytes) && !--fault->passes_left)
-			(void)kill(getpid(), SIGKILL);
+			(void)kill(getpid(), fault->signal);
 	}
 }
 

@@ -3,7 +3,8 @@
  * Fault points: places where a test build kills its own process, as SIGKILL
  * from outside would at that instruction. Built with FAAS_FAULTS only; the
  * environment then says EBPF_FAAS_FAULT="NAME:N", the Nth pass of NAME in this
- * process; or up to four of them, with commas between.
+ * process; or up to four of them, with commas between. "NAME:N:stop" stops it there, for a
+ * test to do something meanwhile.
  *
  *   commit.before_write    an event was computed, nothing of its record stands
  *   commit.before_header   its entries stand, its header does not
@@ -19,6 +20,9 @@
  *   durable.snapshot_named a superblock names a new snapshot, the counters are older
  *   recover.new_ring       the log names a new ring, the counters not yet
  *   import.before_commit, import.after_commit, import.inside   states that are put in
+ *   idle.leaving           a worker with nothing to do ends, and has not looked at its ring again
+ *   idle.armed             the runtime waits for that ring, and nobody would wake it yet
+ *   idle.flagged           producers would, and it has not looked at the ring itself
  *   migrate.*, migration.*  tables of states that take the place of others
  *
  * Those of the command are called after it and what was done last, e.g.

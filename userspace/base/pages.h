@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 15
+#define PAGES_VERSION 16
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -137,7 +137,10 @@ struct worker_page {
 	uint64_t retry_errors;
 	uint64_t retries;
 	uint64_t lines_dropped; /* of faas_log, above `limits.logs`; since it was loaded */
-	uint32_t current;	/* 0, 1: which of the counters below is whole */
+	/* Of a worker that ended for having nothing to do: CLOCK_MONOTONIC, when the next
+	 * timer is due; UINT64_MAX: none is set. */
+	uint64_t idle_until_ns;
+	uint32_t current; /* 0, 1: which of the counters below is whole */
 	uint32_t reserved2;
 	struct page_counters counters[2];
 };
@@ -257,6 +260,11 @@ struct runtime_page {
 	 * processed before what is in the own ring. 0: it is the own. */
 	uint32_t rest_generation;
 	struct page_rest rest;
+	/* 1: there is no worker, for it had nothing to do. The next event starts one, or
+	 * the time idle_until_ns, as worker_page has it. */
+	uint32_t idle;
+	uint32_t reserved;
+	uint64_t idle_until_ns;
 };
 
 /* The rule: so many workers within this time ended by what their functions did. */

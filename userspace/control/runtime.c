@@ -44,22 +44,29 @@ static void on_watch(struct loop_timer *timer)
 	runtime_watch(runtime);
 }
 
-/* Once a second; more often where a command holds the lock that slots need. */
+/* Once a second, while there is a worker; more often where a command holds the lock that
+ * slots need. */
 void runtime_watch(struct runtime *runtime)
 {
 	uint32_t ticks = SUPERVISOR_WATCH_MS / WORKFLOW_SLOTS_MS - runtime->watch_ticks;
 	struct workflow *workflow;
+	bool needed = false;
 
 	for (workflow = TAILQ_FIRST(&runtime->workflows); workflow && ticks > 1;
-	     workflow = TAILQ_NEXT(workflow, all))
+	     workflow = TAILQ_NEXT(workflow, all)) {
+		needed |= supervisor_is_watched(&workflow->supervisor);
 		if (workflow->slots_late || workflow->rest)
 			ticks = 1;
+	}
+	if (!needed && ticks > 1) {
+		runtime->watch_ticks = 0;
+		loop_unset(runtime->loop, &runtime->watch);
+		return;
+	}
 	runtime->watch_ticks += ticks - 1;
-	if (runtime->workflow_count)
-		loop_set(runtime->loop, &runtime->watch,
-			 clock_monotonic_ns() +
-				 (uint64_t)ticks * WORKFLOW_SLOTS_MS * CLOCK_NS_PER_MS,
-			 on_watch);
+	loop_set(runtime->loop, &runtime->watch,
+		 clock_monotonic_ns() + (uint64_t)ticks * WORKFLOW_SLOTS_MS * CLOCK_NS_PER_MS,
+		 on_watch);
 }
 
 static void on_courier_ended(struct courier_link *link)

@@ -69,7 +69,7 @@ struct runtime {
 	uint32_t workflow_count;
 	struct migrations migrations; /* whose workflows are about to start */
 	struct loop_timer patience;
-	struct loop_timer watch; /* set while there are workflows */
+	struct loop_timer watch; /* set while there are workers, or slots that are late */
 	uint32_t watch_ticks;
 	bool ending;
 	bool ended;  /* the loop may be left */
@@ -160,7 +160,7 @@ void workflow_import(struct workflow *workflow, uint64_t client, const json_t *p
 /* For the supervisor: what became of it. */
 void workflow_imported(struct supervisor *supervisor, const char *reason);
 
-/* Look after workers that hang, as long as there are workflows. */
+/* Look after workers that hang, as long as there are workers. */
 void runtime_watch(struct runtime *runtime);
 
 /* Without a workflow: wait for one, but not for ever. */

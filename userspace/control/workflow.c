@@ -54,8 +54,7 @@ void workflow_enlist(struct workflow *workflow)
 	struct workflow *next;
 
 	loop_unset(runtime->loop, &runtime->patience);
-	if (!runtime->workflow_count++)
-		runtime_watch(runtime);
+	runtime->workflow_count++;
 	for (next = TAILQ_FIRST(&runtime->workflows); next; next = TAILQ_NEXT(next, all)) {
 		if (strcmp(next->supervisor.name, workflow->supervisor.name) > 0) {
 			TAILQ_INSERT_BEFORE(next, workflow, all);
@@ -259,6 +258,8 @@ static void on_ready(struct supervisor *supervisor)
 {
 	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
 
+	if (!workflow->runtime->watch.deadline_ns)
+		runtime_watch(workflow->runtime);
 	if (!supervisor->files.runtime_page->quarantined)
 		workflow_slots_go_on(workflow);
 	if (workflow->phase != WORKFLOW_STARTING)

@@ -117,8 +117,8 @@ void workflow_rest_look(struct workflow *workflow)
 	struct supervisor *supervisor = &workflow->supervisor;
 
 	if (!workflow->rest || workflow->phase != WORKFLOW_RUNNING ||
-	    supervisor->state != SUPERVISOR_RUNNING || supervisor->importing ||
-	    rest_is_over(supervisor->ring) != 1)
+	    (supervisor->state != SUPERVISOR_RUNNING && supervisor->state != SUPERVISOR_IDLE) ||
+	    supervisor->importing || rest_is_over(supervisor->ring) != 1)
 		return;
 	workflow->stop_deadline_ns = clock_monotonic_ns() + END_MS * CLOCK_NS_PER_MS;
 	supervisor_stop(supervisor, END_MS);

@@ -13,14 +13,11 @@
 #include <ebpf_faas/pins.h>
 
 #include "clock.h"
-#include "import.h"
 #include "logger.h"
 #include "spawn.h"
 #include "userspace/pool/supervisor_crash.h"
 #include "userspace/pool/supervisor_process.h"
 #include "userspace/pool/worker_filter.h"
-
-static void start_process(struct supervisor *supervisor);
 
 void supervisor_init(struct supervisor *supervisor, struct loop *loop)
 {
@@ -33,15 +30,16 @@ void supervisor_init(struct supervisor *supervisor, struct loop *loop)
 		supervisor->objects[i] = -1;
 	for (uint32_t i = 0; i < FAAS_KERNEL_FUNCTIONS_MAX; i++)
 		supervisor->verdict_maps[i] = -1;
-	supervisor->exit.fd = supervisor->control.fd = -1;
+	supervisor->exit.fd = supervisor->control.fd = supervisor->idle.ring.fd = -1;
 }
 
 const char *supervisor_state_name(const struct supervisor *supervisor)
 {
 	static const char *const names[] = {
-		[SUPERVISOR_IDLE] = "idle",	    [SUPERVISOR_STARTING] = "starting",
+		[SUPERVISOR_ENDED] = "ended",	    [SUPERVISOR_STARTING] = "starting",
 		[SUPERVISOR_RUNNING] = "running",   [SUPERVISOR_BACKOFF] = "backoff",
 		[SUPERVISOR_STOPPING] = "stopping", [SUPERVISOR_QUARANTINED] = "quarantined",
+		[SUPERVISOR_IDLE] = "idle",
 	};
 
 	return names[supervisor->state];
@@ -61,7 +59,7 @@ static uint64_t worker_word(const struct supervisor *supervisor, size_t offset)
 
 static void on_backoff_end(struct loop_timer *timer)
 {
-	start_process(loop_container(timer, struct supervisor, timer));
+	supervisor_start_process(loop_container(timer, struct supervisor, timer));
 }
 
 static void on_too_slow(struct loop_timer *timer)
@@ -70,13 +68,28 @@ static void on_too_slow(struct loop_timer *timer)
 
 	if (!supervisor->reason[0])
 		snprintf(supervisor->reason, sizeof(supervisor->reason),
-			 supervisor->state == SUPERVISOR_STOPPING
-				 ? "it did not drain in time"
+			 supervisor->state == SUPERVISOR_STOPPING ? "it did not drain in time"
+			 : supervisor->state == SUPERVISOR_RUNNING
+				 ? "it had nothing to do, and did not end in %d seconds; does "
+				   "faas_on_stop hang?"
 				 : "it was not ready in %d seconds; does faas_on_init hang?",
 			 SUPERVISOR_READY_MS / 1000);
 	logger_write(LOGGER_WARNING, "worker.killed", "workflow=%s pid=%d reason=\"%s\"",
 		     supervisor->name, supervisor->pid, supervisor->reason);
 	process_kill(supervisor);
+}
+
+static void forget_piece(struct supervisor *supervisor)
+{
+	free(supervisor->import_piece);
+	supervisor->import_piece = NULL;
+}
+
+static void end_import_with(struct supervisor *supervisor, const char *reason)
+{
+	supervisor->importing = false;
+	forget_piece(supervisor);
+	supervisor->imported(supervisor, reason);
 }
 
 /* The worker answers for a piece: "NUMBER", or "NUMBER REASON". */
@@ -87,25 +100,45 @@ static void end_import(struct supervisor *supervisor, const char *answer, bool r
 
 	if (number != supervisor->import_number)
 		return;
-	supervisor->importing = false;
-	supervisor->imported(supervisor,
-			     refused ? (*rest == ' ' ? rest + 1 : "it says not why") : NULL);
+	end_import_with(supervisor, refused ? (*rest == ' ' ? rest + 1 : "it says not why") : NULL);
 }
 
-int supervisor_import(struct supervisor *supervisor, void *piece, size_t bytes)
+static int send_piece(struct supervisor *supervisor)
 {
-	struct import_head *head = piece;
+	/* A worker that still recovers reads it when it is ready. */
+	return supervisor->control.fd >= 0 &&
+			       send(supervisor->control.fd, supervisor->import_piece,
+				    supervisor->import_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+				       (ssize_t)supervisor->import_bytes
+		       ? 0
+		       : -EAGAIN;
+}
 
+int supervisor_import(struct supervisor *supervisor, const void *piece, size_t bytes)
+{
 	if (supervisor->importing)
 		return -EBUSY;
-	if (supervisor->state != SUPERVISOR_RUNNING || supervisor->control.fd < 0)
+	if (supervisor->state == SUPERVISOR_IDLE)
+		supervisor_idle_wake(supervisor);
+	if (supervisor->state != SUPERVISOR_RUNNING && supervisor->state != SUPERVISOR_STARTING)
 		return -EAGAIN;
-	head->number = ++supervisor->import_number;
-	if (send(supervisor->control.fd, piece, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) !=
-	    (ssize_t)bytes)
+	supervisor->import_piece = malloc(bytes);
+	if (!supervisor->import_piece)
+		return -ENOMEM;
+	memcpy(supervisor->import_piece, piece, bytes);
+	supervisor->import_bytes = bytes;
+	supervisor->import_piece->number = ++supervisor->import_number;
+	if (send_piece(supervisor)) {
+		forget_piece(supervisor);
 		return -EAGAIN;
+	}
 	supervisor->importing = true;
 	return 0;
+}
+
+bool supervisor_is_watched(const struct supervisor *supervisor)
+{
+	return supervisor->state == SUPERVISOR_RUNNING;
 }
 
 void supervisor_look(struct supervisor *supervisor)
@@ -128,6 +161,15 @@ static void hear_limits(struct supervisor *supervisor, const char *number)
 	if (!supervisor->confined)
 		page->limits |= (uint32_t)strtoul(number, NULL, 10);
 	supervisor->confined = true;
+}
+
+/* It runs faas_on_stop, which may hang. */
+static void hear_idle(struct supervisor *supervisor)
+{
+	supervisor->idle.said = true;
+	if (supervisor->state == SUPERVISOR_RUNNING)
+		loop_set(supervisor->loop, &supervisor->timer,
+			 clock_monotonic_ns() + SUPERVISOR_READY_MS * CLOCK_NS_PER_MS, on_too_slow);
 }
 
 static void hear(struct supervisor *supervisor, const char *message)
@@ -164,6 +206,8 @@ static void hear(struct supervisor *supervisor, const char *message)
 		snprintf(supervisor->crash, sizeof(supervisor->crash), "%s", message + 6);
 	} else if (!strcmp(message, "stopped")) {
 		supervisor->reported = true;
+	} else if (!strcmp(message, WORKER_WORD_IDLE) && supervisor->was_ready) {
+		hear_idle(supervisor);
 	}
 }
 
@@ -211,14 +255,14 @@ static void note_poison(struct supervisor *supervisor)
 static void end(struct supervisor *supervisor)
 {
 	loop_unset(supervisor->loop, &supervisor->timer);
-	supervisor->state = SUPERVISOR_IDLE;
+	supervisor->state = SUPERVISOR_ENDED;
 	supervisor->ended(supervisor);
 }
 
 static void fail(struct supervisor *supervisor)
 {
 	loop_unset(supervisor->loop, &supervisor->timer);
-	supervisor->state = SUPERVISOR_IDLE;
+	supervisor->state = SUPERVISOR_ENDED;
 	supervisor->failed(supervisor);
 }
 
@@ -337,7 +381,26 @@ static void on_death(struct supervisor *supervisor, const struct spawn_end *how)
 	else if (delay_ms)
 		back_off(supervisor, jitter(delay_ms));
 	else
-		start_process(supervisor);
+		supervisor_start_process(supervisor);
+}
+
+/* It ended for having nothing to do: what came for it meanwhile is for another one. */
+static void go_idle(struct supervisor *supervisor)
+{
+	uint64_t until_ns = worker_word(supervisor, offsetof(struct worker_page, idle_until_ns));
+
+	if (supervisor->state == SUPERVISOR_STOPPING) {
+		supervisor->state = SUPERVISOR_IDLE;
+		supervisor_stop(supervisor, supervisor->stop_bound_ms);
+	} else if (supervisor->importing) {
+		supervisor_start_process(supervisor);
+		if (supervisor->importing && send_piece(supervisor))
+			end_import_with(supervisor, IMPORT_ENDED);
+	} else {
+		logger_write(LOGGER_INFO, "workflow.idle", "workflow=%s pid=%d", supervisor->name,
+			     supervisor->last_pid);
+		supervisor_idle_begin(supervisor, until_ns);
+	}
 }
 
 static void on_exit_ready(struct loop_source *source, uint32_t events)
@@ -355,14 +418,16 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 	supervisor->last_pid = supervisor->pid;
 	supervisor->pid = 0;
 	supervisor->files.runtime_page->worker_pid = 0;
-	if (supervisor->importing) {
-		supervisor->importing = false;
-		supervisor->imported(supervisor, IMPORT_ENDED);
+	if (supervisor_idle_left(supervisor, &how)) {
+		go_idle(supervisor);
+		return;
 	}
+	if (supervisor->importing)
+		end_import_with(supervisor, IMPORT_ENDED);
 	on_death(supervisor, &how);
 }
 
-static void start_process(struct supervisor *supervisor)
+void supervisor_start_process(struct supervisor *supervisor)
 {
 	struct runtime_page *page = supervisor->files.runtime_page;
 	int err;
@@ -371,10 +436,12 @@ static void start_process(struct supervisor *supervisor)
 	supervisor->watch.expired = false;
 	supervisor->crash[0] = '\0';
 	supervisor->reported = false;
+	supervisor->idle.said = false;
 	supervisor->reason[0] = '\0';
 	supervisor->sequence_at_start =
 		worker_word(supervisor, offsetof(struct worker_page, head_sequence));
 	page->incarnation++;
+	__atomic_store_n(&page->idle, 0, __ATOMIC_RELEASE);
 	page->worker_started_ns = clock_monotonic_ns();
 	supervisor->confined = false;
 	err = process_start(supervisor, on_control, on_exit_ready);
@@ -410,7 +477,11 @@ void supervisor_start(struct supervisor *supervisor, bool first)
 		supervisor->quarantined(supervisor);
 		return;
 	}
-	start_process(supervisor);
+	/* As a runtime before us left it. */
+	if (page->idle && !first)
+		supervisor_idle_begin(supervisor, page->idle_until_ns);
+	else
+		supervisor_start_process(supervisor);
 }
 
 int supervisor_resume(struct supervisor *supervisor)
@@ -422,13 +493,23 @@ int supervisor_resume(struct supervisor *supervisor)
 	return 0;
 }
 
+/* Whether it has to be started to drain. */
+static bool stop_idle(struct supervisor *supervisor, uint32_t bound_ms)
+{
+	supervisor_idle_end(supervisor);
+	supervisor->reported = !supervisor_idle_has_events(supervisor);
+	return !supervisor->reported && bound_ms;
+}
+
 void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms)
 {
 	bool asked = false;
 
 	/* A process without any of its functions puts aside what is in the ring. */
 	if (supervisor->state == SUPERVISOR_QUARANTINED && bound_ms)
-		start_process(supervisor);
+		supervisor_start_process(supervisor);
+	if (supervisor->state == SUPERVISOR_IDLE && stop_idle(supervisor, bound_ms))
+		supervisor_start_process(supervisor);
 	if (!supervisor->pid) {
 		end(supervisor);
 		return;
@@ -437,6 +518,7 @@ void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms)
 	if (bound_ms && supervisor->control.fd >= 0)
 		asked = send(supervisor->control.fd, "stop", 4, MSG_DONTWAIT | MSG_NOSIGNAL) == 4;
 	supervisor->state = SUPERVISOR_STOPPING;
+	supervisor->stop_bound_ms = bound_ms;
 	supervisor->reason[0] = '\0';
 	if (asked)
 		loop_set(supervisor->loop, &supervisor->timer,
@@ -459,6 +541,8 @@ void supervisor_destroy(struct supervisor *supervisor)
 		cgroup_remove(supervisor->name);
 	cgroup_close(&supervisor->cgroup);
 	process_close(supervisor);
+	supervisor_idle_end(supervisor);
+	forget_piece(supervisor);
 	run_files_close(&supervisor->files);
 	close_fd(&supervisor->manifest);
 	close_fd(&supervisor->ring);

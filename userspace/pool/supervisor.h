@@ -16,9 +16,11 @@
 #include "bundle.h"
 #include "childlog.h"
 #include "diag.h"
+#include "import.h"
 #include "loop.h"
 #include "userspace/pool/supervisor_cgroup.h"
 #include "userspace/pool/supervisor_files.h"
+#include "userspace/pool/supervisor_idle.h"
 #include "userspace/pool/supervisor_policy.h"
 #include "userspace/pool/supervisor_watch.h"
 #include "userspace/pool/worker_fds.h"
@@ -26,12 +28,13 @@
 #define SUPERVISOR_READY_MS 15000
 
 enum supervisor_state {
-	SUPERVISOR_IDLE,     /* not started, or ended */
+	SUPERVISOR_ENDED,    /* or not started */
 	SUPERVISOR_STARTING, /* a process that is not ready yet */
 	SUPERVISOR_RUNNING,
 	SUPERVISOR_BACKOFF, /* none; the next one starts when the timer says so */
 	SUPERVISOR_STOPPING,
 	SUPERVISOR_QUARANTINED, /* none, until somebody says so */
+	SUPERVISOR_IDLE,	/* none, until there is something to do: see supervisor_idle.h */
 };
 
 struct supervisor {
@@ -72,8 +75,13 @@ struct supervisor {
 	struct policy policy;
 	struct policy_retry retry;
 	struct supervisor_watch watch;
-	bool importing; /* a piece is with the worker */
+	struct supervisor_idle idle;
+	uint32_t stop_bound_ms; /* of the stop that goes on */
+	bool importing;		/* a piece is with the worker */
 	uint64_t import_number;
+	/* The piece: a worker that ends for idleness without a word of it has not read it. */
+	struct import_head *import_piece; /* owned, NULL: none */
+	size_t import_bytes;
 	void (*imported)(struct supervisor *supervisor, const char *reason); /* NULL: it is in */
 	/* Called from the loop; none may destroy the supervisor in ready. */
 	void (*ready)(struct supervisor *supervisor);  /* each process, when it is */
@@ -114,15 +122,21 @@ int supervisor_resume(struct supervisor *supervisor) __attribute__((warn_unused_
 
 /*
  * Hand the worker a piece of states to put in (import.h); then `imported` is called,
- * from the loop. 0; -EBUSY: another piece is on its way; -EAGAIN: there is no worker
- * now, or it does not read what it is told.
+ * from the loop. One of an idle workflow is started. 0; -EBUSY: another piece is on its
+ * way; -EAGAIN: there is no worker now, or it does not read what it is told.
  */
-int supervisor_import(struct supervisor *supervisor, void *piece, size_t bytes)
+int supervisor_import(struct supervisor *supervisor, const void *piece, size_t bytes)
 	__attribute__((warn_unused_result));
+
+/* Start a process of a workflow that has none. What it comes to is told by the calls above. */
+void supervisor_start_process(struct supervisor *supervisor);
 
 /* Let it drain for @p bound_ms at most, 0: kill it; then ended is called, from
  * the loop or from here. */
 void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms);
+
+/* Whether there is a worker to look after. */
+bool supervisor_is_watched(const struct supervisor *supervisor);
 
 /* Once every SUPERVISOR_WATCH_MS: end a worker that hangs and does not end by itself. */
 void supervisor_look(struct supervisor *supervisor);

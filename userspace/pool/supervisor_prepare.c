@@ -142,6 +142,7 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 	supervisor->memory_bytes = bundle->worker_memory_bytes;
 	supervisor->cpu_percent = bundle->worker_cpu_percent;
 	supervisor->log_lines = bundle_log_lines(bundle);
+	supervisor->idle.after_ns = bundle->worker_idle_ns;
 	supervisor_watch_init(&supervisor->watch, bundle);
 	supervisor->retry = (struct policy_retry){
 		.attempts = bundle->retry_attempts,

@@ -60,6 +60,7 @@ void run_files_adopt(struct run_files *files, uint32_t generation, const struct 
 	page->poison_deaths = 0;
 	page->poison_condemned = 0;
 	page->quarantined = 0;
+	page->idle = 0;
 	page->ring_boot_hash = ring->boot_hash;
 	page->ring_map_id = ring->map_id;
 	/* Back again, they were of this generation before its ring was. */

@@ -189,6 +189,7 @@ struct worker {
 	struct worker_rest *rest;	  /* NULL: the ring is that of this version */
 	struct timer_queue timers;
 	uint64_t next_sweep_ns;	  /* when there is something to do for triggers of time */
+	uint64_t idle_look_ns;	  /* see worker_idle.h; 0: it was just busy */
 	uint64_t (*now_ns)(void); /* the clock of everything that it does */
 	int64_t (*wall_offset_ns)(void);
 
@@ -259,6 +260,9 @@ void worker_show_progress(struct worker *worker, bool committed);
 
 /* Tell the courier of what was committed if it sleeps. */
 void worker_notify(struct worker *worker);
+
+/* Wake the courier if it sleeps and was not woken from this sleep yet. */
+void worker_wake_courier(struct worker *worker);
 
 /* See how far the courier has come. */
 void worker_refresh_tail(struct worker *worker);

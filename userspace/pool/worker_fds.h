@@ -61,10 +61,12 @@ enum worker_fd {
  * "drain" (process what is in the ring, answer "drained", go on) and "stop"
  * (drain what is there, stop), or a piece of states to put in (import.h), which is
  * answered by "imported NUMBER" when it is committed, or "refused NUMBER REASON";
- * one at a time. End of file: the runtime is gone; stop taking
- * events and exit at once (what is not committed stays in the ring).
+ * one at a time. "idle" says that it has nothing to do and ends, though nobody told it
+ * to: it reads nothing any more, and what came for it is for its successor. End of file: the
+ * runtime is gone; stop taking events and exit at once (what is not committed stays in the ring).
  */
 #define WORKER_MESSAGE_BYTES_MAX 1024
+#define WORKER_WORD_IDLE "idle"
 
 /* Exit statuses of a worker. */
 enum worker_exit {

@@ -10,6 +10,7 @@
 #include "fault.h"
 #include "userspace/pool/worker_durable.h"
 #include "userspace/pool/worker_fds.h"
+#include "userspace/pool/worker_idle.h"
 #include "userspace/pool/worker_timer.h"
 
 #define BATCH_NS_MAX 2000000
@@ -247,10 +248,9 @@ void worker_refresh_tail(struct worker *worker)
 		worker->log.limit = durable_limit(&worker->durable->durable);
 }
 
-/* Wake the courier if it sleeps and was not woken from this sleep yet. It
- * stores its epoch, fences, and looks at the log; we have written the log,
+/* It stores its epoch, fences, and looks at the log; we have written the log,
  * fence, and look at its epoch: one of the two sees the other. */
-static void wake_courier(struct worker *worker)
+void worker_wake_courier(struct worker *worker)
 {
 	const uint64_t one = 1;
 	uint64_t epoch;
@@ -271,7 +271,7 @@ void worker_notify(struct worker *worker)
 	 * step over it is worth the while when space gets short. */
 	if (worker->shown->output_position > worker->delivered ||
 	    worker->log.head - worker->log.tail > worker->log.capacity / 2)
-		wake_courier(worker);
+		worker_wake_courier(worker);
 }
 
 static void send_word(const struct worker *worker, const char *word)
@@ -318,7 +318,7 @@ static bool finish_drain(struct worker *worker)
 	    (worker->durable && !durable_is_settled(&worker->durable->durable)))
 		return false;
 	worker->draining = false;
-	wake_courier(worker);
+	worker_wake_courier(worker);
 	if (worker->stopping)
 		return true;
 	send_word(worker, "drained");
@@ -380,7 +380,7 @@ static int wait_for_space(struct worker *worker)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* It moves its cursor, fences, and looks at `waiting`. */
 	worker_refresh_tail(worker);
-	wake_courier(worker);
+	worker_wake_courier(worker);
 	if (log_begin(&worker->log))
 		err = waiter_wait(&worker->waiter, until(worker, disk_ns(worker)));
 	else
@@ -402,6 +402,21 @@ static int wait_to_retry(struct worker *worker)
 	return err;
 }
 
+/* The end, of its own accord or because it was told: @p word says which. */
+static int leave(struct worker *worker, const char *word)
+{
+	bool idle = !strcmp(word, WORKER_WORD_IDLE);
+
+	/* What hangs in faas_on_stop is ended by whoever knows that it is the end. */
+	if (idle)
+		send_word(worker, word);
+	worker_stop(worker);
+	set_state(worker, WORKER_STOPPED);
+	if (!idle)
+		send_word(worker, word);
+	return WORKER_EXIT_DONE;
+}
+
 int worker_run(struct worker *worker)
 {
 	bool *heard = &worker->waiter.fired[WAITER_CONTROL];
@@ -418,12 +433,14 @@ int worker_run(struct worker *worker)
 		int full = worker_batch(worker, &events);
 		int err = 0;
 
+		if (events)
+			worker->idle_look_ns = 0;
 		if (events || worker->durable)
 			worker_notify(worker);
 		if (full != -EAGAIN && worker_import(worker))
 			full = -EAGAIN;
 		if (finish_drain(worker))
-			break;
+			return leave(worker, "stopped");
 
 		if (full == -EBUSY)
 			err = wait_to_retry(worker);
@@ -432,21 +449,24 @@ int worker_run(struct worker *worker)
 		else if (events >= begun_with || worker->shed.cut_short)
 			*heard |= ++batches % BATCHES_PER_LOOK == 0;
 		else {
+			uint64_t until_ns = next_ns(worker);
+
 			worker_shed_rest(&worker->shed);
-			err = worker_wait(worker, next_ns(worker));
+			if (worker_leaves(worker, until_ns))
+				return leave(worker, WORKER_WORD_IDLE);
+			err = worker_wait(worker, until_ns < worker->idle_look_ns
+							  ? until_ns
+							  : worker->idle_look_ns);
 		}
 		if (err && err != -EINTR && err != -EAGAIN)
 			return worker_fail(worker, WORKER_EXIT_SETUP, "cannot wait: %s",
 					   strerror(-err));
 		if (*heard) {
 			*heard = false;
+			worker->idle_look_ns = 0;
 			/* Orphaned: what is not committed stays in the ring. */
 			if (!read_control(worker))
 				return WORKER_EXIT_DONE;
 		}
 	}
-	worker_stop(worker);
-	set_state(worker, WORKER_STOPPED);
-	send_word(worker, "stopped");
-	return WORKER_EXIT_DONE;
 }

@@ -222,6 +222,8 @@ static const struct {
 	{"worker_class", "\"idle\"", "worker_class is not one of the words"},
 	{"worker_memory_bytes", "5", "worker_memory_bytes is 5"},
 	{"worker_cpu_percent", "6401", "worker_cpu_percent is 6401"},
+	{"worker_idle_ns", "99999999", "worker_idle_ns below 100000000"},
+	{"worker_idle_ns", NULL, "worker_idle_ns is missing"},
 	{"triggers", "{}", "triggers is not an array"},
 	{"triggers", "[]", "no trigger"},
 	{"triggers[0]", "5", "triggers[0] is not an object"},

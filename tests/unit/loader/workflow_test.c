@@ -344,6 +344,30 @@ static void test_worker_limits(void **state)
 	assert_int_equal(bundle_log_lines(bundle), 7);
 }
 
+static void test_idle(void **state)
+{
+	static const struct {
+		const char *workers;
+		uint64_t idle_ns;
+	} cases[] = {
+		{"{queue: 64}", FAAS_WORKER_IDLE_NS_DEFAULT},
+		{"{instances: {min: 0, max: 1}, idle: 2s}", 2000000000},
+		{"{instances: {max: 1}}", FAAS_WORKER_IDLE_NS_DEFAULT},
+		{"{instances: {min: 1}}", 0},
+		{"{instances: 1}", 0},
+	};
+	struct fixture *fixture = *state;
+	char text[1024];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "%sworkers: %s\n",
+			 HEAD "a}}\nfunctions: {a: {user: tally, key: source_address}}\n",
+			 cases[i].workers);
+		parse(fixture, text);
+		assert_int_equal(fixture->workflow.bundle.worker_idle_ns, cases[i].idle_ns);
+	}
+}
+
 static void test_trigger_to_sink(void **state)
 {
 	struct fixture *fixture = *state;
@@ -640,6 +664,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_verdicts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_durable_state, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_worker_limits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_idle, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_trigger_to_sink, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_both_tiers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sets, set_up, tear_down),

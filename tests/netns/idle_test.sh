@@ -1,0 +1,195 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# A workflow with nothing to do has no process; whatever comes for it starts one.
+# shellcheck source=lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+FAULTS_BUILD=$BUILD/faults
+
+worker() { faas status --json "$1" | jq -r ".worker.$2"; }
+is_idle() { [ "$(worker "$1" state)" = idle ] && [ -z "$(worker_pid)" ]; }
+idle() { wait_for 10 is_idle "$1" || fail "$1 does not become idle: $(worker "$1" state)"; }
+load_meter() { load meter --set "workers.idle=${1:-200ms}"; }
+events() { traffic --to 10.77.0.1:5005 --count "$1" --keys 10 --first-port 40000; }
+process_lives() { [ -n "$(worker_pid)" ]; }
+
+# Again and again, with the state of before, and it is no restart.
+comes_and_goes() {
+	network
+	load_meter
+	for round in 1 2 3; do
+		idle meter
+		same "worker, round $round" 0 "$(worker meter pid)"
+		events 100
+		settle meter
+		same "processed" $((round * 100)) "$(counted processed)"
+	done
+	exactly_once 10 30
+	same "restarts" 0 "$(worker meter restarts)"
+	same "why the last one ended" "" "$(worker meter last_reason)"
+	idle meter
+	faas status meter | tee "$CASE/output"
+	says '^  worker idle: class throughput, pid 0,.*restarts 0'
+	fails 0 faas unload meter
+}
+
+# Each gap between two events is about as long as it takes to become idle: they come at
+# whatever moment of that.
+at_every_moment() {
+	network
+	load_meter 100ms
+	traffic --to 10.77.0.1:5005 --count 40 --keys 10 --first-port 40000 --rate 9
+	settle meter
+	same "processed" 40 "$(counted processed)"
+	exactly_once 10 4
+	[ "$(worker meter incarnation)" -gt 3 ] || fail "it was hardly ever idle"
+}
+
+# One that is always there.
+stays() {
+	network
+	load meter --set workers.instances.min=1
+	events 10
+	settle meter
+	idle_never meter
+}
+idle_never() { # it is asked how long it waits: for no time
+	same "how long it has to have nothing to do" 0 \
+		"$(jq .worker_idle_ns /var/lib/ebpf-faas/workflows/"$1"/bundle/manifest.json)"
+	process_lives || fail "there is no worker"
+}
+
+# What a person asks of an idle workflow: states go in and out, a new version comes,
+# and it is unloaded.
+asked() {
+	network
+	load_meter
+	events 100
+	settle meter
+	idle meter
+	faas state export meter total >"$CASE/states"
+	same "lines for ten keys" 12 "$(lines_of "$CASE/states")"
+	faas state import meter total "$CASE/states"
+	same "the worker that took them" 2 "$(worker meter incarnation)"
+	idle meter
+	faas update --set "sinks.records.file.path=$CASE/records.jsonl" --set workers.idle=200ms \
+		--set version=2 "$FIXTURES/meter.yaml"
+	idle meter
+	events 100
+	settle meter
+	exactly_once 10 20
+	idle meter
+	faas rollback meter
+	events 100
+	settle meter
+	exactly_once 10 30
+	idle meter
+	faas unload meter
+}
+
+# A runtime that takes over leaves it idle, and starts a worker if something came.
+taken_over() { # SIGNAL
+	local pid
+	network
+	load_meter
+	events 100
+	settle meter
+	idle meter
+	pid=$(runtime_pid)
+	kill "-$1" "$pid"
+	wait_for 10 process_gone "$pid"
+	faas gc
+	same "after a runtime without events" "idle 1" "$(worker meter state) $(worker meter incarnation)"
+	pid=$(runtime_pid)
+	kill "-$1" "$pid"
+	wait_for 10 process_gone "$pid"
+	events 100
+	faas gc
+	settle meter
+	exactly_once 10 20
+	same "restarts" 0 "$(worker meter restarts)"
+}
+killed() { taken_over KILL; }
+terminated() { taken_over TERM; }
+
+# A timer that is due starts it, and one that is due soon keeps it.
+timers() {
+	network
+	load lull --set workers.idle=200ms --set functions.watch.params.after=2s
+	traffic --to 10.77.0.1:5005 --count 20 --keys 5 --first-port 40000
+	idle lull
+	same "records before the timers are due" 0 "$(lines_of "$CASE/records.jsonl")"
+	wait_for 10 lines_are "$CASE/records.jsonl" 5
+	same "each key once" '["40000 4","40001 4","40002 4","40003 4","40004 4"]' \
+		"$(jq -sc '[.[] | "\(.key) \(.fields.events)"] | sort' "$CASE/records.jsonl")"
+	idle lull
+	same "workers" 2 "$(worker lull incarnation)"
+}
+
+# The runtime, or a worker, is stopped at a point of its way to idleness; an event comes,
+# and it goes on: the event is not left lying.
+meanwhile() { # POINT PROCESS [COMMAND]
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=$1:1:stop load_meter
+	wait_for 10 stopped_at "$2"
+	"${3:-true}"
+	events 10
+	kill -CONT "$("$2")"
+	settle meter
+	same "processed" 10 "$(counted processed)"
+	same "restarts" 0 "$(worker meter restarts)"
+}
+stopped_at() { [ "$(ps -o stat= -p "$("$1")" | cut -c1)" = T ]; }
+# The worker left with its flag set. That of one that did not is not relied on.
+clear_flag() {
+	# shellcheck disable=SC2046
+	bpftool map update pinned "$PIN_ROOT/workflows/meter/wake" key 0 0 0 0 value $(printf '0 %.0s' {1..64})
+}
+before_the_flag() { meanwhile idle.armed runtime_pid clear_flag; }
+before_the_look() { meanwhile idle.flagged runtime_pid; }
+while_it_leaves() { meanwhile idle.leaving worker_pid; }
+behind_a_cleared_flag() {
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=idle.armed:1:stop load_meter
+	wait_for 10 stopped_at runtime_pid
+	clear_flag
+	kill -CONT "$(runtime_pid)"
+	idle meter
+	events 10
+	settle meter
+	same "processed" 10 "$(counted processed)"
+}
+
+# Killed there, whoever follows goes on.
+killed_there() { # POINT
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=$1:1 load_meter
+	wait_for 10 runtime_is_gone
+	events 100
+	faas gc
+	settle meter
+	exactly_once 10 10
+}
+runtime_is_gone() { [ -z "$(runtime_pid)" ]; }
+killed_armed() { killed_there idle.armed; }
+
+test_case "a workflow comes and goes with its events" comes_and_goes
+test_case "events at every moment of becoming idle" at_every_moment
+test_case "a worker that stays" stays
+test_case "states, versions and the end of an idle workflow" asked
+test_case "idle while the runtime is killed" killed
+test_case "idle while the runtime is terminated" terminated
+test_case "timers of an idle workflow" timers
+if [ ! -x "$FAULTS_BUILD/ebpf-faas" ]; then
+	echo "fault points need: make BUILD=$FAULTS_BUILD FAULTS=1 all" >&2
+	exit 1
+fi
+test_case "an event before producers wake the runtime" before_the_flag
+test_case "an event before the runtime looks" before_the_look
+test_case "an event behind a flag that was not set" behind_a_cleared_flag
+test_case "an event while the worker leaves" while_it_leaves
+test_case "the runtime is killed on the way" killed_armed
+tests_done
