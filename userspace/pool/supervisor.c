@@ -389,6 +389,7 @@ static void go_idle(struct supervisor *supervisor)
 {
 	uint64_t until_ns = worker_word(supervisor, offsetof(struct worker_page, idle_until_ns));
 
+	supervisor->policy.fruitless = 0;
 	if (supervisor->state == SUPERVISOR_STOPPING) {
 		supervisor->state = SUPERVISOR_IDLE;
 		supervisor_stop(supervisor, supervisor->stop_bound_ms);
