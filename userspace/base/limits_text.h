@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-#define LIMITS_TEXT_BYTES 128
+#define LIMITS_TEXT_BYTES 192
 
-/* "seccomp, landlock, rlimits" out of enum page_limits. Returns @p ret. */
+/* "seccomp, landlock, rlimits, namespaces user mount" out of enum page_limits. Returns @p ret. */
 const char *limits_text(uint32_t limits, char ret[LIMITS_TEXT_BYTES]);
 
 #endif

@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 16
+#define PAGES_VERSION 17
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -204,6 +204,13 @@ enum page_limits {
 	PAGE_LIMIT_CGROUP_MEMORY = 1u << 3,
 	PAGE_LIMIT_CGROUP_CPU = 1u << 4,
 	PAGE_LIMIT_CGROUP_2 = 1u << 5, /* both of version 2, else of version 1 */
+	/* Namespaces of the workers, and not the machine's. */
+	PAGE_LIMIT_USERS = 1u << 6,
+	PAGE_LIMIT_MOUNTS = 1u << 7,
+	PAGE_LIMIT_PROCESSES = 1u << 8,
+	PAGE_LIMIT_NETWORK = 1u << 9,
+	PAGE_LIMIT_IPC = 1u << 10,
+	PAGE_LIMIT_HOSTNAME = 1u << 11,
 };
 
 #define PAGE_REASON_BYTES 256

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,17 +25,50 @@ static void restore_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Does not return; what goes wrong goes through the pipe. */
-static void enter(const struct spawn *spawn, pid_t parent, int report)
+/* Out of the way first: a number may be source and target. */
+static int place(const int *fds, size_t count)
 {
 	int parked[SPAWN_FDS_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		parked[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, PARKED_FD);
+		if (parked[i] < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (dup2(parked[i], (int)i) < 0)
+			return -1;
+	return 0;
+}
+
+int spawn_place(const int *fds, size_t count)
+{
+	if (count > SPAWN_FDS_MAX)
+		return -EINVAL;
+	if (place(fds, count) || syscall(SYS_close_range, (unsigned int)count, UINT_MAX, 0))
+		return -errno;
+	return 0;
+}
+
+/* Whether nobody holds the other end of the pipe any more. Which process a parent is
+ * cannot be seen from another pid namespace; this can. */
+static bool is_alone(int report)
+{
+	struct pollfd other = {.fd = report};
+
+	return poll(&other, 1, 0) == 1 && other.revents & POLLERR;
+}
+
+/* Does not return; what goes wrong goes through the pipe. */
+static void enter(const struct spawn *spawn, int report)
+{
 	int err;
 
 	restore_signals();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
 		goto failed;
 	/* It may have died before we asked to die with it. */
-	if (getppid() != parent)
+	if (is_alone(report))
 		_exit(127);
 	for (size_t i = 0; i < spawn->join_count; i++)
 		if (write(spawn->joins[i], "0", 1) != 1)
@@ -41,15 +76,8 @@ static void enter(const struct spawn *spawn, pid_t parent, int report)
 	report = fcntl(report, F_DUPFD_CLOEXEC, PARKED_FD);
 	if (report < 0)
 		_exit(127);
-	/* Out of the way first: a number may be source and target. */
-	for (size_t i = 0; i < spawn->fd_count; i++) {
-		parked[i] = fcntl(spawn->fds[i], F_DUPFD_CLOEXEC, PARKED_FD);
-		if (parked[i] < 0)
-			goto failed;
-	}
-	for (size_t i = 0; i < spawn->fd_count; i++)
-		if (dup2(parked[i], (int)i) < 0)
-			goto failed;
+	if (place(spawn->fds, spawn->fd_count))
+		goto failed;
 	if (dup3(report, (int)spawn->fd_count, O_CLOEXEC) < 0)
 		goto failed;
 	report = (int)spawn->fd_count;
@@ -64,7 +92,6 @@ failed:
 
 int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 {
-	pid_t parent = getpid();
 	int report[2];
 	int failure = 0;
 	int pidfd = -1;
@@ -76,15 +103,20 @@ int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 		return -EINVAL;
 	if (pipe2(report, O_CLOEXEC))
 		return -errno;
-	pid = fork();
+	/* As fork() does it, but for what the C library notes of its own. */
+	pid = spawn->new_namespaces
+		      ? (pid_t)syscall(SYS_clone, spawn->new_namespaces | SIGCHLD, 0, 0, 0, 0)
+		      : fork();
 	if (pid < 0) {
 		err = -errno;
 		close(report[0]);
 		close(report[1]);
 		return err;
 	}
-	if (!pid)
-		enter(spawn, parent, report[1]);
+	if (!pid) {
+		close(report[0]);
+		enter(spawn, report[1]);
+	}
 	close(report[1]);
 	/* Nobody reaps but us: the pid cannot have become another's. */
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

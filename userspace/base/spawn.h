@@ -17,6 +17,7 @@ struct spawn {
 	/* Files of control groups to be in before the program is entered; borrowed. */
 	const int *joins;
 	size_t join_count;
+	int new_namespaces; /* CLONE_NEW*: it is the first in them */
 };
 
 /*
@@ -27,6 +28,10 @@ struct spawn {
  */
 int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 	__attribute__((warn_unused_result));
+
+/* In a new process: descriptors 0 to @p count - 1 are @p fds, and there are no others. The
+ * same number may be source and target. 0 or -errno. */
+int spawn_place(const int *fds, size_t count) __attribute__((warn_unused_result));
 
 /* How it ended. Call when its pidfd is readable; the process is gone then. */
 struct spawn_end {

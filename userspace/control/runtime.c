@@ -80,6 +80,7 @@ void runtime_init(struct runtime *runtime, struct loop *loop)
 	runtime->loop = loop;
 	TAILQ_INIT(&runtime->workflows);
 	TAILQ_INIT(&runtime->migrations);
+	cell_init(&runtime->cell, loop);
 	courier_link_init(&runtime->courier, loop);
 	runtime->courier.ended = on_courier_ended;
 	runtime_be_patient(runtime);

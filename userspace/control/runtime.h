@@ -15,6 +15,7 @@
 #include "userspace/control/control_server.h"
 #include "userspace/control/courier_link.h"
 #include "userspace/pool/supervisor.h"
+#include "userspace/pool/supervisor_cell.h"
 
 /* Without any workflow: how long a runtime waits for the first one. */
 #define RUNTIME_PATIENCE_MS 30000
@@ -65,6 +66,7 @@ struct runtime {
 	struct control_server *server;	/* of root */
 	struct control_server *readers; /* of a group that may look; NULL: there is none */
 	struct courier_link courier;
+	struct cell cell;	    /* of all workers */
 	struct workflows workflows; /* by name */
 	uint32_t workflow_count;
 	struct migrations migrations; /* whose workflows are about to start */

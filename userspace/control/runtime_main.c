@@ -282,6 +282,7 @@ static int serve(const struct options *options, int ready_fd)
 		remove_traces(options);
 	status = 0;
 cleanup:
+	cell_close(&runtime.cell);
 	/* The lock goes first: who sees the last connection close may rely on
 	 * there being no runtime any more. */
 	runtime_lock_release(&lock, status == 0 && runtime.forget);

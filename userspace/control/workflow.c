@@ -405,7 +405,7 @@ struct workflow *workflow_new(struct runtime *runtime, const struct start *start
 	}
 	workflow->runtime = runtime;
 	workflow->namespace_fd = -1;
-	supervisor_init(&workflow->supervisor, runtime->loop);
+	supervisor_init(&workflow->supervisor, runtime->loop, &runtime->cell);
 	workflow->supervisor.ready = on_ready;
 	workflow->supervisor.failed = on_failed;
 	workflow->supervisor.ended = on_ended;

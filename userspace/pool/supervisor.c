@@ -19,10 +19,11 @@
 #include "userspace/pool/supervisor_process.h"
 #include "userspace/pool/worker_filter.h"
 
-void supervisor_init(struct supervisor *supervisor, struct loop *loop)
+void supervisor_init(struct supervisor *supervisor, struct loop *loop, struct cell *cell)
 {
 	memset(supervisor, 0, sizeof(*supervisor));
 	supervisor->loop = loop;
+	supervisor->cell = cell;
 	run_files_init(&supervisor->files);
 	supervisor->manifest = supervisor->ring = supervisor->wake = -1;
 	supervisor->notify = supervisor->space = -1;
@@ -181,9 +182,12 @@ static void hear(struct supervisor *supervisor, const char *message)
 		supervisor->first = false;
 		supervisor->state = SUPERVISOR_RUNNING;
 		loop_unset(supervisor->loop, &supervisor->timer);
-		logger_write(LOGGER_INFO, "worker.ready", "workflow=%s pid=%d incarnation=%u",
-			     supervisor->name, supervisor->pid,
-			     supervisor->files.runtime_page->incarnation);
+		logger_write(
+			LOGGER_INFO, "worker.ready",
+			"workflow=%s pid=%d incarnation=%u start_us=%" PRIu64, supervisor->name,
+			supervisor->pid, supervisor->files.runtime_page->incarnation,
+			(clock_monotonic_ns() - supervisor->files.runtime_page->worker_started_ns) /
+				1000);
 		/* A record that its predecessor wrote with its last breath may
 		 * not have been announced. */
 		(void)!write(supervisor->notify, &one, sizeof(one));

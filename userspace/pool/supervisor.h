@@ -37,8 +37,11 @@ enum supervisor_state {
 	SUPERVISOR_IDLE,	/* none, until there is something to do: see supervisor_idle.h */
 };
 
+struct cell;
+
 struct supervisor {
 	struct loop *loop;
+	struct cell *cell; /* borrowed; what workers are confined in */
 	enum supervisor_state state;
 	char name[FAAS_NAME_BYTES];
 	uint32_t generation;
@@ -91,7 +94,7 @@ struct supervisor {
 };
 
 /* All zeros, no descriptors, no files. */
-void supervisor_init(struct supervisor *supervisor, struct loop *loop);
+void supervisor_init(struct supervisor *supervisor, struct loop *loop, struct cell *cell);
 
 /*
  * Open what does not belong to the run-time files: manifest and shared objects,

@@ -188,7 +188,9 @@ static int open_one(const struct hierarchy *hierarchy, enum controller controlle
 			open_in(group, unified ? "memory.events" : "memory.oom_control", O_RDONLY);
 	/* Version 2 has one group for both. */
 	if (!unified || !cgroup->join_count) {
-		fd = open_in(group, "cgroup.procs", O_WRONLY);
+		/* In version 1 a thread that moves itself waits for nobody; a process waits
+		 * for all processors, some milliseconds. It has one thread. */
+		fd = open_in(group, unified ? "cgroup.procs" : "tasks", O_WRONLY);
 		if (fd < 0)
 			return fd;
 		cgroup->joins[cgroup->join_count++] = fd;

@@ -16,6 +16,8 @@
 
 #include "paths.h"
 #include "spawn.h"
+#include "userspace/pool/cell.h"
+#include "userspace/pool/supervisor_cell.h"
 
 _Static_assert(WORKER_FD_STATE(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
 
@@ -72,7 +74,8 @@ static size_t list_descriptors(const struct supervisor *supervisor, int null, in
 	return WORKER_FD_FUNCTIONS + 2 * (size_t)supervisor->user_count;
 }
 
-static int enter_program(struct supervisor *supervisor, int null, int output, int control,
+/* Where there can be no cell: a program as any other. */
+static int enter_program(struct supervisor *supervisor, const int *fds, size_t count,
 			 int *ret_pidfd)
 {
 	uint32_t uid = FAAS_WORKER_UID_BASE + supervisor->slot;
@@ -82,12 +85,12 @@ static int enter_program(struct supervisor *supervisor, int null, int output, in
 	char fault[128];
 	char *environment[] = {NULL, NULL};
 	const char *faults = getenv("EBPF_FAAS_FAULT");
-	int fds[SPAWN_FDS_MAX];
 	struct spawn spawn = {
 		.path = path,
 		.arguments = arguments,
 		.environment = environment,
 		.fds = fds,
+		.fd_count = count,
 		.joins = supervisor->cgroup.joins,
 		.join_count = supervisor->cgroup.join_count,
 	};
@@ -99,16 +102,47 @@ static int enter_program(struct supervisor *supervisor, int null, int output, in
 		snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s", faults);
 		environment[0] = fault;
 	}
-	spawn.fd_count = list_descriptors(supervisor, null, output, control, fds);
 	return spawn_start(&spawn, &supervisor->pid, ret_pidfd);
+}
+
+/* Made of the template, or else started. A cell that has ended is made anew, once. */
+static int begin(struct supervisor *supervisor, const int *fds, size_t count, int *ret_pidfd)
+{
+	struct runtime_page *page = supervisor->files.runtime_page;
+	const struct cell_worker worker = {
+		.uid = FAAS_WORKER_UID_BASE + supervisor->slot,
+		.generation = supervisor->generation,
+		.fds = fds,
+		.fd_count = (uint32_t)count,
+		.joins = supervisor->cgroup.joins,
+		.join_count = supervisor->cgroup.join_count,
+	};
+	int err = -ESTALE;
+
+	for (int i = 0; i < 2 && err == -ESTALE; i++) {
+		uint32_t limits = cell_limits(supervisor->cell);
+
+		/* The worker bounds its memory by itself where no group does: it looks here. */
+		page->limits = supervisor->cgroup.limits | limits;
+		if (!limits)
+			return enter_program(supervisor, fds, count, ret_pidfd);
+		err = cell_start(supervisor->cell, &worker, &supervisor->pid, ret_pidfd);
+	}
+	/* If it does not hear of it, it ends. */
+	if (!err)
+		(void)!send(supervisor->control.fd, CELL_GO, sizeof(CELL_GO) - 1,
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
+	return err;
 }
 
 /* Everything that a process needs; on failure nothing of it is left. */
 static int spawn_worker(struct supervisor *supervisor, process_ready on_control,
 			process_ready on_exit)
 {
+	int fds[SPAWN_FDS_MAX];
 	int pair[2] = {-1, -1};
 	int pidfd = -1;
+	size_t count;
 	int output = -1;
 	int null;
 	int err = 0;
@@ -128,7 +162,8 @@ static int spawn_worker(struct supervisor *supervisor, process_ready on_control,
 	}
 	if (!err) {
 		pair[0] = -1; /* is the source's now */
-		err = enter_program(supervisor, null, output, pair[1], &pidfd);
+		count = list_descriptors(supervisor, null, output, pair[1], fds);
+		err = begin(supervisor, fds, count, &pidfd);
 	}
 	if (!err) {
 		err = loop_add(supervisor->loop, &supervisor->exit, pidfd, EPOLLIN, on_exit);
@@ -173,8 +208,6 @@ int process_start(struct supervisor *supervisor, process_ready on_control, proce
 {
 	int err = open_cgroup(supervisor);
 
-	/* The worker bounds its memory by itself where no group does. */
-	supervisor->files.runtime_page->limits = supervisor->cgroup.limits;
 	if (err)
 		return err;
 	err = spawn_worker(supervisor, on_control, on_exit);

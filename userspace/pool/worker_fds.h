@@ -57,7 +57,8 @@ enum worker_fd {
  * "forbidden NUMBER" of a system call that it is killed for, "ready" when
  * the worker is about to take its first event, or "failed REASON" before it
  * exits; "stopped" when it has drained and run faas_on_stop; "crash ..."
- * from a signal, see worker_crash.h. To the worker:
+ * from a signal, see worker_crash.h. To the worker: CELL_GO before all
+ * else, if it is made of a template (cell.h);
  * "drain" (process what is in the ring, answer "drained", go on) and "stop"
  * (drain what is there, stop), or a piece of states to put in (import.h), which is
  * answered by "imported NUMBER" when it is committed, or "refused NUMBER REASON";

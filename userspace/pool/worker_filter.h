@@ -26,6 +26,9 @@ struct filter {
 /* Make both. Allocates, and opens files: before the first is entered. 0 or -errno. */
 int filter_build(struct filter *ret) __attribute__((warn_unused_result));
 
+/* Make both now, for the next filter_build of this process, or of one made of it. */
+int filter_build_ahead(void) __attribute__((warn_unused_result));
+
 /* From here on, for good. The process must have no_new_privs. 0 or -errno. */
 int filter_enter(const struct filter *filter, enum filter_stage stage)
 	__attribute__((warn_unused_result));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * ebpf-faas-worker UID INSTANCE GENERATION: see worker_fds.h for what it is
- * given. Privileges go first, code of an author comes last:
+ * given. Mostly it is not started so, but made of a template (cell.h). Privileges go first, code of
+ * an author comes last:
  *
  *   1. become the workflow's user, without capabilities
  *   2. read the manifest
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "bundle.h"
+#include "userspace/pool/cell.h"
 #include "userspace/pool/worker.h"
 #include "userspace/pool/worker_crash.h"
 #include "userspace/pool/worker_durable.h"
@@ -36,6 +38,7 @@ struct arguments {
 	uint32_t uid;
 	uint16_t instance;
 	uint32_t generation;
+	bool waits; /* for the runtime to know of it */
 };
 
 static int parse_number(const char *text, unsigned long most, unsigned long *ret)
@@ -250,24 +253,70 @@ static int migrate(struct worker *worker, uint32_t mask)
 	return status ? report(status, worker->error) : WORKER_EXIT_DONE;
 }
 
+/* What a person sees of the process: its own arguments over those of the template. */
+static void show_arguments(const struct arguments *arguments, int count, char **texts)
+{
+	char *begin = texts[1], *end = texts[count - 1] + strlen(texts[count - 1]);
+	size_t room = (size_t)(end - begin) + 1;
+
+	memset(begin, 0, room);
+	(void)snprintf(begin, room, "%u%c%u%c%u", arguments->uid, 0, arguments->instance, 0,
+		       arguments->generation);
+}
+
+/* To be the holder or the template of the cell: exit status. In a worker made of the
+ * template 0, with *ret; -1: it is neither. */
+static int be_of_cell(int count, char **texts, struct arguments *ret)
+{
+	struct cell_request request;
+	unsigned long namespaces;
+	int status;
+
+	if (count < 3 || parse_number(texts[2], UINT32_MAX, &namespaces))
+		return -1;
+	if (!strcmp(texts[1], "holder"))
+		return cell_hold((uint32_t)namespaces);
+	if (strcmp(texts[1], "template") != 0)
+		return -1;
+	status = cell_template((uint32_t)namespaces, &request);
+	if (status)
+		return status;
+	*ret = (struct arguments){
+		.uid = request.uid,
+		.instance = (uint16_t)request.instance,
+		.generation = request.generation,
+		.waits = true,
+	};
+	show_arguments(ret, count, texts);
+	return 0;
+}
+
+static int usage(void)
+{
+	(void)fprintf(stderr, "usage: ebpf-faas-worker UID INSTANCE GENERATION\n"
+			      "       ebpf-faas-worker UID MASK GENERATION migrate\n"
+			      "       ebpf-faas-worker holder|template NAMESPACES\n"
+			      "The runtime starts it, with files open.\n");
+	return WORKER_EXIT_SETUP;
+}
+
 int main(int count, char **texts)
 {
 	struct worker *worker = NULL;
 	struct bundle *bundle = NULL;
-	struct arguments arguments;
+	struct arguments arguments = {0};
 	const char *step = "";
 	bool migrates;
 	int status;
 	int err;
 
-	migrates = count == 5 && !strcmp(texts[4], "migrate");
-	if (parse_arguments(migrates ? 4 : count, texts, migrates, &arguments)) {
-		(void)fprintf(stderr, "usage: ebpf-faas-worker UID INSTANCE GENERATION\n"
-				      "       ebpf-faas-worker UID MASK GENERATION migrate\n"
-				      "The runtime starts it, with files open.\n");
-		return WORKER_EXIT_SETUP;
-	}
 	ignore_signals();
+	status = be_of_cell(count, texts, &arguments);
+	if (status > 0 || (!status && !strcmp(texts[1], "holder")))
+		return status;
+	migrates = count == 5 && !strcmp(texts[4], "migrate");
+	if (status < 0 && parse_arguments(migrates ? 4 : count, texts, migrates, &arguments))
+		return usage();
 	err = privilege_drop(arguments.uid, &step);
 	if (err) {
 		char reason[128];
@@ -290,6 +339,8 @@ int main(int count, char **texts)
 	status = open_waiter(worker, bundle_is_durable(bundle));
 	if (status)
 		return report(status, worker->error);
+	if (arguments.waits && cell_wait())
+		return WORKER_EXIT_DONE;
 	status = set_up(worker, bundle, arguments.instance);
 	if (status)
 		return report(status, worker->error);

@@ -55,6 +55,12 @@ static int load_libraries(const int *objects, uint32_t count)
 	return err;
 }
 
+void sandbox_load_libraries(void)
+{
+	for (unsigned int i = 0; i < LIBRARIES; i++)
+		(void)dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL);
+}
+
 static int fail(struct worker *worker, const char *step, int err)
 {
 	return worker_fail(worker, WORKER_EXIT_SETUP, "sandbox (%s): %s", step, strerror(-err));

@@ -30,6 +30,10 @@ struct sandbox {
 int sandbox_close(struct sandbox *sandbox, struct worker *worker, const int *objects,
 		  uint64_t longest) __attribute__((warn_unused_result));
 
+/* All libraries that objects may be linked with, ahead: for where they cannot be found later.
+ * What is missing is missed by the object that needs it. */
+void sandbox_load_libraries(void);
+
 /* No file can be opened or loaded from here on. The same results. */
 int sandbox_tighten(struct sandbox *sandbox, struct worker *worker)
 	__attribute__((warn_unused_result));
