@@ -106,7 +106,8 @@ void drift_booted(uint32_t survivors)
 	if (survivors > durable)
 		add_range(survivors);
 	for (uint32_t i = 0; i < 2; i++) {
-		const struct durable_super *super = (const void *)(disk + i * DISK_BLOCK_BYTES);
+		const struct durable_super *super =
+			(const void *)(disk + (size_t)i * DISK_BLOCK_BYTES);
 
 		if (super->magic == DURABLE_MAGIC && super->incarnation > loss.incarnation)
 			loss.incarnation = super->incarnation;
@@ -135,4 +136,9 @@ bool drift_took(uint32_t incarnation, uint64_t sequence)
 bool drift_took_any(void)
 {
 	return loss_count || range_count;
+}
+
+bool drift_is_booting(void)
+{
+	return lost_adrift;
 }

@@ -2,16 +2,23 @@
 /* The runtime's part is played here, with its own rules about poison events
  * (supervisor_policy.h). */
 #include <signal.h>
+#include <string.h>
 
 #include "userspace/log/log.h"
 #include "world.h"
 
 #define NS_PER_MS 1000000ull
 
+void runtime_tell_bytes(const void *message, size_t bytes)
+{
+	sim_system.to_worker = message;
+	sim_system.to_worker_bytes = bytes;
+	sim_system.control_fired = true;
+}
+
 void runtime_tell_worker(const char *word)
 {
-	sim_system.to_worker = word;
-	sim_system.control_fired = true;
+	runtime_tell_bytes(word, strlen(word));
 	world.told = true;
 }
 

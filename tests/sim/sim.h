@@ -19,6 +19,7 @@
  *   verdicts.c  a map of the kernel tier, and whether verdicts come into it
  *   world.c     who runs when
  *   deaths.c    who dies when
+ *   imports.c   states that are put in from outside
  *   runtime.c   the runtime's part
  *   programs.c  what the processes run
  *
@@ -39,6 +40,7 @@
 
 #define SIM_KEYS_MAX 16
 #define SIM_EVENTS_MAX 400
+#define SIM_COUNT_MAX (SIM_EVENTS_MAX + 8) /* of a key, with imports */
 #define SIM_OUTPUTS_MAX (SIM_EVENTS_MAX * 16)
 #define SIM_SINKS 3	 /* files; the dead letters' file comes after them */
 #define SIM_SINK_IDLE 2	 /* what timers emit */
@@ -80,6 +82,7 @@ struct sim_plan {
 	uint32_t timer_bad;    /* of its counts: so many lead to a failure or a crash; 0: none */
 	bool lossy;	       /* what finds the ring full is lost, and does not wait */
 	bool batches;	       /* a function that takes events together is before the others */
+	uint32_t imports;      /* states are put in, so often */
 	uint32_t verdict_room; /* keys that the map for verdicts holds; 0: there is none */
 };
 
@@ -173,7 +176,8 @@ struct sim_system {
 	bool ring_fired, space_fired, control_fired;
 	bool armed; /* the worker has polled since it was started */
 	/* The worker's control socket. */
-	const char *to_worker;
+	const void *to_worker;
+	size_t to_worker_bytes;
 	bool runtime_gone;
 	bool ready, stopped, drained;
 	bool courier_notified;
@@ -327,7 +331,7 @@ struct sim_model {
 	struct sim_letter letters[SIM_EVENTS_MAX];
 	struct sim_output outputs[SIM_SINKS][SIM_OUTPUTS_MAX];
 	/* The hash of each key at each count: what a timer that fired then must say. */
-	uint64_t hashes[SIM_KEYS_MAX][SIM_EVENTS_MAX + 1];
+	uint64_t hashes[SIM_KEYS_MAX][SIM_COUNT_MAX + 1];
 };
 
 extern struct sim_model sim_model;
@@ -353,6 +357,8 @@ uint32_t workflow_event(const struct sim_event *event, void *to);
 void workflow_expect(const struct sim_event *event);
 /* One event more in a state. */
 void workflow_advance(struct sim_chain *chain, uint64_t number);
+/* It is whole as it is. */
+void workflow_seal(struct sim_chain *chain);
 void functions_reset(void);
 void *workflow_symbol(uint32_t function, const char *name);
 void workflow_key(uint32_t key, uint8_t *to);
@@ -375,6 +381,23 @@ uint32_t drift_acknowledged(uint32_t shown);
 bool drift_may_lack(uint32_t event);
 bool drift_took(uint32_t incarnation, uint64_t sequence);
 bool drift_took_any(void);
+bool drift_is_booting(void); /* the last loss was one without the disk */
+
+/* ---- states that are put in ---- */
+
+void imports_reset(void);
+/* No event may come before this says no. imports_step: go on with it. */
+bool imports_are_due(void);
+void imports_step(void);
+void imports_answer(const char *text, size_t bytes);
+void imports_worker_gone(void);
+uint32_t imports_committed(void); /* in all */
+/* After a power loss: what was put in before this event; what was on its way behind the
+ * last one, or was lost with the disk: then @return true. */
+void imports_expect_before(uint32_t event);
+bool imports_expect_last(uint32_t survivors);
+bool imports_forget_last(uint32_t survivors);
+void imports_forget(uint32_t survivors); /* what came behind it */
 
 /* ---- verdicts ---- */
 
@@ -402,12 +425,14 @@ void sweeps_check_state(uint32_t key, const struct sim_chain *state);
  * of the event that armed them. */
 struct sim_seen {
 	uint32_t fired, fired_dead, timer_failures;
-	uint8_t firings[SIM_KEYS_MAX][SIM_EVENTS_MAX + 1];
+	uint8_t firings[SIM_KEYS_MAX][SIM_COUNT_MAX + 1];
 	uint32_t dead_timers[SIM_KEYS_MAX];
 };
 
 extern struct sim_seen sim_seen;
 void lines_check(void); /* which are there; and makes sim_seen */
+/* Whether this one has a state; then its table. */
+bool check_open_table(enum sim_role role, struct state_table *ret);
 void check_same(const char *what, uint64_t wanted, uint64_t found);
 
 /* @p is_whole: nobody was stopped amid what he does again and again. */

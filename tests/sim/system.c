@@ -90,6 +90,7 @@ void system_reset(void)
 	sinks_reset();
 	verdicts_reset();
 	drift_reset();
+	imports_reset();
 	at = give_memory(pool);
 	disk_reset();
 	if (sim_plan.durable)
@@ -183,13 +184,13 @@ ssize_t __wrap_getrandom(void *to, size_t bytes, unsigned int flags)
 ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags);
 ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags)
 {
-	const char *word = sim_system.to_worker;
-	size_t length = word ? strlen(word) : 0;
+	const void *word = sim_system.to_worker;
+	size_t length = sim_system.to_worker_bytes;
 
 	(void)fd;
 	(void)flags;
 	sim_step();
-	if (length && length <= bytes) {
+	if (word && length <= bytes) {
 		sim_system.to_worker = NULL;
 		memcpy(to, word, length);
 		return (ssize_t)length;
@@ -210,6 +211,8 @@ ssize_t __wrap_send(int fd, const void *data, size_t bytes, int flags)
 		sim_system.stopped = true;
 	else if (bytes == 7 && !memcmp(data, "drained", 7))
 		sim_system.drained = true;
+	else
+		imports_answer(data, bytes);
 	return (ssize_t)bytes;
 }
 
@@ -220,6 +223,7 @@ void system_worker_gone(void)
 	sim_system.armed = false;
 	sim_system.to_worker = NULL;
 	sim_system.control_fired = false;
+	imports_worker_gone();
 }
 
 /* Whether a poll for reading of the ring says yes. */

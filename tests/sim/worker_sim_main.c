@@ -135,6 +135,8 @@ void plan_make(uint64_t seed)
 		sim_plan.retry = between(3, 5);
 	if (sim_below(4) == 0 && !sim_plan.drifts)
 		make_sweep();
+	if (sim_below(4) == 0 && !sim_plan.sweep_ns)
+		sim_plan.imports = between(1, 3);
 	sim_plan.batches = sim_below(4) == 0;
 	if (sim_below(4) == 0)
 		sim_plan.verdict_room = sim_below(2) ? SIM_KEYS_MAX : between(1, 4);
@@ -150,7 +152,8 @@ void plan_print(void)
 		"kills=%u,%u,%u point_pauses=%u producing=%u courier=%u write_errors=%u budget=%u "
 		"renewals=%u "
 		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u sweep=%u retry=%u "
-		"batches=%d verdicts=%u\n# durable=%d circle=%u disk=%u,%u power_losses=%u "
+		"batches=%d verdicts=%u imports=%u\n# durable=%d circle=%u disk=%u,%u "
+		"power_losses=%u "
 		"outages=%u drifts=%d\n",
 		sim_plan.events, sim_plan.keys, sim_plan.keys_max, sim_plan.function_count,
 		sim_plan.every, sim_plan.copies, sim_plan.payload_max, sim_plan.ring_pages,
@@ -161,9 +164,9 @@ void plan_print(void)
 		sim_plan.write_errors, sim_plan.budget_max, sim_plan.renewals, sim_plan.lossy,
 		sim_plan.site, sim_plan.site_kills, sim_plan.site_stalls, sim_plan.pauses,
 		sim_plan.worker_class, sim_plan.timer_ns, sim_plan.timer_bad, sim_plan.sweep_ns,
-		sim_plan.retry, sim_plan.batches, sim_plan.verdict_room, sim_plan.durable,
-		sim_plan.circle, sim_plan.disk_errors, sim_plan.disk_turns, sim_plan.power_losses,
-		sim_plan.outages, sim_plan.drifts);
+		sim_plan.retry, sim_plan.batches, sim_plan.verdict_room, sim_plan.imports,
+		sim_plan.durable, sim_plan.circle, sim_plan.disk_errors, sim_plan.disk_turns,
+		sim_plan.power_losses, sim_plan.outages, sim_plan.drifts);
 }
 
 /* ---- failing ---- */

@@ -156,7 +156,7 @@ static void maybe_renew(void)
 {
 	uint32_t part = sim_plan.events / (sim_plan.renewals + 1);
 
-	if (world.renewing || world.renewals >= sim_plan.renewals ||
+	if (world.renewing || imports_are_due() || world.renewals >= sim_plan.renewals ||
 	    sim_kernel.made < (world.renewals + 1) * part)
 		return;
 	world.renewing = true;
@@ -176,6 +176,8 @@ static bool turn(void)
 	if (sim_plan.durable && sim_chance(sim_plan.disk_turns) && disk_step())
 		return true;
 	maybe_renew();
+	if (!world.renewing && imports_are_due())
+		imports_step();
 	/* The new ring is where events go from now on; the old one's end is told
 	 * when its last producer is done. */
 	if (world.renewing && kernel_is_idle() && world.worker.state != SIM_GONE &&
@@ -191,7 +193,8 @@ static bool turn(void)
 	world.courier.stalled -= world.courier.stalled > 0;
 	/* Until it is known what has survived, nothing new comes. */
 	if (!calm && what < sim_plan.producing)
-		(void)kernel_step(!world.renewing && !world.pause_turns && !world.booted);
+		(void)kernel_step(!world.renewing && !world.pause_turns && !world.booted &&
+				  !imports_are_due());
 	else if (what < sim_plan.producing + sim_plan.courier_turns)
 		(void)run(&world.courier);
 	else

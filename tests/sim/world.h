@@ -43,6 +43,7 @@ void programs_open(void);
 
 /* runtime.c */
 void runtime_tell_worker(const char *word);
+void runtime_tell_bytes(const void *message, size_t bytes); /* borrowed until it is read */
 void runtime_start_worker(void);
 void runtime_restart(void);
 void runtime_worker_ended(void);
