@@ -60,7 +60,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIBUSER := $(BUILD)/libuserspace.a
 LIBLOADER := $(BUILD)/libloader.a
 PROGRAMS := $(BUILD)/ebpf-faas $(BUILD)/libexec/ebpf-faas-runtime $(BUILD)/libexec/ebpf-faas-worker \
-	$(BUILD)/libexec/ebpf-faas-courier $(BUILD)/libexec/ebpf-faas-fuse
+	$(BUILD)/libexec/ebpf-faas-courier $(BUILD)/libexec/ebpf-faas-program $(BUILD)/libexec/ebpf-faas-fuse
 BPF_OBJS := $(patsubst bpf/%.c,$(BUILD)/libexec/%.o,$(BPF_SRC))
 FUNC_OBJS := $(patsubst funcs/%.bpf.c,$(BUILD)/funcs/%.bpf.o,$(KERNEL_FUNCS)) \
 	$(patsubst funcs/%.user.c,$(BUILD)/funcs/%.so,$(USER_FUNCS))
@@ -86,9 +86,10 @@ SIM_TESTS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(sort $(wildcard tests/
 all: $(PROGRAMS) $(BPF_OBJS) $(FUNC_OBJS) $(BUILD)/include.stamp ## build everything that is installed
 
 # A build tree runs uninstalled: it carries what the loader compiles against.
-$(BUILD)/include.stamp: $(wildcard include/ebpf_faas/*.h bpf/*.h)
-	$(Q)mkdir -p $(BUILD)/include/ebpf_faas $(BUILD)/share/bpf
+$(BUILD)/include.stamp: $(wildcard include/ebpf_faas/*.h include/ebpf_faas/exec/* bpf/*.h)
+	$(Q)mkdir -p $(BUILD)/include/ebpf_faas/exec $(BUILD)/share/bpf
 	$(Q)cp include/ebpf_faas/*.h $(BUILD)/include/ebpf_faas/
+	$(Q)cp include/ebpf_faas/exec/* $(BUILD)/include/ebpf_faas/exec/
 	$(Q)for f in bpf/*.h; do [ ! -e "$$f" ] || cp "$$f" $(BUILD)/share/bpf/; done
 	$(Q)touch $@
 
@@ -124,6 +125,9 @@ $(BUILD)/libexec/ebpf-faas-runtime: $(BUILD)/obj/userspace/control/runtime_main.
 	$(call say,LINK,$@)
 	$(call link)
 $(BUILD)/libexec/ebpf-faas-courier: $(BUILD)/obj/userspace/sink/courier_main.o $(LIBUSER)
+	$(call say,LINK,$@)
+	$(call link)
+$(BUILD)/libexec/ebpf-faas-program: $(BUILD)/obj/userspace/pool/program_main.o $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link)
 # Exports what user functions call, and nothing else: any other symbol would take
@@ -264,12 +268,13 @@ format: ## format all sources
 D := $(DESTDIR)
 install: all ## install below DESTDIR and prefix
 	install -d $(D)$(sbindir) $(D)$(libexecdir) $(D)$(datadir)/funcs $(D)$(datadir)/bpf \
-		$(D)$(includedir)/ebpf_faas $(D)$(sysconfdir)/ebpf-faas $(D)$(mandir)/man8 \
+		$(D)$(includedir)/ebpf_faas/exec $(D)$(sysconfdir)/ebpf-faas $(D)$(mandir)/man8 \
 		$(D)$(mandir)/man5 $(D)$(mandir)/man7 $(D)/var/lib/ebpf-faas
 	install -m 755 $(BUILD)/ebpf-faas $(D)$(sbindir)/
-	install -m 755 $(filter %runtime %worker %courier %fuse,$(PROGRAMS)) $(D)$(libexecdir)/
+	install -m 755 $(filter %runtime %worker %courier %program %fuse,$(PROGRAMS)) $(D)$(libexecdir)/
 	install -m 644 $(BPF_OBJS) $(D)$(libexecdir)/
 	install -m 644 include/ebpf_faas/*.h $(D)$(includedir)/ebpf_faas/
+	install -m 644 include/ebpf_faas/exec/* $(D)$(includedir)/ebpf_faas/exec/
 	install -m 644 bpf/*.h $(D)$(datadir)/bpf/
 	set -e; for f in funcs/*/; do n=$$(basename $$f); install -d $(D)$(datadir)/funcs/$$n; \
 		install -m 644 $$f/* $(BUILD)/funcs/$$n/*.o $(BUILD)/funcs/$$n/*.so $(D)$(datadir)/funcs/$$n/ 2>/dev/null || \
@@ -281,7 +286,8 @@ install: all ## install below DESTDIR and prefix
 	install -m 644 loader/man/*.7 $(D)$(mandir)/man7/
 uninstall: ## remove what install installed
 	rm -f $(D)$(sbindir)/ebpf-faas $(D)$(bashcompdir)/ebpf-faas $(D)$(mandir)/man8/ebpf-faas.8 \
-		$(D)$(mandir)/man5/ebpf-faas-workflow.5 $(D)$(mandir)/man7/ebpf-faas-function.7
+		$(D)$(mandir)/man5/ebpf-faas-workflow.5 $(D)$(mandir)/man7/ebpf-faas-function.7 \
+		$(D)$(mandir)/man7/ebpf-faas-exec.7
 	rm -rf $(D)$(libexecdir) $(D)$(datadir) $(D)$(includedir)/ebpf_faas
 	rmdir $(D)$(sysconfdir)/ebpf-faas $(D)/var/lib/ebpf-faas 2>/dev/null || true
 

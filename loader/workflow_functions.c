@@ -10,13 +10,25 @@
 #include "suggest.h"
 
 static const struct key_rule function_rules[] = {
-	{"kernel", KEY_OPTIONAL, NULL},	  {"user", KEY_OPTIONAL, NULL},
-	{"params", KEY_OPTIONAL, NULL},	  {"outputs", KEY_OPTIONAL, NULL},
-	{"key", KEY_OPTIONAL, NULL},	  {"state", KEY_OPTIONAL, NULL},
-	{"keys", KEY_OPTIONAL, NULL},	  {"mode", KEY_OPTIONAL, NULL},
-	{"verdicts", KEY_OPTIONAL, NULL}, {"exec", KEY_LATER, "write the function as `user: NAME`"},
-	{"timeout", KEY_OPTIONAL, NULL},  {"retry", KEY_LATER, "write it once, for the workflow"},
-	{"health", KEY_LATER, NULL},	  {"memory", KEY_LATER, NULL},
+	{"kernel", KEY_OPTIONAL, NULL},
+	{"user", KEY_OPTIONAL, NULL},
+	{"params", KEY_OPTIONAL, NULL},
+	{"outputs", KEY_OPTIONAL, NULL},
+	{"key", KEY_OPTIONAL, NULL},
+	{"state", KEY_OPTIONAL, NULL},
+	{"keys", KEY_OPTIONAL, NULL},
+	{"mode", KEY_OPTIONAL, NULL},
+	{"verdicts", KEY_OPTIONAL, NULL},
+	{"exec", KEY_OPTIONAL, NULL},
+	{"files", KEY_OPTIONAL, NULL},
+	{"root", KEY_OPTIONAL, NULL},
+	{"fields", KEY_OPTIONAL, NULL},
+	{"state_bytes", KEY_OPTIONAL, NULL},
+	{"state_version", KEY_OPTIONAL, NULL},
+	{"timeout", KEY_OPTIONAL, NULL},
+	{"retry", KEY_LATER, "write it once, for the workflow"},
+	{"health", KEY_LATER, NULL},
+	{"memory", KEY_LATER, NULL},
 	{NULL, KEY_OPTIONAL, NULL},
 };
 
@@ -126,16 +138,20 @@ static void declare_function(struct model *model, struct model_function *functio
 		function->body = NULL;
 		return;
 	}
+	if (yaml_key(function->body, "exec")) {
+		model_declare_exec(model, function);
+		return;
+	}
+	model_refuse_exec_keys(model, function);
 	if (kernel && user) {
 		model_complain(model, yaml_key(function->body, "user"), "remove one of them",
 			       "%s: `kernel` and `user`; an instance is in one tier", what);
 		return;
 	}
 	if (!kernel && !user) {
-		if (!yaml_key(function->body, "exec"))
-			model_complain(model, function->key,
-				       "write `kernel: NAME` or `user: NAME` below it",
-				       "%s: it does not say which function it is", what);
+		model_complain(model, function->key,
+			       "write `kernel: NAME`, `user: NAME` or `exec: [PROGRAM]` below it",
+			       "%s: it does not say which function it is", what);
 		return;
 	}
 	function->tier = kernel ? TIER_KERNEL : TIER_USER;
@@ -303,7 +319,9 @@ static void read_state(struct model *model, struct model_function *function)
 	if (!word)
 		function->has_state = false;
 	if (state && word >= STATE_MEMORY && declared && !declared->has_state)
-		model_complain(model, state, "remove it, or write `state: none`",
+		model_complain(model, state,
+			       function->exec.argument_count ? "write `state_bytes` too"
+							     : "remove it, or write `state: none`",
 			       "%s keeps no state", declared->name);
 	if (keys &&
 	    model_number(model, keys, "`keys`", PARAM_U32, 1, FAAS_STATE_KEYS_MAX, &limit) &&
@@ -372,7 +390,7 @@ void model_read_functions(struct model *model)
 			model->links_broken = true;
 			continue;
 		}
-		if (function->declared)
+		if (function->declared && !function->exec.argument_count)
 			model_read_params(model, function);
 		read_outputs(model, function);
 		if (yaml_key(function->body, "kernel")) {

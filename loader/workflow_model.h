@@ -77,6 +77,7 @@ struct model_function {
 	enum bundle_state_mode state_mode;
 	uint32_t state_keys;
 	uint64_t timeout_ns;
+	struct bundle_exec exec; /* no arguments: it is no program */
 	struct faas_layout layout;
 	bool layout_broken; /* fields of its outputs are not known */
 	bool reached;
@@ -184,6 +185,11 @@ bool model_apply_sets(struct model *model, struct yaml_node *root);
 void model_declare_functions(struct model *model, const struct yaml_node *key,
 			     const struct yaml_node *node);
 void model_read_functions(struct model *model);
+
+/* workflow_exec.c: a function that is a program, and what it has instead of a source; or
+ * that one is none. */
+void model_declare_exec(struct model *model, struct model_function *function);
+void model_refuse_exec_keys(struct model *model, const struct model_function *function);
 
 /* workflow_verdicts.c: where the verdicts of a user function lead; and, when its key
  * is known, whether they are about what the kernel function looks up. */

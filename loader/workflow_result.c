@@ -171,7 +171,9 @@ static void add_user(struct model *model, const struct model_function *function,
 {
 	const struct function *declared = function->declared;
 
-	snprintf(ret->file, sizeof(ret->file), "user/%s.so", ret->instance);
+	ret->exec = function->exec;
+	snprintf(ret->file, sizeof(ret->file), "user/%s.%s", ret->instance,
+		 ret->exec.argument_count ? "tar" : "so");
 	ret->has_state = function->has_state;
 	ret->state_mode = function->state_mode;
 	if (ret->has_state) {

@@ -96,6 +96,15 @@
 #define FAAS_BATCH_MAX 32	  /* events of one call of faas_on_batch */
 #define FAAS_EMITS_MAX 16 /* records that one event may emit, over all functions it passes */
 
+/* Programs of exec functions. */
+#define FAAS_EXEC_ARGUMENTS_MAX 16
+#define FAAS_EXEC_ARGUMENT_BYTES 128
+#define FAAS_EXEC_ROOT_BYTES 256
+#define FAAS_EXEC_FILES_MAX 32
+#define FAAS_EXEC_FILE_BYTES 64		 /* a file's name */
+#define FAAS_EXEC_FILES_BYTES (16 << 20) /* all of them */
+#define FAAS_EXEC_THREADS_MAX 256	 /* of the programs of one workflow */
+
 /* The log of one worker: segments of one preallocated file. */
 #define FAAS_LOG_SEGMENT_BYTES (1 << 20)
 #define FAAS_LOG_SEGMENTS 8
@@ -109,6 +118,9 @@
 /* Worker user ids: one for each workflow, by slot. In the range that no
  * distribution hands out (see systemd's "Users, Groups, UIDs and GIDs"). */
 #define FAAS_WORKER_UID_BASE 2000000000u
+/* And of the programs of its exec functions: no right over the worker, and none of its
+ * over them. */
+#define FAAS_PROGRAM_UID_BASE (FAAS_WORKER_UID_BASE + 0x10000u)
 
 #define FAAS_DRAIN_MS 5000
 #define FAAS_CONTROL_MESSAGE_BYTES_MAX 65536

@@ -12,6 +12,7 @@ installs() {
 	"${MAKE[@]}" install DESTDIR="$CASE/root"
 	for file in usr/sbin/ebpf-faas usr/libexec/ebpf-faas/ebpf-faas-runtime \
 		usr/libexec/ebpf-faas/ebpf-faas-worker usr/libexec/ebpf-faas/ebpf-faas-courier \
+		usr/libexec/ebpf-faas/ebpf-faas-program usr/include/ebpf_faas/exec/ebpf_faas.py \
 		usr/libexec/ebpf-faas/root.bpf.o usr/share/ebpf-faas/funcs/range_filter/range_filter.bpf.o \
 		usr/share/ebpf-faas/funcs/ewma/ewma.so usr/include/ebpf_faas/kernel.h; do
 		[ -e "$CASE/root/$file" ] || fail "not installed: $file"

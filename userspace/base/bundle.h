@@ -6,7 +6,8 @@
  *
  *   manifest.json      this structure, and the SHA-256 of every other file
  *   kernel.bpf.o       the fused program
- *   user/<instance>.so one shared object for each user function
+ *   user/<instance>.so one shared object for each user function; user/<instance>.tar
+ *                      the files of the program of an exec function
  *   data/<file>        what maps of kernel functions hold from the start
  *
  * Everything is referred to by index into the arrays below. Names of instances
@@ -24,7 +25,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 18
+#define BUNDLE_FORMAT 19
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */
@@ -184,6 +185,13 @@ struct bundle_state_field {
 #define BUNDLE_BACKOFF_MIN_NS 1000000ull	     /* 1 ms */
 #define BUNDLE_BACKOFF_MAX_NS (3600 * 1000000000ull) /* 1 h */
 
+/* The program of an exec function; see <ebpf_faas/exec.h>. */
+struct bundle_exec {
+	uint32_t argument_count; /* with the program's own name; 0: no exec function */
+	char arguments[FAAS_EXEC_ARGUMENTS_MAX][FAAS_EXEC_ARGUMENT_BYTES];
+	char root[FAAS_EXEC_ROOT_BYTES]; /* its root directory on the machine; "": what /usr has */
+};
+
 struct bundle_function {
 	char instance[FAAS_NAME_BYTES];
 	char function[FAAS_IDENTIFIER_BYTES];
@@ -201,7 +209,8 @@ struct bundle_function {
 	 * verifier or the stack. Set by build. */
 	bool separate;
 	/* User functions. */
-	char file[64];	/* "user/<instance>.so" */
+	struct bundle_exec exec;
+	char file[64];	/* "user/<instance>.so", of an exec function "user/<instance>.tar" */
 	bool has_state; /* declared by the function, and not switched off by "state: none" */
 	enum bundle_state_mode state_mode; /* STATE_NONE without */
 	uint32_t state_bytes;

@@ -272,6 +272,20 @@ static void check_verdicts(struct check *check, const struct bundle_function *fu
 	}
 }
 
+static void check_exec(struct check *check, const struct bundle_function *function)
+{
+	const struct bundle_exec *exec = &function->exec;
+
+	require(check, exec->arguments[0][0], "%s: its program has no name", function->instance);
+	require(check, !exec->root[0] || exec->root[0] == '/', "%s: its root is not absolute",
+		function->instance);
+	require(check,
+		function->has_batch && !function->has_timer && !function->has_migrate &&
+			!function->param_count && !function->input_count &&
+			!function->verdict_count && !function->state_field_count,
+		"%s: a program with what programs do not have", function->instance);
+}
+
 static void check_function(struct check *check, const struct bundle_function *function, bool kernel,
 			   uint32_t index)
 {
@@ -309,8 +323,11 @@ static void check_function(struct check *check, const struct bundle_function *fu
 	require(check, !function->observe && !function->separate,
 		"%s: a user function neither observes nor is separate", name);
 	/* The path is made from the name, so that it leads nowhere else. */
-	snprintf(file, sizeof(file), "user/%s.so", name);
+	snprintf(file, sizeof(file), "user/%s.%s", name,
+		 function->exec.argument_count ? "tar" : "so");
 	require(check, !strcmp(file, function->file), "%s: file is not \"%s\"", name, file);
+	if (function->exec.argument_count)
+		check_exec(check, function);
 	for (uint32_t i = 0; i < function->input_count; i++)
 		require(check, bundle_identifier_valid(function->inputs[i]),
 			"%s: bad input name \"%s\"", name, function->inputs[i]);
@@ -318,7 +335,9 @@ static void check_function(struct check *check, const struct bundle_function *fu
 		  key_bytes(function->key, function->key_count));
 	require(check, !function->has_state || function->key_count, "%s: state without a key",
 		name);
-	require(check, !function->has_batch || (!function->has_state && !function->has_timer),
+	require(check,
+		!function->has_batch || function->exec.argument_count ||
+			(!function->has_state && !function->has_timer),
 		"%s: batches with state or timers", name);
 	check_verdicts(check, function);
 	require(check, function->has_state == (function->state_mode != STATE_NONE),

@@ -151,6 +151,23 @@ static json_t *print_layout(const struct faas_layout *layout)
 	return fields;
 }
 
+static json_t *print_exec(const struct bundle_exec *exec)
+{
+	json_t *arguments;
+	int err = 0;
+
+	if (!exec->argument_count)
+		return json_null();
+	arguments = json_array();
+	for (uint32_t i = 0; i < exec->argument_count; i++)
+		err |= append(arguments, json_string(exec->arguments[i]));
+	if (err) {
+		json_decref(arguments);
+		return NULL;
+	}
+	return json_pack("{s:o, s:s}", "arguments", arguments, "root", exec->root);
+}
+
 static json_t *print_user(const struct bundle_function *function)
 {
 	json_t *object = print_function(function), *inputs = json_array(), *state;
@@ -175,6 +192,7 @@ static json_t *print_user(const struct bundle_function *function)
 						bundle_state_print(function))
 				    : json_null();
 	err |= json_object_set_new(object, "file", json_string(function->file));
+	err |= json_object_set_new(object, "exec", print_exec(&function->exec));
 	err |= json_object_set_new(object, "state", state);
 	err |= json_object_set_new(object, "timer", json_boolean(function->has_timer));
 	err |= json_object_set_new(object, "batch", json_boolean(function->has_batch));

@@ -165,14 +165,34 @@ static void read_verdict(struct manifest_at at, struct bundle_verdict_to *ret)
 			(uint32_t)manifest_read_integer(&kernel, 0, FAAS_KERNEL_FUNCTIONS_MAX - 1);
 }
 
+static void read_exec(struct manifest_at at, struct bundle_exec *ret)
+{
+	struct manifest_at list;
+
+	if (!at.value || json_is_null(at.value))
+		return;
+	MANIFEST_OBJECT(&at, "arguments", "root");
+	list = manifest_array(&at, "arguments", FAAS_EXEC_ARGUMENTS_MAX, &ret->argument_count);
+	for (uint32_t i = 0; i < ret->argument_count; i++) {
+		struct manifest_at argument = manifest_element(&list, i);
+
+		manifest_read_text(&argument, ret->arguments[i], sizeof(ret->arguments[i]));
+	}
+	if (at.value && !ret->argument_count)
+		manifest_complain(&at, "names no program");
+	manifest_text(&at, "root", ret->root, sizeof(ret->root));
+}
+
 static void read_user(struct manifest_at at, struct bundle_function *ret)
 {
 	struct manifest_at list, state;
 
-	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "file", "state", "timer",
-			"batch", "verdicts", "migrate", "timeout_ns", "inputs", "layout", "key");
+	MANIFEST_OBJECT(&at, "instance", "function", "params", "outputs", "file", "exec", "state",
+			"timer", "batch", "verdicts", "migrate", "timeout_ns", "inputs", "layout",
+			"key");
 	read_function(&at, ret);
 	manifest_text(&at, "file", ret->file, sizeof(ret->file));
+	read_exec(manifest_member(&at, "exec"), &ret->exec);
 	state = manifest_member(&at, "state");
 	ret->has_state = state.value && !json_is_null(state.value);
 	if (ret->has_state) {

@@ -16,6 +16,7 @@
 #include "logger.h"
 #include "spawn.h"
 #include "userspace/pool/supervisor_crash.h"
+#include "userspace/pool/supervisor_exec.h"
 #include "userspace/pool/supervisor_process.h"
 #include "userspace/pool/worker_filter.h"
 
@@ -144,6 +145,7 @@ bool supervisor_is_watched(const struct supervisor *supervisor)
 
 void supervisor_look(struct supervisor *supervisor)
 {
+	programs_look(supervisor);
 	if (supervisor->state != SUPERVISOR_RUNNING || supervisor->watch.expired ||
 	    !supervisor_watch_look(&supervisor->watch, supervisor->files.worker_page,
 				   supervisor->ring))
@@ -284,7 +286,8 @@ static bool is_own(const struct policy_death *death, const struct spawn_end *how
 		return true;
 	if (how->signal)
 		return how->signal != SIGKILL;
-	return death->attempt_position || how->status == WORKER_EXIT_LOAD;
+	return death->attempt_position || how->status == WORKER_EXIT_LOAD ||
+	       how->status == WORKER_EXIT_PROGRAM;
 }
 
 static void quarantine(struct supervisor *supervisor)
@@ -423,6 +426,7 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 	supervisor->last_pid = supervisor->pid;
 	supervisor->pid = 0;
 	supervisor->files.runtime_page->worker_pid = 0;
+	programs_end(supervisor, &how);
 	if (supervisor_idle_left(supervisor, &how)) {
 		go_idle(supervisor);
 		return;
@@ -548,6 +552,7 @@ void supervisor_destroy(struct supervisor *supervisor)
 	process_close(supervisor);
 	supervisor_idle_end(supervisor);
 	forget_piece(supervisor);
+	programs_free(supervisor);
 	run_files_close(&supervisor->files);
 	close_fd(&supervisor->manifest);
 	close_fd(&supervisor->ring);

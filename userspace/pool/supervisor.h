@@ -27,6 +27,8 @@
 
 #define SUPERVISOR_READY_MS 15000
 
+struct programs;
+
 enum supervisor_state {
 	SUPERVISOR_ENDED,    /* or not started */
 	SUPERVISOR_STARTING, /* a process that is not ready yet */
@@ -66,13 +68,14 @@ struct supervisor {
 	struct loop_source control;
 	struct childlog output;
 	struct loop_timer timer;
-	struct cgroup cgroup;  /* that it is in */
-	uint64_t memory_kills; /* in there, before it */
-	bool confined;	       /* it said what bounds it */
-	bool was_ready;	       /* this process */
-	bool first;	       /* no process has been ready yet, and somebody waits for it */
-	bool reported;	       /* told to drain and answered */
-	char reason[256];      /* what it said it failed of */
+	struct programs *programs; /* owned; NULL without exec functions */
+	struct cgroup cgroup;	   /* that it is in */
+	uint64_t memory_kills;	   /* in there, before it */
+	bool confined;		   /* it said what bounds it */
+	bool was_ready;		   /* this process */
+	bool first;		   /* no process has been ready yet, and somebody waits for it */
+	bool reported;		   /* told to drain and answered */
+	char reason[256];	   /* what it said it failed of */
 	char crash[WORKER_MESSAGE_BYTES_MAX]; /* where it crashed, see worker_crash.h */
 	uint64_t sequence_at_start;
 	struct policy policy;

@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "userspace/pool/supervisor.h"
+#include "userspace/pool/supervisor_exec.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U /* since Linux 6.3 */
@@ -163,6 +164,8 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 			return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
 					 strerror(-supervisor->objects[i]));
 	}
+	if (programs_prepare(supervisor, bundle))
+		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 	if (supervisor_read_ring(supervisor, pins, diags) ||
 	    open_verdict_maps(supervisor, bundle, pins, diags))
 		return -1;

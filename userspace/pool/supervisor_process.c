@@ -18,6 +18,7 @@
 #include "spawn.h"
 #include "userspace/pool/cell.h"
 #include "userspace/pool/supervisor_cell.h"
+#include "userspace/pool/supervisor_exec.h"
 
 _Static_assert(WORKER_FD_STATE(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
 
@@ -68,7 +69,11 @@ static size_t list_descriptors(const struct supervisor *supervisor, int null, in
 	for (uint32_t i = 0; i < supervisor->user_count; i++) {
 		int state = supervisor->files.states[i];
 
-		fds[WORKER_FD_OBJECT(i)] = supervisor->objects[i];
+		int object = supervisor->objects[i];
+
+		if (programs_has(supervisor, i))
+			object = programs_channel(supervisor, i);
+		fds[WORKER_FD_OBJECT(i)] = object >= 0 ? object : null;
 		fds[WORKER_FD_STATE(i)] = state >= 0 ? state : null;
 	}
 	return WORKER_FD_FUNCTIONS + 2 * (size_t)supervisor->user_count;
@@ -157,9 +162,11 @@ static int spawn_worker(struct supervisor *supervisor, process_ready on_control,
 				    supervisor->log_lines, &output);
 	if (!err) {
 		supervisor->output.counter = &supervisor->files.runtime_page->lines_suppressed;
+		err = programs_start(supervisor, output);
+	}
+	if (!err)
 		err = loop_add(supervisor->loop, &supervisor->control, pair[0], EPOLLIN,
 			       on_control);
-	}
 	if (!err) {
 		pair[0] = -1; /* is the source's now */
 		count = list_descriptors(supervisor, null, output, pair[1], fds);
@@ -178,7 +185,11 @@ static int spawn_worker(struct supervisor *supervisor, process_ready on_control,
 	for (int i = 0; i < 2; i++)
 		if (pair[i] >= 0)
 			close(pair[i]);
+	programs_close_channels(supervisor);
 	if (err) {
+		struct spawn_end none = {0};
+
+		programs_end(supervisor, &none);
 		supervisor->pid = 0;
 		process_close(supervisor);
 	}

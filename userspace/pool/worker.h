@@ -72,6 +72,8 @@ struct worker_lines {
 
 typedef int worker_batch_callback(struct faas_call *call, const struct faas_event *const *events,
 				  unsigned int count);
+struct worker_exec;
+
 typedef int worker_callback(struct faas_call *call, const struct faas_event *event, void *state);
 
 struct worker_function {
@@ -94,8 +96,9 @@ struct worker_function {
 	/* NULL: not in batches. Else on_event hands out what came of a batch, see
 	 * worker_gather.c. */
 	worker_batch_callback *on_batch;
-	uint32_t first_timer; /* in worker.timers: that of its slot 0 */
-	uint16_t timer_entry; /* faas_event.entry of a timer's event */
+	struct worker_exec *exec; /* a program answers the batches; NULL: none */
+	uint32_t first_timer;	  /* in worker.timers: that of its slot 0 */
+	uint16_t timer_entry;	  /* faas_event.entry of a timer's event */
 	struct worker_lines lines;
 	void (*on_stop)(void);
 	void *object; /* of dlopen */
@@ -107,6 +110,8 @@ struct worker_emission {
 	uint8_t output;
 	int16_t parent; /* the emission that its function was called for; -1: the event itself */
 	struct faas_value values[FAAS_FIELDS_MAX];
+	const uint8_t *payload; /* NULL: the event's own */
+	uint32_t payload_bytes;
 };
 
 /* A verdict that a function gave, and the workflow leads somewhere. */
@@ -302,6 +307,8 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 int worker_gather_open(struct worker *worker) __attribute__((warn_unused_result));
 void worker_gather(struct worker *worker, const struct worker_pending *pending, uint32_t count);
 worker_callback worker_on_gathered;
+
+worker_batch_callback worker_on_exec;
 
 const struct faas_event *worker_gathered_event(const struct faas_call *call, unsigned int index);
 int worker_gathered_emit(struct worker_gathered *gathered, unsigned int index, unsigned int output,

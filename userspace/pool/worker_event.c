@@ -42,6 +42,7 @@ int faas_emit(struct faas_call *call, unsigned int output, const struct faas_val
 	emission->function = function->number;
 	emission->output = (uint8_t)output;
 	emission->parent = call->emission;
+	emission->payload = NULL;
 	for (unsigned int i = 0; i < count; i++)
 		emission->values[i] = values[i];
 	return 0;
@@ -122,7 +123,7 @@ static inline int call_function(struct worker *worker, uint8_t number, worker_ca
 /* The header of what is emitted to an output behind event @p from. In words, for the
  * checksum reads them in a moment: see log_build.h. */
 static inline void make_header(const struct worker_output *output, const struct faas_event *from,
-			       uint32_t payload_bytes, uint8_t *to)
+			       bool own_payload, uint32_t payload_bytes, uint8_t *to)
 {
 	uint64_t words[FAAS_EVENT_HEADER_BYTES / sizeof(uint64_t)];
 	uint64_t present = (1ull << output->field_count) - 1;
@@ -131,7 +132,10 @@ static inline void make_header(const struct worker_output *output, const struct 
 	words[2] = (words[2] & UINT32_MAX) | present << 32;
 	words[3] = (words[3] & ~0xffff0000ull) | (uint64_t)output->origin << 16;
 	words[4] = (words[4] & ~(0xffffull << 32)) | (uint64_t)payload_bytes << 32;
-	if (payload_bytes < from->packet_payload_bytes)
+	if (own_payload) {
+		words[4] = (words[4] & ~0xffff0000ull) | (uint64_t)payload_bytes << 16;
+		words[5] &= ~((uint64_t)FAAS_EVENT_PAYLOAD_CUT << 48);
+	} else if (payload_bytes < from->packet_payload_bytes)
 		words[5] |= (uint64_t)FAAS_EVENT_PAYLOAD_CUT << 48;
 	words[6] = (words[6] & ~0xffull) | output->field_count;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -141,6 +145,7 @@ static inline void make_header(const struct worker_output *output, const struct 
 /* Where make_header puts these. */
 FAAS_EVENT_AT(fields_present, 20);
 FAAS_EVENT_AT(origin, 26);
+FAAS_EVENT_AT(packet_payload_bytes, 34);
 FAAS_EVENT_AT(payload_bytes, 36);
 FAAS_EVENT_AT(flags, 46);
 FAAS_EVENT_AT(field_count, 48);
@@ -154,21 +159,26 @@ static uint32_t make_event(const struct worker *worker, const struct worker_emis
 	const struct worker_output *output =
 		&worker->functions[emission->function].outputs[emission->output];
 	const struct faas_event *from = worker->run.event;
-	uint32_t payload_bytes = with_payload ? from->payload_bytes : 0;
+	const uint8_t *payload = emission->payload;
+	uint32_t payload_bytes = payload ? emission->payload_bytes : from->payload_bytes;
 	uint32_t head_bytes = FAAS_EVENT_KEY_OFFSET + FAAS_ALIGN8(from->key_bytes);
 	uint32_t field_bytes = (uint32_t)(output->field_count * sizeof(emission->values[0]));
-	uint32_t bytes = head_bytes + field_bytes + words_pad(payload_bytes);
 	uint8_t *at = to;
+	uint32_t bytes;
 
+	if (!with_payload)
+		payload_bytes = 0;
+	bytes = head_bytes + field_bytes + words_pad(payload_bytes);
 	if (!to)
 		return bytes;
-	make_header(output, from, payload_bytes, to);
+	make_header(output, from, with_payload && payload, payload_bytes, to);
 	words_copy(at + FAAS_EVENT_HEADER_BYTES, (const uint8_t *)from + FAAS_EVENT_HEADER_BYTES,
 		   head_bytes - FAAS_EVENT_HEADER_BYTES);
 	words_copy(at + head_bytes, emission->values, field_bytes);
 	if (payload_bytes) {
 		log_put_word(at + bytes - sizeof(uint64_t), 0);
-		memcpy(at + head_bytes + field_bytes, faas_event_payload(from), payload_bytes);
+		memcpy(at + head_bytes + field_bytes, payload ? payload : faas_event_payload(from),
+		       payload_bytes);
 	}
 	return bytes;
 }

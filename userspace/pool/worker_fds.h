@@ -22,7 +22,8 @@ enum worker_fd {
 	/* With durable state the files of userspace/log/durable_format.h, read and
 	 * write, in the order of enum disk_file; a /dev/null where there is none. */
 	WORKER_FD_DISK = 13,
-	/* For user function n: its shared object in a sealed memfd, and its
+	/* For user function n: its shared object in a sealed memfd, or the socket to
+	 * the program of an exec function (SOCK_STREAM, not blocking); and its
 	 * state file (a /dev/null without state). */
 	WORKER_FD_FUNCTIONS = 18,
 };
@@ -76,6 +77,8 @@ enum worker_exit {
 	WORKER_EXIT_LOAD = 11,	  /* a shared object does not load, or its faas_on_init failed */
 	WORKER_EXIT_CORRUPT = 12, /* log, state or page do not check out */
 	WORKER_EXIT_TIMEOUT = 13, /* a function was over its time */
+	WORKER_EXIT_PROGRAM = 14, /* the program of an exec function is gone */
+	WORKER_EXIT_ANSWER = 15,  /* and one that answers what is no answer */
 };
 
 #endif

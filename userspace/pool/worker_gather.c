@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec_frame.h"
+#include "userspace/pool/worker_exec.h"
 #include "userspace/pool/worker_fds.h"
 
 /* A call in so many is timed. A power of two. */
@@ -24,6 +26,7 @@ struct worker_gathered {
 	uint32_t next; /* of them, to be handed out */
 	uint32_t calls;
 	uint64_t alone_until; /* position in the ring: a batch up to there failed */
+	const struct worker_exec_result *results; /* of a program; NULL: of none */
 	bool failed[FAAS_BATCH_MAX];
 	uint32_t emission_counts[FAAS_BATCH_MAX];
 	struct worker_emission emissions[FAAS_BATCH_MAX][FAAS_EMITS_MAX];
@@ -63,9 +66,51 @@ int worker_gathered_emit(struct worker_gathered *gathered, unsigned int index, u
 		return -ENOBUFS;
 	emission = &gathered->emissions[index][gathered->emission_counts[index]++];
 	emission->output = (uint8_t)output;
+	emission->payload = NULL;
 	for (unsigned int i = 0; i < count; i++)
 		emission->values[i] = values[i];
 	return 0;
+}
+
+/* What a program answered for one event. Its numbers were checked. */
+static int take_outputs(struct worker_gathered *gathered, uint32_t index,
+			const struct worker_exec_result *result)
+{
+	const uint8_t *at = result->outputs;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < result->output_count; i++) {
+		struct faas_value values[FAAS_FIELDS_MAX];
+		struct worker_emission *emission;
+		struct exec_output output;
+
+		at = exec_frame_output(at, &output);
+		memcpy(values, output.values, output.value_count * sizeof(values[0]));
+		err = worker_gathered_emit(gathered, index, output.number, values,
+					   output.value_count);
+		if (err)
+			break;
+		emission = &gathered->emissions[index][gathered->emission_counts[index] - 1];
+		emission->payload = output.payload;
+		emission->payload_bytes = output.payload_bytes;
+	}
+	return err;
+}
+
+int worker_on_exec(struct faas_call *call, const struct faas_event *const *events,
+		   unsigned int count)
+{
+	struct worker_gathered *gathered = call->gathered;
+	int err = 0;
+
+	gathered->results = worker_exec_call(call->worker, call->function->number, events, count);
+	for (uint32_t i = 0; !err && i < count; i++) {
+		if (gathered->results[i].status)
+			faas_fail(call, i);
+		else
+			err = take_outputs(gathered, i, &gathered->results[i]);
+	}
+	return err;
 }
 
 int faas_emit_for(struct faas_call *call, unsigned int index, unsigned int output,
@@ -94,6 +139,7 @@ static int call_batch(struct worker *worker, const struct worker_function *funct
 	int failed;
 
 	gathered->function = function;
+	gathered->results = NULL;
 	gathered->next = 0;
 	memset(gathered->failed, 0, gathered->count * sizeof(gathered->failed[0]));
 	memset(gathered->emission_counts, 0,
@@ -154,25 +200,57 @@ void worker_gather(struct worker *worker, const struct worker_pending *pending, 
 	page->batch_end = 0;
 }
 
-int worker_on_gathered(struct faas_call *call, const struct faas_event *event, void *state)
+/* A program's answer to event @p index becomes that of the state at hand. False: it saw
+ * another one, for an event before it came to nothing. */
+static bool take_state(const struct worker *worker, const struct faas_call *call, uint32_t index,
+		       void *state)
 {
-	struct worker *worker = call->worker;
-	struct worker_gathered *gathered = worker->gathered;
-	uint32_t index;
+	const struct worker_gathered *gathered = worker->gathered;
+	const struct worker_exec_result *result = &gathered->results[index];
+	uint32_t bytes = worker->bundle->user[call->function->number].state_bytes;
 
-	(void)state;
-	if (gathered->next == gathered->count || gathered->events[gathered->next] != event) {
-		int failed;
+	if (!state)
+		return true;
+	if (memcmp(state, result->before, bytes))
+		return false;
+	if (!gathered->failed[index] && result->after)
+		memcpy(state, result->after, bytes);
+	return true;
+}
 
+/* What was kept for @p event; else it is called alone. */
+static int find_gathered(struct faas_call *call, const struct faas_event *event, void *state,
+			 uint32_t *ret_index)
+{
+	struct worker_gathered *gathered = call->worker->gathered;
+	bool kept = gathered->next < gathered->count && gathered->events[gathered->next] == event;
+	int failed = 0;
+
+	if (kept && gathered->results)
+		kept = take_state(call->worker, call, gathered->next, state);
+	if (!kept) {
 		gathered->count = 1;
 		gathered->events[0] = event;
-		failed = call_batch(worker, call->function);
-		if (failed) {
-			gathered->count = 0;
-			return failed;
-		}
+		failed = call_batch(call->worker, call->function);
+		if (!failed && gathered->results)
+			(void)take_state(call->worker, call, 0, state);
 	}
-	index = gathered->next++;
+	if (failed)
+		gathered->count = 0;
+	else
+		*ret_index = gathered->next++;
+	return failed;
+}
+
+int worker_on_gathered(struct faas_call *call, const struct faas_event *event, void *state)
+{
+	struct worker_run *run = &call->worker->run;
+	struct worker_gathered *gathered = call->worker->gathered;
+	uint32_t index = 0;
+	int failed = find_gathered(call, event, state, &index);
+
+	if (failed)
+		return failed;
 	for (uint32_t i = 0; i < gathered->emission_counts[index]; i++) {
 		const struct worker_emission *emission = &gathered->emissions[index][i];
 		int err = faas_emit(call, emission->output, emission->values,
@@ -180,6 +258,8 @@ int worker_on_gathered(struct faas_call *call, const struct faas_event *event, v
 
 		if (err)
 			return err;
+		run->emissions[run->emission_count - 1].payload = emission->payload;
+		run->emissions[run->emission_count - 1].payload_bytes = emission->payload_bytes;
 	}
 	return gathered->failed[index];
 }

@@ -2,7 +2,9 @@
 #include "worker_landlock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/landlock.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -18,7 +20,25 @@ struct ruleset {
 /* Version of Landlock by which the lowest bits of `files` were known. */
 static const unsigned char file_bits[] = {0, 13, 14, 15, 15, 16};
 
-int landlock_close(void)
+static int allow_reading(int ruleset)
+{
+	struct landlock_path_beneath_attr rule = {
+		.allowed_access = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
+				  LANDLOCK_ACCESS_FS_READ_DIR,
+		.parent_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC),
+	};
+	int err = 0;
+
+	if (rule.parent_fd < 0 ||
+	    syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0))
+		err = -errno;
+	if (rule.parent_fd >= 0)
+		(void)close(rule.parent_fd);
+	return err;
+}
+
+/* Nothing is allowed but what is read or run below /, if @p reads. */
+static int enter(bool reads)
 {
 	struct ruleset rules = {.network = 3, .scoped = 3};
 	size_t bytes = sizeof(rules);
@@ -35,8 +55,20 @@ int landlock_close(void)
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, bytes, 0);
 	if (fd < 0)
 		return -errno;
-	if (syscall(SYS_landlock_restrict_self, fd, 0))
+	if (reads)
+		err = allow_reading(fd);
+	if (!err && syscall(SYS_landlock_restrict_self, fd, 0))
 		err = -errno;
 	(void)close(fd);
 	return err ? err : version;
+}
+
+int landlock_close(void)
+{
+	return enter(false);
+}
+
+int landlock_read_only(void)
+{
+	return enter(true);
 }

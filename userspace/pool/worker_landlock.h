@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Landlock: no file can be opened by a name, whatever its mode says. */
+/* Landlock: no file can be opened by a name, or none written, whatever its mode says. */
 #ifndef FAAS_POOL_WORKER_LANDLOCK_H
 #define FAAS_POOL_WORKER_LANDLOCK_H
 
@@ -11,5 +11,8 @@
  * Returns the version of Landlock, 0 where there is none, or -errno.
  */
 int landlock_close(void) __attribute__((warn_unused_result));
+
+/* The same, but files below / can be read and run. */
+int landlock_read_only(void) __attribute__((warn_unused_result));
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "userspace/pool/worker_exec.h"
 #include "userspace/pool/worker_fds.h"
 
 /* The address of PREFIX and NAME in the object, NULL if it has none. */
@@ -199,13 +200,25 @@ static int load_object(struct worker *worker, struct worker_function *function,
 	return err;
 }
 
+/* A program stands in for the object. */
+static int load_exec(struct worker *worker, struct worker_function *function,
+		     const struct bundle_function *description, int fd)
+{
+	function->on_batch = worker_on_exec;
+	function->on_event = worker_on_gathered;
+	function->timer_entry = timer_entry(worker->bundle, description);
+	set_outputs(function, description);
+	return worker_exec_open(worker, function->number, fd);
+}
+
 int worker_load(struct worker *worker, const struct worker_files *files)
 {
 	const struct bundle *bundle = worker->bundle;
 
 	for (uint32_t i = 0; i < bundle->user_count; i++) {
-		int err = load_object(worker, &worker->functions[i], &bundle->user[i],
-				      files->object[i]);
+		bool is_exec = bundle->user[i].exec.argument_count != 0;
+		int err = (is_exec ? load_exec : load_object)(worker, &worker->functions[i],
+							      &bundle->user[i], files->object[i]);
 
 		if (err)
 			return err;
@@ -221,6 +234,12 @@ int worker_init(struct worker *worker)
 		int (*on_init)(void);
 		int failed;
 
+		if (worker->functions[i].exec) {
+			failed = worker_exec_greet(worker, i);
+			if (failed)
+				return failed;
+			continue;
+		}
 		*(void **)&on_init = dlsym(worker->functions[i].object, "faas_on_init");
 		failed = on_init ? on_init() : 0;
 		if (failed)

@@ -203,7 +203,8 @@ static int load(struct worker *worker, const struct worker_files *files, uint64_
 	if (!status)
 		status = worker_load(worker, files);
 	for (uint32_t i = 0; !status && i < worker->bundle->user_count; i++)
-		(void)close(files->object[i]);
+		if (!worker->functions[i].exec)
+			(void)close(files->object[i]);
 	if (!status)
 		status = sandbox_tighten(&sandbox, worker);
 	return status ? status : worker_init(worker);

@@ -321,6 +321,9 @@ static void test_triggers(void **state)
 	CHECK(triggers);
 }
 
+#define TREND_KEY "    key: source_address\n"
+#define TREND "user: watch\n" TREND_KEY "    state: memory\n    keys: 1000\n"
+
 static const struct change functions[] = {
 	{"kernel: filter", "kernel: fliter", 13, 13, "no function `fliter`", "`filter`"},
 	{"kernel: filter", "user: filter", 13, 11, "no function `filter` in the user tier",
@@ -334,8 +337,22 @@ static const struct change functions[] = {
 	{"user: tally\n", "user: tally\n    mode: observe\n", 28, 5, "`mode` is for kernel", ""},
 	{"kernel: filter\n", "kernel: filter\n    key: vlan\n", 14, 5, "`key` is for user", ""},
 	{"kernel: filter\n", "kernel: filter\n    state: none\n", 14, 5, "`state` is for user", ""},
-	{"kernel: filter", "exec: /bin/true", 13, 5, "`exec` is not supported by this",
-	 "user: NAME"},
+	{TREND, "user: watch\n    exec: [a]\n" TREND_KEY, 21, 5, "`user` and `exec` do not", ""},
+	{"kernel: filter\n", "kernel: filter\n    root: /opt\n", 14, 5,
+	 "`root` is for functions with `exec`", "remove it"},
+	{TREND, "exec: []\n" TREND_KEY, 21, 11, "`exec` names no program", "[PROGRAM, "},
+	{TREND, "exec: [a]\n    root: opt\n" TREND_KEY, 22, 11, "`root` is not an absolute", ""},
+	{TREND, "exec: [a]\n    params: {a: 1}\n" TREND_KEY, 22, 5, "`params` and `exec` do not",
+	 "arguments"},
+	{TREND, "exec: [a]\n    files: [gone.py]\n" TREND_KEY, 22, 13, "cannot read gone.py", ""},
+	{TREND, "exec: [a]\n    fields: {gone: {a: u64}}\n" TREND_KEY, 22, 14,
+	 "`fields` of output `gone`", "`outputs`"},
+	{TREND, "exec: [a]\n    fields: {anomaly: {a: u65}}\n" TREND_KEY, 22, 27,
+	 "`u65` is not known", "u64"},
+	{TREND, "exec: [a]\n    state_version: 2\n" TREND_KEY, 22, 20, "without a state",
+	 "`state_bytes`"},
+	{TREND, "exec: [a]\n    state_bytes: 5000\n" TREND_KEY, 22, 18, "5000 is out of range", ""},
+	{"user: tally\n", "exec: [a]\n", 25, 25, "takes events in batches", ""},
 	{"offset: 4", "ofset: 4", 14, 14, "filter has no parameter `ofset`", "`offset`"},
 	{"offset: 4", "offset: -4", 14, 22, "`-4` is beyond what a u32", "0 to 1400"},
 	{"offset: 4", "offset: 1401", 14, 22, "1401 is out of range", "0 to 1400"},
