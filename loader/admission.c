@@ -13,11 +13,13 @@
 
 #include <ebpf_faas/pins.h>
 
+#include "bundle_compare.h"
 #include "bundle_size.h"
 #include "counters.h"
 #include "kernel_object.h"
 #include "pages.h"
 #include "phrase.h"
+#include "takeover.h"
 
 #define CGROUPS "/sys/fs/cgroup"
 #define MIB (1024.0 * 1024.0)
@@ -275,33 +277,86 @@ static bool is_on_disk(const struct bundle *bundle)
 	return !stat(path, &status);
 }
 
+/* Whether what is in the report fits, with the arithmetic. */
+static int judge(const struct bundle *bundle, const char *what, bool overcommit,
+		 struct admission_report *report, struct diags *diags)
+{
+	char lines[ADMISSION_TEXT_BYTES];
+	struct admission_host host;
+
+	admission_look(&host);
+	if (admission_fits(&report->need, &host, report->text, sizeof(report->text)))
+		return 0;
+	diag_lines(report->text, lines, sizeof(lines));
+	if (!overcommit)
+		return diag_fail(diags, DIAG_FAILED,
+				 "lower `queue`, `keys` of functions with state or the size of "
+				 "`storage`, unload others, or go on with --overcommit",
+				 "%s %s does not fit on this machine:%s", what, bundle->name,
+				 lines);
+	fprintf(stderr, "ebpf-faas: warning: %s %s does not fit on this machine:%s\n", what,
+		bundle->name, lines);
+	return 0;
+}
+
 int admission_check(const struct bundle *bundle, const char *directory, bool overcommit,
 		    struct admission_report *ret, struct diags *diags)
 {
-	char lines[ADMISSION_TEXT_BYTES];
 	struct admission_report report;
-	struct admission_host host;
 	struct bpf_object *object;
-	bool fits;
+	int error;
 
 	if (kernel_object_open(bundle, directory, &object, diags))
 		return -1;
 	admission_count(bundle, object, is_on_disk(bundle), &report.need);
 	bpf_object__close(object);
-	admission_look(&host);
-	fits = admission_fits(&report.need, &host, report.text, sizeof(report.text));
+	error = judge(bundle, "workflow", overcommit, &report, diags);
 	if (ret)
 		*ret = report;
-	if (fits)
-		return 0;
-	diag_lines(report.text, lines, sizeof(lines));
-	if (!overcommit)
-		return diag_fail(diags, DIAG_FAILED,
-				 "lower `queue`, `keys` of functions with state or the size of "
-				 "`storage`, unload others, or load it with --overcommit",
-				 "workflow %s does not fit on this machine:%s", bundle->name,
-				 lines);
-	fprintf(stderr, "ebpf-faas: warning: workflow %s does not fit on this machine:%s\n",
-		bundle->name, lines);
-	return 0;
+	return error;
+}
+
+/* Of the tables, those that are kept where they are. */
+static uint64_t kept_tables(const struct bundle *from, const struct bundle *to)
+{
+	uint64_t bytes = 0;
+	char ignored[256];
+
+	for (uint32_t i = 0; i < to->user_count; i++) {
+		uint32_t before = bundle_user_of(from, to->user[i].instance);
+
+		if (before != BUNDLE_NO_FUNCTION &&
+		    bundle_state_fate(&from->user[before], &to->user[i], ignored,
+				      sizeof(ignored)) == STATE_KEPT)
+			bytes += state_file_bytes(to, i);
+	}
+	return bytes;
+}
+
+int admission_check_update(const struct bundle *bundle, const char *directory, bool overcommit,
+			   struct takeover *takeover, struct diags *diags)
+{
+	struct admission_report report;
+	struct bpf_object *object;
+	struct bpf_map *map;
+	int error;
+
+	if (kernel_object_open(bundle, directory, &object, diags))
+		return -1;
+	admission_count(bundle, object, is_on_disk(bundle), &report.need);
+	error = takeover_look(takeover, bundle, object, diags);
+	if (!error) {
+		bpf_object__for_each_map(
+			map, object) if (takeover_keeps(takeover, bundle, bpf_map__name(map)))
+			report.need.maps -= map_bytes(map);
+	}
+	bpf_object__close(object);
+	if (error)
+		return -1;
+	if (bundle_needs_runtime(takeover->from)) {
+		report.need.log = report.need.worker = 0;
+		report.need.tables -= kept_tables(takeover->from, bundle);
+	}
+	return judge(bundle, "beside the version that runs, the new one of", overcommit, &report,
+		     diags);
 }

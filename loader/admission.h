@@ -14,6 +14,7 @@
 #include "diag.h"
 
 struct bpf_object;
+struct takeover;
 
 /* Bytes that a workflow takes. */
 struct admission_need {
@@ -77,6 +78,12 @@ bool admission_fits(const struct admission_need *need, const struct admission_ho
  */
 int admission_check(const struct bundle *bundle, const char *directory, bool overcommit,
 		    struct admission_report *ret, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* The same for a new version: what it takes beside the one that runs, until that is gone.
+ * Maps, tables and files that it takes over count nothing. */
+int admission_check_update(const struct bundle *bundle, const char *directory, bool overcommit,
+			   struct takeover *takeover, struct diags *diags)
 	__attribute__((warn_unused_result));
 
 #endif

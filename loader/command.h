@@ -31,6 +31,7 @@ struct options {
 	const char *resets[COMMAND_RESETS_MAX]; /* --reset-state */
 	unsigned int reset_count;
 	const char *confirm; /* a duration */
+	const char *drain;   /* a duration */
 	bool purge;
 	bool dry_run;
 	bool overcommit;

@@ -35,6 +35,7 @@ enum option_id {
 	OPTION_PURGE = 1 << 14,
 	OPTION_DRY_RUN = 1 << 15,
 	OPTION_OVERCOMMIT = 1 << 17,
+	OPTION_DRAIN = 1 << 18,
 };
 
 static const struct {
@@ -57,10 +58,12 @@ static const struct {
 	 "let the state of this function of the workflow begin anew; may be repeated"},
 	{OPTION_CONFIRM, "--confirm", "TIME",
 	 "take it back after this time (60s) unless `ebpf-faas confirm` follows"},
+	{OPTION_DRAIN, "--drain", "TIME",
+	 "wait so long (5s) for sinks to deliver what the new version would write in another way"},
 	{OPTION_NOW, "--now", NULL, "do not drain: what is in flight is counted and given up"},
 	{OPTION_PURGE, "--purge", NULL, "delete dead letters as well, also those of before"},
 	{OPTION_OVERCOMMIT, "--overcommit", NULL,
-	 "load it also where the machine has too little memory or disk for it"},
+	 "go on also where the machine has too little memory or disk for it"},
 	{OPTION_DRY_RUN, "--dry-run", NULL,
 	 "change nothing; gc: say what would be removed; load: whether the workflow fits on the "
 	 "machine"},
@@ -98,9 +101,11 @@ static const struct {
 		 OPTION_OVERCOMMIT | OPTION_DRY_RUN,
 	 1, 1, "verify a workflow and attach it to its interfaces"},
 	{"update", verb_update, "FILE|BUNDLE",
-	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_RESET | OPTION_CONFIRM, 1, 1,
-	 "replace the version of a loaded workflow; its state stays"},
-	{"rollback", verb_rollback, "WORKFLOW", OPTION_JSON | OPTION_RESET, 1, 1,
+	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_RESET | OPTION_CONFIRM | OPTION_DRAIN |
+		 OPTION_OVERCOMMIT,
+	 1, 1, "replace the version of a loaded workflow; its state stays"},
+	{"rollback", verb_rollback, "WORKFLOW",
+	 OPTION_JSON | OPTION_RESET | OPTION_DRAIN | OPTION_OVERCOMMIT, 1, 1,
 	 "the version before, or an end of the trial of this one"},
 	{"confirm", verb_confirm, "WORKFLOW", OPTION_JSON, 1, 1,
 	 "a version that is on trial stays"},
@@ -301,6 +306,9 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 		return 0;
 	case OPTION_OVERCOMMIT:
 		options->overcommit = true;
+		return 0;
+	case OPTION_DRAIN:
+		options->drain = value;
 		return 0;
 	case OPTION_CONFIRM:
 		options->confirm = value;

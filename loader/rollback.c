@@ -11,6 +11,7 @@
 #include "command.h"
 #include "generation.h"
 #include "output.h"
+#include "undelivered.h"
 #include "update.h"
 
 static int end_trial(const struct options *options, struct host *host, uint32_t slot,
@@ -63,12 +64,40 @@ static int go_back(const struct options *options, struct host *host, uint32_t sl
 	return error;
 }
 
+/* What it goes back to may not know what waits for sinks. A trial goes back at once. */
+static int wait_for_sinks(const struct options *options, struct diags *diags)
+{
+	struct bundle *bundle = calloc(1, sizeof(*bundle));
+	const char *name = options->arguments[0];
+	uint32_t slot = 0, before = 0;
+	uint64_t drain_ns;
+	struct host host;
+	int error = bundle ? undelivered_bound(options->drain, &drain_ns, diags) : -1;
+
+	if (!error) {
+		error = host_open(&host, HOST_READ, diags);
+		if (!error && host.registry)
+			slot = host_find(&host, name);
+		if (slot && !(host.registry[slot].flags & FAAS_REGISTRY_TRIAL))
+			before = generation_stored_before(name, host.registry[slot].generation);
+		host_close(&host);
+	}
+	if (!error && before)
+		error = generation_bundle(name, before, bundle, diags);
+	if (!error && before)
+		error = undelivered_wait(bundle, drain_ns, diags);
+	free(bundle);
+	return error;
+}
+
 int verb_rollback(const struct options *options, struct diags *diags)
 {
 	struct host host;
 	uint32_t slot = 0;
 	int error = -1;
 
+	if (wait_for_sinks(options, diags))
+		return DIAG_FAILED;
 	if (!host_open(&host, HOST_CHANGE, diags)) {
 		slot = host_find(&host, options->arguments[0]);
 		if (slot && host.registry[slot].flags & FAAS_REGISTRY_TRIAL)

@@ -282,6 +282,22 @@ static void name_in_object(const struct bundle *to, const struct takeover_item *
 		snprintf(ret, bytes, "%s", map ? map->name : "");
 }
 
+bool takeover_keeps(const struct takeover *takeover, const struct bundle *to, const char *map)
+{
+	char name[64];
+
+	if (!strcmp(map, FAAS_PIN_METERS))
+		return takeover->meters_kept;
+	for (uint32_t i = 0; i < takeover->item_count; i++) {
+		if (takeover->items[i].kind != TAKEOVER_KEPT)
+			continue;
+		name_in_object(to, &takeover->items[i], name, sizeof(name));
+		if (!strcmp(name, map))
+			return true;
+	}
+	return false;
+}
+
 int takeover_apply(struct takeover *takeover, const struct bundle *to, struct bpf_object *object,
 		   struct diags *diags)
 {

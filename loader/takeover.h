@@ -57,6 +57,10 @@ int takeover_look(struct takeover *takeover, const struct bundle *to, struct bpf
 int takeover_apply(struct takeover *takeover, const struct bundle *to, struct bpf_object *object,
 		   struct diags *diags) __attribute__((warn_unused_result));
 
+/* Whether a map of the new version, by its name in the object, is that of the running one;
+ * behind takeover_look. */
+bool takeover_keeps(const struct takeover *takeover, const struct bundle *to, const char *map);
+
 /* Name in bpffs of the variables in a section; false: they have none. */
 bool takeover_variables_pin(const char *section, char *ret, size_t bytes);
 

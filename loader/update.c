@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 #include <jansson.h>
 
+#include "admission.h"
 #include "attach.h"
 #include "carried.h"
 #include "clock.h"
@@ -28,6 +29,7 @@
 #include "settle.h"
 #include "source.h"
 #include "takeover.h"
+#include "undelivered.h"
 #include "user_tier.h"
 #include "workflow_value.h"
 
@@ -219,7 +221,8 @@ int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, co
 	}
 	if (look(&update, diags))
 		goto cleanup;
-	if (user_tier_check(update.from, bundle, update.takeover, trial != NULL, diags))
+	if (user_tier_check(update.from, bundle, update.takeover, trial != NULL, diags) ||
+	    admission_check_update(bundle, directory, options->overcommit, update.takeover, diags))
 		goto cleanup;
 	update.replaces = user_tier_replaces(update.from, bundle, update.takeover);
 	error = change(&update, diags);
@@ -351,14 +354,23 @@ static int update(const struct options *options, const struct source *source, st
 	struct host host;
 	uint32_t slot = 0;
 	char text[160];
+	uint64_t drain_ns;
 	int error = -1;
 
-	if (!host_open(&host, HOST_CHANGE, diags))
-		slot = update_find(&host, bundle->name, diags);
-	if (slot)
-		error = update_run(&host, slot, bundle, source->directory, options,
-				   trial_wanted(trial) ? trial : NULL, "updated", &result, diags);
-	host_close(&host);
+	error = undelivered_bound(options->drain, &drain_ns, diags);
+	if (!error)
+		error = undelivered_wait(bundle, drain_ns, diags);
+	if (!error) {
+		error = host_open(&host, HOST_CHANGE, diags);
+		if (!error)
+			slot = update_find(&host, bundle->name, diags);
+		error = -1;
+		if (slot)
+			error = update_run(&host, slot, bundle, source->directory, options,
+					   trial_wanted(trial) ? trial : NULL, "updated", &result,
+					   diags);
+		host_close(&host);
+	}
 	if (!error && !options->json)
 		update_print(options, bundle, "updated",
 			     describe_trial(trial, false, text, sizeof(text)), &result);

@@ -19,6 +19,7 @@
 #include "generation.h"
 #include "host.h"
 #include "ringview.h"
+#include "undelivered.h"
 
 #define LOOK_EVERY_MS 20
 /* How long a command waits for events that another version has left. */
@@ -131,7 +132,7 @@ static int stop_other(const char *name, const struct bundle *bundle, uint32_t ru
 {
 	struct control_stopped stopped = {0};
 	struct bundle *other;
-	bool same_records;
+	int error = 0;
 
 	if (control_stop_keep(name, FAAS_DRAIN_MS, &stopped, diags))
 		return -1;
@@ -153,15 +154,10 @@ static int stop_other(const char *name, const struct bundle *bundle, uint32_t ru
 		free(other);
 		return -1;
 	}
-	same_records = bundle_same_records(other, bundle);
+	if (!bundle_same_records(other, bundle))
+		error = undelivered_fail(other, diags);
 	free(other);
-	if (!same_records)
-		return diag_fail(diags, DIAG_FAILED,
-				 "wait until its sinks deliver; `ebpf-faas status` shows them",
-				 "%llu bytes of outputs of %s are not delivered, and the new "
-				 "version would write them in another way",
-				 (unsigned long long)stopped.undelivered_bytes, name);
-	return 0;
+	return error;
 }
 
 /* The generation that did not stay and has left something in its ring. 0: none. */

@@ -37,8 +37,8 @@ _ebpf_faas()
 	build) options='--json --funcs --set --output --linker' ;;
 	validate) options='--json --funcs --set' ;;
 	load) options='--json --funcs --set --netns --confirm --overcommit --dry-run' ;;
-	update) options='--json --funcs --set --reset-state --confirm' ;;
-	rollback) options='--json --reset-state' ;;
+	update) options='--json --funcs --set --reset-state --confirm --drain --overcommit' ;;
+	rollback) options='--json --reset-state --drain --overcommit' ;;
 	diff) options='--json --funcs --set' ;;
 	bypass | resume | deadletter) options='--json --all' ;;
 	gc) options='--json --dry-run' ;;

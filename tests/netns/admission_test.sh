@@ -67,6 +67,18 @@ no_room_in_run() {
 	traffic --to 10.77.0.1:5005 --count 100
 	settle meter
 	same "processed" 100 "$(counted processed)"
+	# An update needs what it adds: the log and what is kept of the states are there.
+	fails 1 faas update --set "sinks.records.file.path=$CASE/records.jsonl" \
+		--set functions.total.keys=1000000 "$FIXTURES/meter.yaml"
+	says "beside the version that runs, the new one of meter does not fit on this machine"
+	says "/run/ebpf-faas/workflows: [0-9.]+ MiB needed \(states [0-9.]+, log 0.0\); 1[45].[0-9] MiB left: DOES NOT FIT"
+	fails 1 faas update --set "sinks.records.file.path=$CASE/records.jsonl" --overcommit \
+		--set functions.total.keys=1000000 "$FIXTURES/meter.yaml"
+	says "warning: beside the version that runs"
+	says "make room in /run"
+	same "generation" 1 "$(faas list --json | jq '.[0].generation')"
+	fails 0 faas update --set "sinks.records.file.path=$CASE/records.jsonl" \
+		--set functions.total.keys=2000 "$FIXTURES/meter.yaml"
 	faas unload --now meter
 	away /run/ebpf-faas
 }

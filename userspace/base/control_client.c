@@ -431,6 +431,18 @@ int control_rest(const char *workflow, uint32_t *ret, struct diags *diags)
 	return 0;
 }
 
+int control_undelivered(const char *workflow, json_t **ret, struct diags *diags)
+{
+	json_t *answer = NULL;
+
+	if (ask_taking(json_pack("{s:s, s:s}", "op", "undelivered", "workflow", workflow),
+		       CONTROL_TIMEOUT_MS, &answer, diags))
+		return -1;
+	*ret = json_incref(json_object_get(answer, "sinks"));
+	json_decref(answer);
+	return 0;
+}
+
 int control_settle(const char *workflow, uint32_t generation, struct diags *diags)
 {
 	json_t *answer = NULL;

@@ -16,6 +16,8 @@
  *	Answered when worker and run-time files are gone. keep: the files stay.
  *   settle  workflow, generation              that generation stays: state tables that were
  *	kept from before an update go.
+ *   undelivered workflow                      sinks: of those that outputs in the log wait for,
+ *	sink (its number, behind the last: dead letters), outputs, error
  *   list    [after]                           workflows, more
  *   status  workflow                          state, pids, restarts, ...
  *   resume  workflow                          the end of its quarantine
@@ -96,6 +98,10 @@ int control_generation(const char *workflow, uint32_t *ret, struct diags *diags)
 
 /* The generation whose ring is emptied before the own, 0: none. */
 int control_rest(const char *workflow, uint32_t *ret, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* "sinks" of the operation "undelivered". Returns-owned, json_decref(). */
+int control_undelivered(const char *workflow, json_t **ret, struct diags *diags)
 	__attribute__((warn_unused_result));
 
 /* The generation that runs stays: what would lead back is given up. */

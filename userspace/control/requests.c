@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What can be asked of the runtime: one row for each operation. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "limits_text.h"
 #include "userspace/control/request_form.h"
 #include "userspace/control/runtime.h"
+#include "userspace/control/undelivered.h"
 
 #define LIST_MAX 256 /* workflows in one answer */
 #define READER_MESSAGE_BYTES_MAX 1024
@@ -212,6 +214,28 @@ static void handle_status(const struct request *request)
 	control_server_answer(request->server, request->client, value);
 }
 
+static void handle_undelivered(const struct request *request)
+{
+	struct workflow *workflow = take_workflow(request);
+	json_t *list = json_array();
+	struct undelivered count;
+	int err = workflow ? undelivered_count(&workflow->supervisor.files, &count) : -ENOENT;
+
+	for (uint32_t i = 0; !err && i <= FAAS_SINKS_MAX; i++)
+		if (count.outputs[i])
+			json_array_append_new(list,
+					      json_pack("{s:I, s:I, s:I}", "sink", (json_int_t)i,
+							"outputs", (json_int_t)count.outputs[i],
+							"error", (json_int_t)count.errors[i]));
+	if (workflow && err)
+		control_server_refuse(request->server, request->client, NULL, "the log of %s: %s",
+				      request->workflow, strerror(-err));
+	if (!err)
+		control_server_answer(request->server, request->client,
+				      json_pack("{s:b, s:O}", "ok", 1, "sinks", list));
+	json_decref(list);
+}
+
 /* In the order of their names, from behind "after" on: an answer is bounded. */
 static void handle_list(const struct request *request)
 {
@@ -261,6 +285,7 @@ static const struct request_form operations[] = {
 	{"start", handle_start, true, {"generation", "slot", "netns", "keep", "rest"}},
 	{"stop", handle_stop, true, {"drain_ms", "keep"}},
 	{"resume", handle_resume, true, {0}},
+	{"undelivered", handle_undelivered, true, {0}},
 	{"settle", handle_settle, true, {"generation"}},
 	{"import", handle_import, true, {"generation", "piece"}},
 	{"end", handle_end, false, {0}},
