@@ -38,8 +38,24 @@ PATTERN=${1:-}
 case_number=0
 case_failures=0
 SCRATCH=$(mktemp -d /tmp/ebpf-faas-test.XXXXXX)
-trap 'rm -rf "$SCRATCH"' EXIT
+trap 'remove_directory "$SCRATCH"' EXIT
 trap 'script_cleanup; exit 130' INT TERM HUP
+
+# remove_directory PATH: with all in it, but never through something that is mounted below it:
+# that may be the machine's own root.
+remove_directory() {
+	local at found=()
+	while read -r _ _ _ _ at _; do
+		[[ $at != "$1"/* ]] || found=("$at" "${found[@]}")
+	done </proc/self/mountinfo
+	for at in "${found[@]}"; do
+		umount "$at" 2>/dev/null || umount --lazy "$at" || {
+			echo "$at is still mounted: $1 is not removed" >&2
+			return 1
+		}
+	done
+	rm -rf --one-file-system "$1"
+}
 
 # What a case must not leave behind. The whole machine is compared by cases that
 # ask for it; here only what is in the room, for other things run on a test machine too.
@@ -243,7 +259,7 @@ script_cleanup() {
 	trap - EXIT
 	trap '' INT TERM HUP
 	case_cleanup
-	rm -rf "$SCRATCH"
+	remove_directory "$SCRATCH"
 }
 
 # test_case NAME FUNCTION
@@ -284,7 +300,7 @@ test_case() {
 		echo "ok $case_number - $1"
 	fi
 	echo "# took $((SECONDS - begin)) s"
-	rm -rf "$CASE"
+	remove_directory "$CASE" || case_failures=$((case_failures + 1))
 }
 
 tests_done() {
