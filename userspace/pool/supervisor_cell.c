@@ -288,17 +288,34 @@ static int open_holder(struct cell *cell)
 	return cell->holder ? 0 : err;
 }
 
-/* Both, where one is missing. */
+/* A process closes what it has long before it has ended: the first one of a pid namespace
+ * waits for all others. */
+static bool is_gone(const struct cell_process *process)
+{
+	struct pollfd other = {.fd = process->socket};
+
+	return poll(&other, 1, 0) != 0;
+}
+
+/* Both, where one is missing. A holder that is being killed is not taken for one. */
 static int make(struct cell *cell)
 {
-	int err = cell->holder ? 0 : open_holder(cell);
+	int err = -ECHILD;
 
-	if (!err && !cell->template)
-		err = start_template(cell);
-	if (!err)
-		return 0;
-	give_up_all(cell);
-	complain(cell, err);
+	for (int i = 0; i < 2; i++) {
+		if (cell->holder && is_gone(cell->holder))
+			give_up_all(cell);
+		err = cell->holder ? 0 : open_holder(cell);
+		if (!err && !cell->template)
+			err = start_template(cell);
+		if (!err)
+			return 0;
+		give_up_all(cell);
+	}
+	logger_write(
+		LOGGER_ERROR, "cell.failed",
+		"error=\"%s\" advice=\"workers that start now are in the machine's namespaces\"",
+		strerror(-err));
 	cell->try_again_ns = clock_monotonic_ns() + TRY_AGAIN_MS * CLOCK_NS_PER_MS;
 	return err;
 }
@@ -348,15 +365,6 @@ static int ask(const struct cell_process *template, const struct cell_worker *wo
 	    recv(template->socket, &answer, sizeof(answer), 0) != (ssize_t)sizeof(answer))
 		return -EPIPE;
 	return answer.pid;
-}
-
-/* A process closes what it has long before it has ended: the first one of a pid namespace
- * waits for all others. */
-static bool is_gone(const struct cell_process *process)
-{
-	struct pollfd other = {.fd = process->socket};
-
-	return poll(&other, 1, 0) != 0;
 }
 
 int cell_start(struct cell *cell, const struct cell_worker *worker, pid_t *ret_pid, int *ret_pidfd)

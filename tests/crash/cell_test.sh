@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The namespaces that workers are in: what there is in them, and that holder, template and
+# runtime may be killed at any time.
+# shellcheck source=../netns/lib.sh
+. "$(dirname "$(readlink -f "$0")")/../netns/lib.sh"
+
+EVENTS=${EVENTS:-12000}
+KEYS=100
+KINDS='user mnt pid net ipc uts'
+
+holder_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-holde/ {print $1}'; }
+template_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-templ/ {print $1}'; }
+namespace() { readlink "/proc/$1/ns/$2"; }
+has_worker() { [ -n "$(worker_pid)" ]; }
+log_says() { grep -q "$1" /run/ebpf-faas/runtime.log; }
+
+# Other namespaces than the machine's, and nothing in them.
+what_is_in_it() {
+	local pid kind
+	network
+	load witness --set workers.instances.min=1
+	pid=$(worker_pid)
+	for kind in $KINDS; do
+		if [ "$(namespace "$pid" "$kind")" = "$(namespace $$ "$kind")" ]; then
+			fail "$kind: the worker is in the machine's"
+		fi
+	done
+	same "its root directory" proc "$(ls -A "/proc/$pid/root")"
+	same "mounts" "/ /proc" "$(awk '{print $5}' "/proc/$pid/mountinfo" | xargs)"
+	same "mounts that can be written to" "" "$(awk '$6 !~ /^ro,/' "/proc/$pid/mountinfo")"
+	same "its network" "lo DOWN" "$(nsenter --net="/proc/$pid/ns/net" ip -o link |
+		sed 's/^[0-9]*: \([^:]*\):.* state \([A-Z]*\) .*/\1 \2/')"
+	same "abstract sockets" 1 "$(nsenter --net="/proc/$pid/ns/net" cat /proc/net/unix | wc -l)"
+	same "its hostname" worker "$(nsenter --uts="/proc/$pid/ns/uts" hostname)"
+	same "users, from where on" 1999999999 "$(awk '{print $1}' "/proc/$pid/uid_map")"
+	same "whose capabilities" 0000000000000000 "$(awk '/CapBnd/ {print $2}' "/proc/$pid/status")"
+	fails 0 faas status witness
+	says 'limited by .*namespaces user mount pid net ipc uts;'
+	# Numbers in there are others: that of the first process is the holder's.
+	same "the holder, in there" 1 "$(awk '/^NSpid/ {print $NF}' "/proc/$(holder_pid)/status")"
+	faas unload witness
+	same "what is left of it" "" "$(holder_pid)$(template_pid)$(worker_pid)"
+}
+
+# kill_it WHAT: it, or a few at once, and then there is a worker again.
+kill_it() {
+	local what pids=""
+	for what; do
+		pids+=" $("${what}_pid")"
+	done
+	echo "killed: $*$pids"
+	# shellcheck disable=SC2086
+	kill -KILL $pids 2>/dev/null || fail "there is no $*"
+	if [[ " $* " == *" runtime "* ]]; then
+		wait_for 10 no_worker || fail "a worker is left behind"
+		faas gc >/dev/null
+	fi
+	wait_for 20 is_whole || fail "not whole again after $*"
+}
+no_worker() { [ -z "$(worker_pid)$(holder_pid)$(template_pid)" ]; }
+is_whole() {
+	[ -n "$(worker_pid)" ] && [ -n "$(holder_pid)" ] && [ -n "$(template_pid)" ] &&
+		faas status witness | grep -q 'namespaces user mount pid net ipc uts;'
+}
+
+killed() {
+	local sender
+	network
+	load witness --set workers.instances.min=1
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count "$EVENTS" \
+		--keys $KEYS --rate 1000 >"$CASE/sent"
+	sender=$STARTED
+	echo "$sender" >>"$CASE/pids"
+	kill_it holder
+	kill_it template
+	kill_it worker
+	kill_it holder template
+	kill_it template worker
+	kill_it runtime
+	kill_it runtime holder
+	wait "$sender" || fail "the sender: $(cat "$CASE/sent")"
+	settle witness
+	same "matched" "$EVENTS" "$(counted matched)"
+	same "processed" "$EVENTS" "$(counted processed)"
+	exactly_once $KEYS $((EVENTS / KEYS))
+	faas unload witness
+	same "what is left" "" "$(holder_pid)$(template_pid)$(worker_pid)"
+}
+
+test_case "what there is in the namespaces of workers" what_is_in_it
+test_case "holder, template, worker and runtime are killed under traffic" killed
+tests_done
