@@ -95,8 +95,8 @@ static inline uint8_t *log_build_extend(struct log_writer *writer, uint32_t byte
 
 static inline int log_build_trace(struct log_writer *writer, const uint8_t *trace, uint32_t bytes)
 {
+	uint64_t word = 0;
 	uint8_t *start;
-	uint16_t two;
 
 	if (!bytes)
 		return 0;
@@ -105,10 +105,11 @@ static inline int log_build_trace(struct log_writer *writer, const uint8_t *trac
 	start = log_build_extend(writer, words_pad(bytes));
 	if (!start)
 		return -EMSGSIZE;
-	/* A call and no emission. */
-	if (bytes == sizeof(two)) {
-		memcpy(&two, trace, sizeof(two));
-		log_put_word(start, two);
+	/* A call and some emissions, byte by byte, as they were noted. */
+	if (bytes <= sizeof(word)) {
+		for (uint32_t i = 0; i < bytes; i++)
+			word |= (uint64_t)trace[i] << 8 * i;
+		log_put_word(start, word);
 	} else {
 		memcpy(start, trace, bytes);
 	}
@@ -147,6 +148,35 @@ static inline void *log_build_state(struct log_writer *writer, uint8_t function,
 		return NULL;
 	words_copy(body, key, key_bytes);
 	return body + padded;
+}
+
+/*
+ * All behind the header of a record with one call (two bytes of trace) and one state, whose
+ * key is padded as in log_build_state, and whose value is read to the end of its last word.
+ * Once, at its beginning. False: it does not fit here; nothing happened.
+ */
+static inline bool log_build_call(struct log_writer *writer, uint16_t call, uint8_t function,
+				  const void *key, uint32_t key_bytes, const void *value,
+				  uint32_t value_bytes)
+{
+	uint32_t key_room = words_pad(key_bytes), value_room = words_pad(value_bytes);
+	uint32_t head =
+		(uint32_t)(sizeof(struct log_record) + sizeof(uint64_t) + sizeof(struct log_entry));
+	uint8_t *at = writer->record + head;
+
+	if (head + key_room + value_room > writer->room)
+		return false;
+	log_put_word(at - 24, call);
+	log_put_word(at - 16, (uint64_t)LOG_ENTRY_STATE | (uint64_t)function << 8 |
+				      (uint64_t)key_bytes << 16 |
+				      (uint64_t)(key_room + value_bytes) << 32);
+	log_put_word(at - 8, 0);
+	words_copy(at, key, key_bytes);
+	words_copy(at + key_room, value, value_room);
+	writer->used = head + key_room + value_room;
+	writer->trace_bytes = sizeof(call);
+	writer->entry_count = 1;
+	return true;
 }
 
 /*

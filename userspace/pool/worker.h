@@ -291,9 +291,6 @@ struct worker_pending {
 	uint64_t hash;
 };
 
-void worker_prepare(const struct worker *worker, struct worker_pending *pending);
-void worker_prefetch(const struct worker_pending *pending);
-
 /* One event: run its functions and commit what came of it. 0; -EAGAIN: the log is full
  * and nothing happened; -EBUSY: it is tried again at worker->retry_ns, and those behind
  * it wait. */

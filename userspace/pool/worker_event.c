@@ -120,26 +120,38 @@ static inline int call_function(struct worker *worker, uint8_t number, worker_ca
 	return 0;
 }
 
-/* The header of what is emitted to an output behind event @p from. In words, for the
- * checksum reads them in a moment: see log_build.h. */
+static inline uint64_t word_of(const struct faas_event *event, size_t index)
+{
+	uint64_t word;
+
+	memcpy(&word, (const uint8_t *)event + index * sizeof(word), sizeof(word));
+	return word;
+}
+
+/* The header of what is emitted to an output behind event @p from. Word by word, for the
+ * checksum reads words in a moment, see log_build.h; and each goes from here to there
+ * without a stop in an array, which would be read before it is whole. */
 static inline void make_header(const struct worker_output *output, const struct faas_event *from,
 			       bool own_payload, uint32_t payload_bytes, uint8_t *to)
 {
-	uint64_t words[FAAS_EVENT_HEADER_BYTES / sizeof(uint64_t)];
 	uint64_t present = (1ull << output->field_count) - 1;
+	uint64_t lengths = (word_of(from, 4) & ~(0xffffull << 32)) | (uint64_t)payload_bytes << 32;
+	uint64_t flags = word_of(from, 5);
 
-	memcpy(words, from, sizeof(words));
-	words[2] = (words[2] & UINT32_MAX) | present << 32;
-	words[3] = (words[3] & ~0xffff0000ull) | (uint64_t)output->origin << 16;
-	words[4] = (words[4] & ~(0xffffull << 32)) | (uint64_t)payload_bytes << 32;
 	if (own_payload) {
-		words[4] = (words[4] & ~0xffff0000ull) | (uint64_t)payload_bytes << 16;
-		words[5] &= ~((uint64_t)FAAS_EVENT_PAYLOAD_CUT << 48);
-	} else if (payload_bytes < from->packet_payload_bytes)
-		words[5] |= (uint64_t)FAAS_EVENT_PAYLOAD_CUT << 48;
-	words[6] = (words[6] & ~0xffull) | output->field_count;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		log_put_word(to + i * sizeof(words[0]), words[i]);
+		lengths = (lengths & ~0xffff0000ull) | (uint64_t)payload_bytes << 16;
+		flags &= ~((uint64_t)FAAS_EVENT_PAYLOAD_CUT << 48);
+	} else if (payload_bytes < from->packet_payload_bytes) {
+		flags |= (uint64_t)FAAS_EVENT_PAYLOAD_CUT << 48;
+	}
+	log_put_word(to, word_of(from, 0));
+	log_put_word(to + 8, word_of(from, 1));
+	log_put_word(to + 16, (word_of(from, 2) & UINT32_MAX) | present << 32);
+	log_put_word(to + 24, (word_of(from, 3) & ~0xffff0000ull) | (uint64_t)output->origin << 16);
+	log_put_word(to + 32, lengths);
+	log_put_word(to + 40, flags);
+	log_put_word(to + 48, (word_of(from, 6) & ~0xffull) | output->field_count);
+	log_put_word(to + 56, word_of(from, 7));
 }
 
 /* Where make_header puts these. */
@@ -320,8 +332,44 @@ static void commit(struct worker *worker, enum log_kind kind, uint16_t shard, ui
 		live->output_position = worker->log.head;
 }
 
+/* Let a changed working copy into its table. */
+static inline void store_state(struct worker_function *function, const struct faas_event *event)
+{
+	state_store(&function->table, &function->place, faas_event_key(event), event->key_bytes,
+		    function->copy);
+}
+
+/* What most events come to: one call, which changed a state that was there, and nothing
+ * else. All of the record is known then, and is built at once. False: it is another event,
+ * or there is no room; nothing happened. */
+static inline bool commit_plain(struct worker *worker, uint64_t end)
+{
+	struct worker_run *run = &worker->run;
+	const struct faas_event *event = run->event;
+	struct worker_function *function;
+	uint16_t call;
+
+	if (run->emission_count || run->verdict_count || run->trace_bytes != sizeof(call) ||
+	    !run->touched)
+		return false;
+	memcpy(&call, run->trace, sizeof(call));
+	function = &worker->functions[call & 0x7f];
+	if (!function->stored || !changed(function))
+		return false;
+	fault_point("commit.before_write");
+	if (!log_build_call(&worker->log, call, function->number, faas_event_key(event),
+			    event->key_bytes, function->copy, function->table.value_bytes))
+		return false;
+	commit(worker, LOG_EVENT, event->shard, end, false);
+	store_state(function, event);
+	if (function->deadline)
+		worker_timer_note(worker, function);
+	return true;
+}
+
 /* The event came through: write its record, then do what it says. */
-static inline int commit_event(struct worker *worker, enum log_kind kind, uint64_t end)
+static __attribute__((noinline)) int commit_event(struct worker *worker, enum log_kind kind,
+						  uint64_t end)
 {
 	struct worker_run *run = &worker->run;
 	const struct faas_event *event = run->event;
@@ -346,8 +394,7 @@ static inline int commit_event(struct worker *worker, enum log_kind kind, uint64
 	for (; changes; changes &= changes - 1) {
 		struct worker_function *function = &worker->functions[__builtin_ctz(changes)];
 
-		state_store(&function->table, &function->place, faas_event_key(event),
-			    event->key_bytes, function->copy);
+		store_state(function, event);
 		if (function->deadline)
 			worker_timer_note(worker, function);
 	}
@@ -437,8 +484,7 @@ static void commit_dead_timer(struct worker *worker, const struct worker_firing 
 	assert(value);
 	words_copy(value, function->copy, function->table.value_bytes);
 	commit(worker, LOG_TIMER, event->shard, worker->live.ring_position, true);
-	state_store(&function->table, &function->place, faas_event_key(event), event->key_bytes,
-		    function->copy);
+	store_state(function, event);
 }
 
 /* Pass an event from the kernel tier on to a sink as it is. */
@@ -455,49 +501,6 @@ static int commit_forward(struct worker *worker, uint32_t sink, uint64_t end)
 	memcpy(body, event, bytes);
 	commit(worker, LOG_EVENT, event->shard, end, true);
 	return 0;
-}
-
-/* Whether the record is an event of this workflow. The kernel tier wrote it,
- * but nothing in it is believed before this. */
-static inline const struct bundle_entry *find_entry(const struct worker *worker,
-						    const struct ring_record *record)
-{
-	const struct faas_event *event = record->data;
-	const struct bundle_entry *entry;
-
-	if (!event_check(event, record->bytes) || event->entry >= worker->bundle->entry_count)
-		return NULL;
-	entry = &worker->bundle->entries[event->entry];
-	/* A function's table has room for the keys of its entries. */
-	if (entry->kind == TARGET_USER && event->key_bytes != entry->key_bytes)
-		return NULL;
-	return entry;
-}
-
-void worker_prepare(const struct worker *worker, struct worker_pending *pending)
-{
-	const struct worker_function *function;
-	const struct faas_event *event;
-	bool known = true;
-
-	if (__builtin_expect(worker->rest != NULL, 0))
-		known = worker_rest_take(worker->rest, &pending->record);
-	event = pending->record.data;
-	pending->entry = known ? find_entry(worker, &pending->record) : NULL;
-	pending->hashed = NULL;
-	if (!pending->entry || pending->entry->kind != TARGET_USER)
-		return;
-	function = &worker->functions[pending->entry->index];
-	if (!function->has_state)
-		return;
-	pending->hashed = function;
-	pending->hash = state_hash(&function->table, faas_event_key(event), event->key_bytes);
-}
-
-void worker_prefetch(const struct worker_pending *pending)
-{
-	if (pending->hashed)
-		state_prefetch(&pending->hashed->table, pending->hash);
 }
 
 static inline void begin_run(struct worker_run *run, const struct faas_event *event,
@@ -608,7 +611,9 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 		reason = call_all(worker, (uint8_t)entry->index,
 				  worker->functions[entry->index].on_event, record->begin + 1);
 		if (!reason)
-			reason = commit_event(worker, LOG_EVENT, record->end);
+			reason = commit_plain(worker, record->end)
+					 ? 0
+					 : commit_event(worker, LOG_EVENT, record->end);
 		else if (reason == LOG_DEAD_ERROR && worker->bundle->retry_attempts &&
 			 try_again(worker, record->begin + 1))
 			return -EBUSY;

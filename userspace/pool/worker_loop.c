@@ -11,6 +11,7 @@
 #include "userspace/pool/worker_durable.h"
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_idle.h"
+#include "userspace/pool/worker_take.h"
 #include "userspace/pool/worker_timer.h"
 
 #define BATCH_NS_MAX 2000000
@@ -19,8 +20,10 @@
 #define EVENTS_PER_TIMER 4
 #define WAIT_FOREVER (-1)
 /* A worker that waits for room in its log goes on with this part of it free: what a
- * wakeup costs is shared by many events. */
-#define ROOM_PART 4
+ * wakeup costs, with caches that hold nothing of it, is shared by many events. The courier
+ * has the other half to deliver meanwhile. Where events have a deadline they wait for less. */
+#define ROOM_PART 2
+#define ROOM_PART_DEADLINE 4
 /* Full batches in a row between two looks at the control socket. */
 #define BATCHES_PER_LOOK 16
 
@@ -362,7 +365,8 @@ static int64_t until(const struct worker *worker, uint64_t until_ns)
  * not behind the last record that it sees. Not 0. */
 static uint64_t room_position(const struct worker *worker)
 {
-	uint64_t position = worker->log.tail + worker->log.capacity / ROOM_PART;
+	uint64_t part = worker->shed.deadline_ns ? ROOM_PART_DEADLINE : ROOM_PART;
+	uint64_t position = worker->log.tail + worker->log.capacity / part;
 
 	if (position > worker->shown->log_position)
 		position = worker->shown->log_position;
