@@ -13,10 +13,8 @@ ledger_get() { jq -r ".$2 // 0" <<<"$1"; }
 
 # Nothing is on its way any more: all that was emitted was processed or put aside.
 ledger_at_rest() {
-	local now
-	now=$(ledger "$1") || return 1
-	jq -e '.in_flight == 0 and .in_kernel == 0 and
-		.emitted == .processed + .dead_lettered' <<<"$now"
+	faas status --json "$1" | jq -ne 'input.ledger | .in_flight == 0 and .in_kernel == 0 and
+		.emitted == .processed + .dead_lettered'
 }
 
 # Both sums of the ledger: packets and events. Prints what is wrong with it.

@@ -92,12 +92,12 @@ room_furnish() {
 # Everything in /var/lib is where it was, but ebpf-faas. On the same file system as before:
 # durable state is written as on any machine.
 room_var_lib() {
-	local entry
+	local entry entries=()
 	mkdir -m 755 "$FAAS_ROOM/lib" && mount --rbind /var/lib /run/machine/lib || return 1
 	for entry in /run/machine/lib/*; do
-		[ "${entry##*/}" = ebpf-faas ] || ln -s "$entry" "$FAAS_ROOM/lib/" || return 1
+		[ "${entry##*/}" = ebpf-faas ] || entries+=("$entry")
 	done
-	mount --bind "$FAAS_ROOM/lib" /var/lib
+	ln -s "${entries[@]}" "$FAAS_ROOM/lib/" && mount --bind "$FAAS_ROOM/lib" /var/lib
 }
 
 # room_temporary DIRECTORY: empty, but for the checkout and the build if they are in it.

@@ -44,8 +44,20 @@ static void test_full_log_waits(void **state)
 	assert_int_equal(rig_stop(rig), 0);
 }
 
+/* It says that it sleeps behind a last look at the ring, which is behind the flag for
+ * producers: whoever sees the flag may see it before that. */
+static void expect_asleep(void)
+{
+	for (int i = 0;
+	     i < 2000 && __atomic_load_n(&rig->page->state, __ATOMIC_ACQUIRE) != WORKER_SLEEPING;
+	     i++)
+		pause_us(1000);
+	assert_int_equal(rig->page->state, WORKER_SLEEPING);
+	assert_int_equal(rig->flags->sleeping, 1);
+}
+
 /* Gaps around the time that a worker takes to fall asleep: none may be slept
- * through. */
+ * through. Longer ones where it takes more time than that, for want of a processor. */
 static void test_wakeups(void **state)
 {
 	struct rig_options options = {.copies = 0};
@@ -58,7 +70,7 @@ static void test_wakeups(void **state)
 	assert_int_equal(open_rig(&options), 0);
 	assert_int_equal(rig_start(rig), 0);
 	assert_int_equal(ringview_open(rig->ring, &view), 0);
-	for (int i = 0; i < 600; i++) {
+	for (unsigned int i = 0; i < 600 || (i < 3000 && rig->page->wakeups <= 50); i++) {
 		int looks = 0;
 
 		assert_int_equal(rig_emit(rig, 1), 0);
@@ -66,7 +78,7 @@ static void test_wakeups(void **state)
 		       looks++ < 20000)
 			pause_us(50);
 		assert_true(looks < 20000); /* a second asleep: missed */
-		pause_us(900 + (unsigned int)rand_r(&seed) % 1400);
+		pause_us((900 + (unsigned int)rand_r(&seed) % 1400) * (1 + i / 600));
 		if (i % 100 == 0)
 			assert_int_equal(rig_read(rig), 0);
 	}
@@ -75,10 +87,7 @@ static void test_wakeups(void **state)
 	assert_true(wakeups > 50);
 	assert_true(rig->config->woken > 50);
 	/* Idle means idle: no more wakeups, no CPU time. */
-	for (int i = 0; i < 1000 && !__atomic_load_n(&rig->flags->sleeping, __ATOMIC_ACQUIRE); i++)
-		pause_us(1000);
-	assert_int_equal(rig->flags->sleeping, 1);
-	assert_int_equal(rig->page->state, WORKER_SLEEPING);
+	expect_asleep();
 	wakeups = rig->page->wakeups;
 	for (int i = 0; i < 100; i++) {
 		pause_us(1000);
@@ -184,9 +193,7 @@ static void test_spinning_worker_listens(void **state)
 	assert_true(counters().processed < EVENTS);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	for (int i = 0; i < 1000 && !__atomic_load_n(&rig->flags->sleeping, __ATOMIC_ACQUIRE); i++)
-		pause_us(1000);
-	assert_int_equal(rig->flags->sleeping, 1);
+	expect_asleep();
 	assert_int_equal(rig_stop(rig), 0);
 }
 

@@ -116,7 +116,8 @@ static int submit(unsigned int operation)
 	sqe->fd = AT_FDCWD;
 	sqe->addr = (uint64_t)(uintptr_t) "/etc/passwd";
 	sqe->user_data = UINT64_MAX;
-	sq->array[slot] = slot;
+	if (sq->array) /* not where a newer library does without */
+		sq->array[slot] = slot;
 	__atomic_store_n(sq->ktail, tail + 1, __ATOMIC_RELEASE);
 	/* What the library of the worker takes for the last one. */
 	sq->sqe_head = sq->sqe_tail = tail + 1;
