@@ -18,6 +18,7 @@
 #include "admission.h"
 #include "build.h"
 #include "attach.h"
+#include "bundle_compare.h"
 #include "clock.h"
 #include "command.h"
 #include "control_client.h"
@@ -32,6 +33,7 @@
 #include "settle.h"
 #include "source.h"
 #include "trial.h"
+#include "user_tier.h"
 
 struct load {
 	const struct options *options;
@@ -121,6 +123,25 @@ static int lead_packets(struct load *load, struct diags *diags)
 	return 0;
 }
 
+/* Only what is on the disk can be there before. */
+static int check_resets(const struct load *load, struct diags *diags)
+{
+	const struct bundle *bundle = load->bundle;
+
+	for (unsigned int i = 0; i < load->options->reset_count; i++) {
+		uint32_t number = bundle_user_of(bundle, load->options->resets[i]);
+
+		if (number == BUNDLE_NO_FUNCTION ||
+		    bundle->user[number].state_mode != STATE_DURABLE)
+			return diag_fail(diags, DIAG_USAGE,
+					 "other state begins anew with each load",
+					 "--reset-state %s: workflow %s has no function of that "
+					 "name with durable state",
+					 load->options->resets[i], bundle->name);
+	}
+	return 0;
+}
+
 static int load_under_lock(struct load *load, struct diags *diags)
 {
 	const struct bundle *bundle = load->bundle;
@@ -141,6 +162,8 @@ static int load_under_lock(struct load *load, struct diags *diags)
 		return -1;
 	if (admission_check(bundle, load->directory, load->options->overcommit, NULL, diags))
 		return -1;
+	if (check_resets(load, diags))
+		return -1;
 	claim_slot(load, slot);
 	fault_point("load.claimed");
 	if (kernel_object_load(&load->host, bundle, load->directory, GENERATION_FIRST,
@@ -149,6 +172,9 @@ static int load_under_lock(struct load *load, struct diags *diags)
 		return -1;
 	fault_point("load.pinned");
 	if (generation_store(bundle, load->directory, GENERATION_FIRST, load->record, diags))
+		return -1;
+	if (user_tier_write_resets(bundle, GENERATION_FIRST, load->options->resets,
+				   load->options->reset_count, diags))
 		return -1;
 	fault_point("load.stored");
 	if (generation_publish(bundle->name, GENERATION_FIRST, diags))

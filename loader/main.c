@@ -98,7 +98,7 @@ static const struct {
 	 "check a workflow and report every mistake"},
 	{"load", verb_load, "FILE|BUNDLE",
 	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_NETNS | OPTION_CONFIRM |
-		 OPTION_OVERCOMMIT | OPTION_DRY_RUN,
+		 OPTION_OVERCOMMIT | OPTION_DRY_RUN | OPTION_RESET,
 	 1, 1, "verify a workflow and attach it to its interfaces"},
 	{"update", verb_update, "FILE|BUNDLE",
 	 OPTION_JSON | OPTION_FUNCS | OPTION_SET | OPTION_RESET | OPTION_CONFIRM | OPTION_DRAIN |

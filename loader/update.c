@@ -122,7 +122,8 @@ static int prepare(struct update *update, struct diags *diags)
 	if (generation_store(update->to, update->directory, update->generation, update->record,
 			     diags))
 		goto cleanup;
-	if (user_tier_write_resets(update->to, update->generation, update->takeover, diags))
+	if (user_tier_write_resets(update->to, update->generation, update->takeover->resets,
+				   update->takeover->reset_count, diags))
 		goto cleanup;
 	fault_point("update.stored");
 	error = 0;

@@ -103,21 +103,21 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 	return error;
 }
 
-int user_tier_write_resets(const struct bundle *to, uint32_t generation,
-			   const struct takeover *takeover, struct diags *diags)
+int user_tier_write_resets(const struct bundle *to, uint32_t generation, const char *const *resets,
+			   unsigned int count, struct diags *diags)
 {
 	char path[FAAS_PATH_BYTES];
 	FILE *file;
 	int error;
 
-	if (!takeover->reset_count || !bundle_needs_runtime(to))
+	if (!count || !bundle_needs_runtime(to))
 		return 0;
 	snprintf(path, sizeof(path), "%s/%s/generations/%u/resets", FAAS_RUN_WORKFLOWS, to->name,
 		 generation);
 	file = fopen(path, "we");
 	error = file ? 0 : -errno;
-	for (unsigned int i = 0; file && i < takeover->reset_count; i++)
-		fprintf(file, "%s\n", takeover->resets[i]);
+	for (unsigned int i = 0; file && i < count; i++)
+		fprintf(file, "%s\n", resets[i]);
 	if (file && fclose(file))
 		error = -errno;
 	if (error)

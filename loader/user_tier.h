@@ -27,8 +27,8 @@ bool user_tier_replaces(const struct bundle *from, const struct bundle *to,
 			const struct takeover *takeover);
 
 /* Write down for the runtime which functions of a generation begin anew. */
-int user_tier_write_resets(const struct bundle *to, uint32_t generation,
-			   const struct takeover *takeover, struct diags *diags)
+int user_tier_write_resets(const struct bundle *to, uint32_t generation, const char *const *resets,
+			   unsigned int count, struct diags *diags)
 	__attribute__((warn_unused_result));
 
 /**

@@ -36,7 +36,7 @@ _ebpf_faas()
 	case $verb in
 	build) options='--json --funcs --set --output --linker' ;;
 	validate) options='--json --funcs --set' ;;
-	load) options='--json --funcs --set --netns --confirm --overcommit --dry-run' ;;
+	load) options='--json --funcs --set --reset-state --netns --confirm --overcommit --dry-run' ;;
 	update) options='--json --funcs --set --reset-state --confirm --drain --overcommit' ;;
 	rollback) options='--json --reset-state --drain --overcommit' ;;
 	diff) options='--json --funcs --set' ;;

@@ -62,7 +62,7 @@ another_shape() {
 	faas unload meter
 	fails 1 load_durable --set functions.total.keys=77
 	says "durable state of total is of another version, size or key"
-	says "unload --purge meter"
+	says "reset-state total"
 	fails 1 load_durable --set storage.size=32Mi
 	says "give .storage. the size that it had"
 	load_durable
@@ -74,5 +74,32 @@ another_shape() {
 
 test_case "durable state is taken up by the next load" unloaded_and_loaded
 test_case "durable state survives everything in memory" everything_in_memory_is_gone
+# Begun anew, it stays so: also where the power goes before anything else is written.
+begins_anew() {
+	network
+	load_durable
+	traffic --to 10.77.0.1:5005 --count 100 --keys 10
+	settle meter
+	faas unload meter
+	fails 2 load_durable --reset-state nobody
+	says "has no function of that name with durable state"
+	fails 0 load_durable --reset-state total
+	same "keys" 0 "$(faas state list meter total --json | jq '.entries | length')"
+	# shellcheck disable=SC2046
+	kill -KILL $(faas_processes | cut -d' ' -f1) || true
+	wait_for 10 no_process
+	rm -rf /run/ebpf-faas/workflows/meter
+	faas unload --now meter >"$CASE/unloaded" 2>&1 || true
+	load_durable
+	same "keys after a loss of power" 0 "$(faas state list meter total --json | jq '.entries | length')"
+	faas unload meter
+	fails 0 load_durable --set functions.total.keys=77 --reset-state total
+	traffic --to 10.77.0.1:5005 --count 50 --keys 10
+	settle meter
+	same "largest count" 5 "$(tail -n 50 "$CASE/records.jsonl" | jq -s 'map(.fields.count) | max')"
+	faas unload --purge meter
+}
+
+test_case "durable state begins anew" begins_anew
 test_case "durable state of another shape is refused" another_shape
 tests_done

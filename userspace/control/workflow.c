@@ -265,6 +265,8 @@ static void on_ready(struct supervisor *supervisor)
 	if (workflow->phase != WORKFLOW_STARTING)
 		return;
 	workflow->phase = WORKFLOW_RUNNING;
+	/* What is on the disk is what its worker has: from now on all of it is taken up. */
+	supervisor->files.runtime_page->resets = 0;
 	if (workflow->rest)
 		runtime_watch(workflow->runtime);
 	/* Which of the tables on the disk count was decided by loading this version. */
@@ -370,9 +372,14 @@ static int take_files(struct workflow *workflow, const struct bundle *bundle, co
 				 strerror(-err));
 	if (fresh) {
 		snprintf(workflow->netns, sizeof(workflow->netns), "%s", netns);
-		return run_files_create(FAAS_RUN_WORKFLOWS, FAAS_STATE_DURABLE, bundle,
-					supervisor->generation, netns, &ring, &supervisor->files,
-					diags);
+		err = run_files_create(FAAS_RUN_WORKFLOWS, FAAS_STATE_DURABLE, bundle,
+				       supervisor->generation, netns, &ring, &supervisor->files,
+				       diags);
+		for (uint32_t i = 0; !err && i < bundle->user_count; i++)
+			if (run_files_reset(FAAS_RUN_WORKFLOWS, bundle->name,
+					    supervisor->generation, bundle->user[i].instance))
+				supervisor->files.runtime_page->resets |= 1u << i;
+		return err;
 	}
 	if (check_files(workflow, bundle, diags) ||
 	    run_files_open(FAAS_RUN_WORKFLOWS, FAAS_STATE_DURABLE, bundle, &supervisor->files,

@@ -341,7 +341,7 @@ uint64_t durable_wake_ns(const struct durable *durable)
 /* Whether the disk has the tables of this generation. */
 static bool has_tables(const struct durable *durable)
 {
-	if (durable->super->generation != durable->generation)
+	if (durable->anew || durable->super->generation != durable->generation)
 		return false;
 	/* Numbers of generations begin anew with each load. */
 	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
@@ -373,6 +373,7 @@ int durable_settle(struct durable *durable, struct page_counters *live,
 		if (has_tables(durable))
 			break;
 		durable_snapshot_begin(durable);
+		durable->anew = false;
 	}
 	durable->policy = policy;
 	return err;
@@ -406,6 +407,7 @@ int durable_start(struct durable *durable, const struct durable_setup *setup,
 	durable->log = log;
 	durable->policy = setup->policy;
 	durable->generation = setup->generation;
+	durable->anew = setup->resets != 0;
 	memcpy(durable->images, setup->images, sizeof(durable->images));
 	durable->super = aligned_alloc(DISK_BLOCK_BYTES, sizeof(*durable->super));
 	durable->super_next = aligned_alloc(DISK_BLOCK_BYTES, sizeof(*durable->super_next));

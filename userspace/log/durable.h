@@ -139,6 +139,7 @@ struct durable {
 	bool catching;	      /* adrift, and a snapshot is made that ends it: no record may come */
 	uint64_t progress_ns; /* of it */
 	uint32_t generation;
+	bool anew; /* the disk has a table that was not taken up: a snapshot replaces it */
 	int error; /* -errno of the last write that failed, 0 after one that did not */
 	uint64_t errors;
 	uint64_t retry_ns; /* when what failed is tried again; 0: nothing failed */

@@ -83,9 +83,11 @@ static int fail_recovery(struct worker *worker, int err)
 		return worker_fail(
 			worker, WORKER_EXIT_CORRUPT,
 			"the durable state of %s is of another version, size or key "
-			"than this workflow's; load the version that wrote it, or delete "
-			"it with `ebpf-faas unload --purge %s`",
-			worker->bundle->user[function].instance, worker->bundle->name);
+			"than this workflow's; load the version that wrote it and update "
+			"from there, or let it begin anew with `ebpf-faas load "
+			"--reset-state %s`",
+			worker->bundle->user[function].instance,
+			worker->bundle->user[function].instance);
 	if (err == -ESTALE)
 		return worker_fail(
 			worker, WORKER_EXIT_CORRUPT,
