@@ -37,6 +37,128 @@ javascript() {
 	faas unload --purge program
 }
 
+# Whatever it does, it costs the event that it does it with, and none besides.
+misbehaves() {
+	local word words=(exit close garbage twice memory 'spin!')
+	network
+	load program --set retry.attempts=1 --set functions.total.timeout=1s
+	some
+	for word in "${words[@]}"; do say "$word"; done
+	say error
+	say flood
+	some
+	settle program
+	same "put aside" $((${#words[@]} + 1)) "$(counted dead_lettered)"
+	same "processed" 801 "$(counted processed)"
+	wait_for 10 lines_are "$CASE/records.jsonl" 801
+	jq -c 'select(.key | tonumber < 40000 or tonumber > 40009)' "$CASE/records.jsonl" >"$CASE/flood"
+	same "results besides" 1 "$(lines_of "$CASE/flood")"
+	grep -vxFf "$CASE/flood" "$CASE/records.jsonl" >"$CASE/rest"
+	mv "$CASE/rest" "$CASE/records.jsonl"
+	exactly_once 10 80
+	# Some of them twice: together with others, and alone.
+	[ "$(faas status --json program | jq .worker.restarts)" -ge ${#words[@]} ] || fail "too few deaths"
+	for word in 'exited with status 7' 'the program of total ended' 'longer than an answer' \
+		'more than it was asked for' 'more memory than' 'was over its time'; do
+		grep -q "event=worker.died.*$word" /run/ebpf-faas/runtime.log ||
+			fail "the runtime's log does not say \"$word\""
+	done
+	grep -q 'ValueError: as it was told' /run/ebpf-faas/runtime.log || fail "no traceback in the log"
+	grep -c 'a line of it' /run/ebpf-faas/runtime.log | tee "$CASE/output"
+	[ "$(cat "$CASE/output")" -lt 2000 ] || fail "the log was flooded"
+	faas unload --purge program
+}
+
+# Either of the two is killed, at work and at rest: each event counts once.
+killed() {
+	local i pid
+	network
+	load program --set workers.queue=65536 --set workers.instances.min=1
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 20000 --keys 10 \
+		--first-port 40000 --rate 4000 >"$CASE/sent" 2>&1
+	echo "$STARTED" >>"$CASE/pids"
+	for ((i = 0; i < 8; i++)); do
+		wait_for 10 program_is_there
+		if [ $((i % 2)) = 0 ]; then pid=$(program_pid); else pid=$(worker_of_all); fi
+		kill -KILL "$pid"
+		wait_for 20 is_gone "$pid"
+	done
+	wait "$STARTED"
+	wait_for 60 ledger_at_rest program
+	settle program
+	same "processed" 20000 "$(counted processed)"
+	pid=$(program_pid)
+	kill -KILL "$pid"
+	wait_for 20 is_replaced "$pid"
+	some
+	settle program
+	same "processed" 20400 "$(counted processed)"
+	same "put aside" 0 "$(counted dead_lettered)"
+	exactly_once 10 2040
+	same "programs" 1 "$(program_pid | wc -l)"
+	faas unload program
+	same "programs after the unload" "" "$(program_pid)"
+}
+program_is_there() { [ -n "$(program_pid)" ] && [ -n "$(worker_of_all)" ]; }
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+is_replaced() { [ -n "$(program_pid)" ] && [ "$(program_pid)" != "$1" ]; }
+worker_of_all() { faas status --json program | jq '.worker.pid // empty | select(. > 0)'; }
+
+# The runtime is killed: no program stays without it, and the next one goes on.
+runtime_killed() {
+	local pid
+	network
+	load program
+	some
+	pid=$(program_pid)
+	kill -KILL "$(runtime_pid)"
+	wait_for 10 is_gone "$pid"
+	faas gc
+	some
+	settle program
+	exactly_once 10 80
+	faas unload program
+}
+
+attacks() {
+	local begin=30000 i
+	network
+	load attack
+	for ((i = 0; i < 2; i++)); do
+		traffic --to 10.77.0.1:5005 --count 40 --keys 40 --first-port $begin
+	done
+	settle attack
+	wait_for 10 lines_say "$CASE/records.jsonl" attacks
+	same "attacks" 30 "$(jq -s 'map(.fields.attacks // empty) | first' "$CASE/records.jsonl")"
+	same "that are refused" 25 "$(jq -s 'map(.fields.errors // empty) | first' "$CASE/records.jsonl")"
+	jq -c 'select(.fields.attack != null) | .fields | select(.should != .error)' "$CASE/records.jsonl" >"$CASE/wrong"
+	same "with another error than there should be" "" "$(cat "$CASE/wrong")"
+	same "refused" 50 "$(jq -c 'select(.fields.attack != null)' "$CASE/records.jsonl" | wc -l)"
+	same "put aside" 10 "$(counted dead_lettered)"
+	[ "$(grep -c 'worker.died.*no program may make' /run/ebpf-faas/runtime.log)" -ge 10 ] ||
+		fail "the runtime's log does not say why it ended"
+	faas unload --purge attack
+}
+lines_say() { grep -q "\"$2\"" "$1"; }
+
+# What cannot start is said at load, by name, and nothing is left.
+refusals() {
+	network
+	fails 1 load program --set 'functions.total.exec=[pyton3, count.py]'
+	says 'cannot start pyton3: No such file'
+	fails 1 load program --set 'functions.total.exec=[python3, gone.py]'
+	says 'ended or closed its standard output'
+	fails 1 load program --set functions.total.root=/no/such
+	says 'its root: No such file'
+	fails 1 load program --set 'functions.total.exec=[/usr/bin/env]'
+	says 'no HELLO|longer than an answer'
+}
+
 test_case "a program in Python counts each event once" python
 test_case "a program in JavaScript does" javascript
+test_case "a program that misbehaves costs one event" misbehaves
+test_case "killing program or worker loses and repeats nothing" killed
+test_case "killing the runtime leaves no program" runtime_killed
+test_case "a program is refused what it may not" attacks
+test_case "a program that does not start is said at load" refusals
 tests_done

@@ -31,6 +31,7 @@ every_example() {
 	example_network
 	for folder in "$TOP"/funcs/*/; do
 		name=$(sed -n 's/^workflow: //p' "$folder/example.yaml")
+		[ "$name" != json-readings ] || command -v node >/dev/null || continue
 		example "$(basename "$folder")"
 		faas unload --now "$name"
 	done

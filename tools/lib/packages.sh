@@ -9,7 +9,7 @@ PACKAGES_BUILD='gcc make pkg-config|pkgconf libc6-dev clang llvm llvm-14-dev|llv
 	libbpf-dev liburing-dev libseccomp-dev libelf-dev libdw-dev zlib1g-dev libyaml-dev libjansson-dev libssl-dev libpcap-dev'
 # libcmocka: the plant and the collector are linked with the tests' library.
 PACKAGES_DEMO='iproute2 util-linux bpftool jq tshark tcpreplay libcmocka-dev'
-PACKAGES_CHECK='git g++ ethtool e2fsprogs libclang-rt-dev clang-format clang-tidy cppcheck'
+PACKAGES_CHECK='git g++ python3 nodejs ethtool e2fsprogs libclang-rt-dev clang-format clang-tidy cppcheck'
 # What benchmarks compare with: libraries to build them, and a program that one of them
 # runs with a configuration of its own (where there is systemd, the package also starts
 # the service, so that only tools/bench installs it).
