@@ -229,17 +229,21 @@ $(BUILD)/bench/%.bpf.o: tools/benchmarks/%.bpf.c $(wildcard include/ebpf_faas/*.
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
-$(BUILD)/bench/%: $(BUILD)/obj/tools/benchmarks/%_main.o $(call obj,$(filter-out %_main.c %.bpf.c %/unconfined_worker.c,$(wildcard tools/benchmarks/*.c))) $(LIBTEST) $(LIBUSER)
+$(BUILD)/bench/%: $(BUILD)/obj/tools/benchmarks/%_main.o $(call obj,$(filter-out %_main.c %.bpf.c %/unconfined_worker.c %/empty.c,$(wildcard tools/benchmarks/*.c))) $(LIBTEST) $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link)
 # The worker, but for its sandbox: what stands before the library takes the place of that.
 $(BUILD)/bench/unconfined-worker: $(BUILD)/obj/userspace/pool/worker_main.o $(BUILD)/obj/tools/benchmarks/unconfined_worker.o $(LIBUSER)
 	$(call say,LINK,$@)
 	$(call link,$(WORKER_EXPORTS))
+$(BUILD)/bench/empty: tools/benchmarks/empty.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -static -o $@ $<
 $(call obj,$(wildcard tools/benchmarks/*.c)): CPPFLAGS += -DTEST_BUILD='"$(abspath $(BUILD))"' -DTEST_SOURCE='"$(CURDIR)"' -Itests/lib
 # What they are compared with.
 $(BENCH_PROGRAMS): LIBS += -lsqlite3 -llmdb
-bench-programs: all $(BENCH_PROGRAMS) $(BUILD)/bench/unconfined-worker $(BENCH_BPF) $(TEST_PROGRAMS)
+bench-programs: all $(BENCH_PROGRAMS) $(BUILD)/bench/unconfined-worker $(BUILD)/bench/empty $(BENCH_BPF) $(TEST_PROGRAMS)
 
 check: ## run every test
 	tools/check

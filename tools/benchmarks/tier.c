@@ -22,8 +22,6 @@
 #include "counters.h"
 #include "kit.h"
 
-#define NETNS_SENDER "ef_bsend"
-#define NETNS_GATEWAY "ef_bgate"
 #define SETTLE_NS 300000000ull
 #define COMMAND_BYTES 2048
 
@@ -43,7 +41,7 @@ static void clean(void)
 		kit_shell("%s/ebpf-faas unload --now --purge %s >/dev/null 2>&1", TEST_BUILD,
 			  loaded[i]);
 	if (made_network)
-		kit_shell("ip netns del " NETNS_SENDER "; ip netns del " NETNS_GATEWAY);
+		kit_shell("ip netns del " TIER_SENDER "; ip netns del " TIER_GATEWAY);
 }
 
 void tier_own_process(pid_t pid)
@@ -61,12 +59,12 @@ void tier_disown(void)
 static void make_pair(const char *sender, const char *gateway, int net)
 {
 	int status = kit_shell(
-		"set -e; ip link add %s netns " NETNS_SENDER " address 02:00:00:00:00:01 type veth "
-		"peer name %s netns " NETNS_GATEWAY " address 02:00:00:00:00:02; "
-		"ip -n " NETNS_SENDER " addr add 10.77.%d.1/24 dev %s; "
-		"ip -n " NETNS_GATEWAY " addr add 10.77.%d.2/24 dev %s; "
-		"ip -n " NETNS_SENDER " link set %s up; ip -n " NETNS_GATEWAY " link set %s up; "
-		"ip netns exec " NETNS_GATEWAY " ethtool -K %s gro on >/dev/null",
+		"set -e; ip link add %s netns " TIER_SENDER " address 02:00:00:00:00:01 type veth "
+		"peer name %s netns " TIER_GATEWAY " address 02:00:00:00:00:02; "
+		"ip -n " TIER_SENDER " addr add 10.77.%d.1/24 dev %s; "
+		"ip -n " TIER_GATEWAY " addr add 10.77.%d.2/24 dev %s; "
+		"ip -n " TIER_SENDER " link set %s up; ip -n " TIER_GATEWAY " link set %s up; "
+		"ip netns exec " TIER_GATEWAY " ethtool -K %s gro on >/dev/null",
 		sender, gateway, net, sender, net, gateway, sender, gateway, gateway);
 
 	if (status)
@@ -75,13 +73,13 @@ static void make_pair(const char *sender, const char *gateway, int net)
 
 void tier_enter_gateway(void)
 {
-	kit_enter_netns(NETNS_GATEWAY);
+	kit_enter_netns(TIER_GATEWAY);
 }
 
 void tier_make_network(void)
 {
 	kit_clean_with(clean);
-	if (kit_shell("ip netns add " NETNS_SENDER) || kit_shell("ip netns add " NETNS_GATEWAY))
+	if (kit_shell("ip netns add " TIER_SENDER) || kit_shell("ip netns add " TIER_GATEWAY))
 		bench_die("making network namespaces failed");
 	made_network = true;
 	make_pair("ef_b0", "ef_b1", 0);
@@ -140,7 +138,7 @@ void tier_load(const char *yaml, const char *name, const char *const sets[],
 	if (loaded_count == TIER_WORKFLOWS_MAX)
 		bench_die("too many workflows");
 	snprintf(loaded[loaded_count++], FAAS_NAME_BYTES, "%s", name);
-	if (kit_shell("%s/ebpf-faas load --netns " NETNS_GATEWAY
+	if (kit_shell("%s/ebpf-faas load --netns " TIER_GATEWAY
 		      " --funcs %s/tools/benchmarks/funcs "
 		      "--set workers.instances.min=1 --set workflow=%s%s "
 		      "%s/tools/benchmarks/%s.yaml >/dev/null",
@@ -166,7 +164,7 @@ void tier_make_generator(struct tier_network *ret)
 	ret->slot_counters = bpf_obj_get(FAAS_PIN_ROOT "/" FAAS_PIN_SLOT_COUNTERS);
 	if (ret->slot_counters < 0)
 		bench_die("the root's counters: %s", strerror(errno));
-	kit_enter_netns(NETNS_SENDER);
+	kit_enter_netns(TIER_SENDER);
 	ret->ours_ifindex = if_nametoindex("ef_b0");
 	ret->peer_ifindex = if_nametoindex("ef_p0");
 	bench_pin(TIER_GENERATOR_CORE);

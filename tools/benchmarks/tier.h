@@ -21,6 +21,9 @@
 #include "pages.h"
 
 #define TIER_PORT 5005
+/* Network namespaces. */
+#define TIER_SENDER "ef_bsend"
+#define TIER_GATEWAY "ef_bgate"
 #define TIER_PAYLOAD_BYTES 64
 #define TIER_GENERATOR_CORE 0
 #define TIER_CONSUMER_CORE 1
