@@ -28,10 +28,33 @@ comes_and_goes() {
 	same "restarts" 0 "$(worker meter restarts)"
 	same "why the last one ended" "" "$(worker meter last_reason)"
 	idle meter
+	wait_for 5 log_is_given_back
 	faas status meter | tee "$CASE/output"
 	says '^  worker idle: class throughput, pid 0,.*restarts 0'
 	fails 0 faas unload meter
 }
+
+log_blocks() { stat -c %b /run/ebpf-faas/workflows/meter/log; }
+log_is_given_back() { [ "$(log_blocks)" -le 16 ]; }
+log_is_whole() { [ "$(log_blocks)" -ge 16384 ]; }
+
+# A worker that has only a part of its log again does not write behind it.
+part_of_the_log() {
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=idle.log_rest:1:stop load_meter
+	wait_for 10 log_is_given_back
+	traffic --to 10.77.0.1:5005 --count 10 --keys 10 --first-port 40000
+	wait_for 10 stopped_at runtime_pid
+	traffic --to 10.77.0.1:5005 --count 19990 --keys 10 --first-port 40000
+	wait_for 10 worker_waits
+	[ "$(log_blocks)" -le 4096 ] || fail "the log has $(log_blocks) blocks"
+	kill -CONT "$(runtime_pid)"
+	settle meter
+	log_is_whole || fail "the log has $(log_blocks) blocks"
+	exactly_once 10 2000
+}
+worker_waits() { [ "$(worker meter state)" = "waiting for the courier" ]; }
 
 # Each gap between two events is about as long as it takes to become idle: they come at
 # whatever moment of that.
@@ -175,6 +198,7 @@ killed_there() { # POINT
 }
 runtime_is_gone() { [ -z "$(runtime_pid)" ]; }
 killed_armed() { killed_there idle.armed; }
+killed_giving_back() { killed_there idle.log_noted; }
 
 test_case "a workflow comes and goes with its events" comes_and_goes
 test_case "events at every moment of becoming idle" at_every_moment
@@ -192,4 +216,6 @@ test_case "an event before the runtime looks" before_the_look
 test_case "an event behind a flag that was not set" behind_a_cleared_flag
 test_case "an event while the worker leaves" while_it_leaves
 test_case "the runtime is killed on the way" killed_armed
+test_case "the runtime is killed as it gives memory back" killed_giving_back
+test_case "a worker with a part of its log" part_of_the_log
 tests_done

@@ -23,6 +23,8 @@
  *   idle.leaving           a worker with nothing to do ends, and has not looked at its ring again
  *   idle.armed             the runtime waits for that ring, and nobody would wake it yet
  *   idle.flagged           producers would, and it has not looked at the ring itself
+ *   idle.log_noted         the log's memory is about to be given back
+ *   idle.log_rest          a worker is at work, and not all of that is there again
  *   migrate.*, migration.*  tables of states that take the place of others
  *
  * Those of the command are called after it and what was done last, e.g.

@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 17
+#define PAGES_VERSION 18
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -270,8 +270,11 @@ struct runtime_page {
 	/* 1: there is no worker, for it had nothing to do. The next event starts one, or
 	 * the time idle_until_ns, as worker_page has it. */
 	uint32_t idle;
-	uint32_t reserved;
+	/* 1: the pages of the log were given back while it was idle, and not all of them
+	 * are there again; then records end before log_limit, a position. */
+	uint32_t log_given_back;
 	uint64_t idle_until_ns;
+	uint64_t log_limit;
 };
 
 /* The rule: so many workers within this time ended by what their functions did. */

@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <grp.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@
 #include "userspace/control/runtime_lock.h"
 #include "userspace/pool/supervisor_cgroup.h"
 
+#define MMAP_BYTES (64 << 10)
 #define DEFAULT_GROUP "ebpf-faas"
 #define DEFAULT_LOG FAAS_RUN_DIRECTORY "/runtime.log"
 
@@ -228,6 +230,8 @@ static int serve(const struct options *options, int ready_fd)
 	int err;
 
 	umask(0077);
+	/* What a start needs for a moment is large: it leaves no holes between what stays. */
+	(void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
 	err = make_directories();
 	if (err)
 		return fail(FAAS_RUN_DIRECTORY, err);

@@ -17,6 +17,7 @@
 #include "spawn.h"
 #include "userspace/pool/supervisor_crash.h"
 #include "userspace/pool/supervisor_exec.h"
+#include "userspace/pool/supervisor_log.h"
 #include "userspace/pool/supervisor_process.h"
 #include "userspace/pool/worker_filter.h"
 
@@ -146,6 +147,8 @@ bool supervisor_is_watched(const struct supervisor *supervisor)
 void supervisor_look(struct supervisor *supervisor)
 {
 	programs_look(supervisor);
+	if (supervisor->state == SUPERVISOR_RUNNING)
+		log_take_rest(supervisor);
 	if (supervisor->state != SUPERVISOR_RUNNING || supervisor->watch.expired ||
 	    !supervisor_watch_look(&supervisor->watch, supervisor->files.worker_page,
 				   supervisor->ring))
@@ -193,6 +196,7 @@ static void hear(struct supervisor *supervisor, const char *message)
 		/* A record that its predecessor wrote with its last breath may
 		 * not have been announced. */
 		(void)!write(supervisor->notify, &one, sizeof(one));
+		log_take_rest(supervisor);
 		supervisor->ready(supervisor);
 	} else if (!strncmp(message, "confined ", 9)) {
 		hear_limits(supervisor, message + 9);
@@ -453,7 +457,12 @@ void supervisor_start_process(struct supervisor *supervisor)
 	__atomic_store_n(&page->idle, 0, __ATOMIC_RELEASE);
 	page->worker_started_ns = clock_monotonic_ns();
 	supervisor->confined = false;
-	err = process_start(supervisor, on_control, on_exit_ready);
+	err = log_take_part(supervisor);
+	if (err)
+		snprintf(supervisor->reason, sizeof(supervisor->reason), "the log: %s",
+			 strerror(-err));
+	else
+		err = process_start(supervisor, on_control, on_exit_ready);
 	if (err) {
 		if (supervisor->first) {
 			fail(supervisor);

@@ -13,6 +13,7 @@
 #include "logger.h"
 #include "ringview.h"
 #include "userspace/pool/supervisor.h"
+#include "userspace/pool/supervisor_log.h"
 
 bool supervisor_idle_left(const struct supervisor *supervisor, const struct spawn_end *how)
 {
@@ -84,8 +85,11 @@ void supervisor_idle_begin(struct supervisor *supervisor, uint64_t until_ns)
 	fault_point("idle.flagged");
 	if (err || supervisor_idle_has_events(supervisor))
 		supervisor_idle_wake(supervisor);
-	else if (until_ns != UINT64_MAX)
-		loop_set(supervisor->loop, &supervisor->timer, until_ns, on_due);
+	else {
+		if (until_ns != UINT64_MAX)
+			loop_set(supervisor->loop, &supervisor->timer, until_ns, on_due);
+		log_give_back(supervisor);
+	}
 }
 
 void supervisor_idle_end(struct supervisor *supervisor)

@@ -269,6 +269,9 @@ void worker_notify(struct worker *worker);
 /* Wake the courier if it sleeps and was not woken from this sleep yet. */
 void worker_wake_courier(struct worker *worker);
 
+/* How far the log may be written. */
+void worker_set_limit(struct worker *worker);
+
 /* See how far the courier has come. */
 void worker_refresh_tail(struct worker *worker);
 

@@ -5,6 +5,9 @@
 #include "userspace/pool/worker.h"
 #include "userspace/pool/worker_durable.h"
 
+/* At a courier that is not at its end: how often while it would have to be idle. */
+#define LOOKS 8
+
 /* Whether it has something in hand that a successor would have to be started for, or
  * that keeps the log. */
 static bool is_needed(struct worker *worker)
@@ -14,9 +17,11 @@ static bool is_needed(struct worker *worker)
 	    (worker->durable && durable_is_busy(&worker->durable->durable)))
 		return true;
 	worker_refresh_tail(worker);
-	if (worker->shown->output_position <= worker->delivered)
+	if (worker->shown->log_position <= worker->delivered)
 		return false;
+	/* Also to step over what holds nothing to deliver: then the log is not needed. */
 	worker_wake_courier(worker);
+	worker->idle_look_ns = worker->now_ns() + worker->bundle->worker_idle_ns / LOOKS;
 	return true;
 }
 

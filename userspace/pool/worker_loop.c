@@ -221,6 +221,19 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 	return err || !busy ? err : -EBUSY;
 }
 
+void worker_set_limit(struct worker *worker)
+{
+	uint64_t there = __atomic_load_n(&worker->runtime_page->log_limit, __ATOMIC_ACQUIRE);
+
+	if (worker->durable) {
+		worker->log.limit = durable_limit(&worker->durable->durable);
+		return;
+	}
+	worker->log.limit = worker->log.tail + worker->log.capacity;
+	if (there && there < worker->log.limit)
+		worker->log.limit = there;
+}
+
 void worker_refresh_tail(struct worker *worker)
 {
 	const struct courier_page *page = worker->courier_page;
@@ -247,8 +260,7 @@ void worker_refresh_tail(struct worker *worker)
 		cursor = worker->flipped_log_position;
 	if (cursor > worker->log.tail)
 		log_set_tail(&worker->log, cursor);
-	if (worker->durable)
-		worker->log.limit = durable_limit(&worker->durable->durable);
+	worker_set_limit(worker);
 }
 
 /* It stores its epoch, fences, and looks at the log; we have written the log,

@@ -25,8 +25,8 @@ int worker_fail(struct worker *worker, int status, const char *format, ...)
 }
 
 /* Map a file of at least @p bytes_min; *ret_bytes, if wanted, is its size. */
-static int map_file(struct worker *worker, const char *name, int fd, uint64_t bytes_min,
-		    int protection, void **ret, uint64_t *ret_bytes)
+static int map_part(struct worker *worker, const char *name, int fd, uint64_t bytes_min,
+		    int protection, int populate, void **ret, uint64_t *ret_bytes)
 {
 	struct stat status;
 	void *mapping;
@@ -39,8 +39,7 @@ static int map_file(struct worker *worker, const char *name, int fd, uint64_t by
 		return worker_fail(worker, WORKER_EXIT_SETUP,
 				   "%s has %lld bytes, needs %llu at least", name,
 				   (long long)status.st_size, (unsigned long long)bytes_min);
-	/* Populated: the memory is allocated, and no event waits for a fault. */
-	mapping = mmap(NULL, (size_t)status.st_size, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+	mapping = mmap(NULL, (size_t)status.st_size, protection, MAP_SHARED | populate, fd, 0);
 	if (mapping == MAP_FAILED)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "%s: cannot map: %s", name,
 				   strerror(errno));
@@ -48,6 +47,13 @@ static int map_file(struct worker *worker, const char *name, int fd, uint64_t by
 	if (ret_bytes)
 		*ret_bytes = (uint64_t)status.st_size;
 	return 0;
+}
+
+/* Populated: the memory is allocated, and no event waits for a fault. */
+static int map_file(struct worker *worker, const char *name, int fd, uint64_t bytes_min,
+		    int protection, void **ret, uint64_t *ret_bytes)
+{
+	return map_part(worker, name, fd, bytes_min, protection, MAP_POPULATE, ret, ret_bytes);
 }
 
 static int map_wake(struct worker *worker, int fd)
@@ -111,8 +117,9 @@ static int map_log(struct worker *worker, int fd)
 	void *mapping = NULL;
 	int err;
 
-	err = map_file(worker, "log", fd, log_file_bytes(2, 4096), PROT_READ | PROT_WRITE, &mapping,
-		       &worker->log_bytes);
+	/* Not all of it is there yet. */
+	err = map_part(worker, "log", fd, log_file_bytes(2, 4096), PROT_READ | PROT_WRITE,
+		       runtime->log_given_back ? 0 : MAP_POPULATE, &mapping, &worker->log_bytes);
 	if (err)
 		return err;
 	assert(mapping);

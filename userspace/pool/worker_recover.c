@@ -226,6 +226,8 @@ int worker_recover(struct worker *worker)
 				   "log: the courier is at %llu, the worker at %llu",
 				   (unsigned long long)worker->courier.position,
 				   (unsigned long long)worker->live.log_position);
+	if (!worker->durable)
+		worker_set_limit(worker);
 	status = take_up_ring(worker);
 	if (status)
 		return status;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/pool/supervisor_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fault.h"
+#include "logger.h"
+#include "userspace/log/log.h"
+#include "userspace/pool/supervisor.h"
+
+#define CAPACITY ((uint64_t)FAAS_LOG_SEGMENTS * FAAS_LOG_SEGMENT_BYTES)
+/* What a worker begins with. */
+#define PART FAAS_LOG_SEGMENT_BYTES
+
+_Static_assert(PART >= 4 * LOG_RECORD_BYTES_MAX, "there is room for records in it");
+
+/* Behind the last record. The worker wrote it: it is a number, and no more. */
+static uint64_t head_of(const struct supervisor *supervisor)
+{
+	uint64_t head = 0;
+
+	if (pread(supervisor->files.worker_page, &head, sizeof(head),
+		  offsetof(struct worker_page, head)) != (ssize_t)sizeof(head))
+		return 0;
+	return head;
+}
+
+/* Whether nobody reads the log any more: what is at its end is where the next record
+ * will be. */
+static bool is_read(const struct supervisor *supervisor)
+{
+	struct courier_page page;
+
+	return pread(supervisor->files.courier_page, &page, sizeof(page), 0) ==
+		       (ssize_t)sizeof(page) &&
+	       page.cursors[page.current & 1].log_position == head_of(supervisor);
+}
+
+void log_give_back(struct supervisor *supervisor)
+{
+	struct runtime_page *page = supervisor->files.runtime_page;
+
+	if (page->log_given_back || supervisor->files.storage.fds[DISK_LOG] >= 0 ||
+	    !is_read(supervisor))
+		return;
+	__atomic_store_n(&page->log_given_back, 1, __ATOMIC_RELEASE);
+	fault_point("idle.log_noted");
+	/* Where that cannot be done it stays, and is taken all the same. */
+	(void)fallocate(supervisor->files.log, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			LOG_DATA_OFFSET, (off_t)CAPACITY);
+}
+
+/* @p from to @p to of the circle. */
+static int take(const struct supervisor *supervisor, uint64_t from, uint64_t to)
+{
+	return to > from ? -posix_fallocate(supervisor->files.log, (off_t)(LOG_DATA_OFFSET + from),
+					    (off_t)(to - from))
+			 : 0;
+}
+
+int log_take_part(struct supervisor *supervisor)
+{
+	struct runtime_page *page = supervisor->files.runtime_page;
+	uint64_t head = head_of(supervisor);
+	uint64_t from = head % CAPACITY, to = from + PART;
+	int err;
+
+	if (!page->log_given_back)
+		return 0;
+	err = take(supervisor, from, to < CAPACITY ? to : CAPACITY);
+	if (!err && to > CAPACITY)
+		err = take(supervisor, 0, to - CAPACITY);
+	if (!err)
+		__atomic_store_n(&page->log_limit, head + PART, __ATOMIC_RELEASE);
+	return err;
+}
+
+void log_take_rest(struct supervisor *supervisor)
+{
+	struct runtime_page *page = supervisor->files.runtime_page;
+	const uint64_t one = 1;
+	int err;
+
+	if (!page->log_given_back)
+		return;
+	fault_point("idle.log_rest");
+	err = take(supervisor, 0, CAPACITY);
+	if (err) {
+		logger_write(LOGGER_WARNING, "workflow.log", "workflow=%s error=\"%s\"",
+			     supervisor->name, strerror(-err));
+		return;
+	}
+	__atomic_store_n(&page->log_limit, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->log_given_back, 0, __ATOMIC_RELEASE);
+	/* It may wait for room. */
+	(void)!write(supervisor->space, &one, sizeof(one));
+}
