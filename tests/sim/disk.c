@@ -79,9 +79,11 @@ uint32_t disk_survivors(void)
 
 static void note(uint64_t position, uint64_t events)
 {
+	uint64_t all = disk_survivors() + events;
+
 	if (note_count == NOTES_MAX)
 		sim_fail("more groups than NOTES_MAX");
-	notes[note_count++] = (struct note){position, disk_survivors() + events};
+	notes[note_count++] = (struct note){position, all};
 }
 
 int __real_log_close_group(struct log_writer *writer, uint16_t ring, const struct log_group *group,
