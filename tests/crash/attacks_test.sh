@@ -12,6 +12,8 @@ FIRST_PORT=30000
 NO_ATTACK=1000 # a number behind all of them
 EVENTS=${EVENTS:-40000}
 KEYS=100
+# Fewer where less can be tried in a second.
+OUTPUTS_A_SECOND=$((19 / ${TIME_FACTOR:-1} + 1))
 LINES_A_SECOND=20
 
 # NAME END, one a line, in the order of their numbers.
@@ -24,7 +26,8 @@ load_attacker() {
 	mkdir -p "$CASE/attacks/funcs/attacker"
 	cp "$ATTACKS/attacker.yaml" "$CASE/attacks/"
 	cp "$BUILD/tests/crash/attacks/funcs/attacker/attacker.so" "$CASE/attacks/funcs/attacker/"
-	faas load --netns "$GATEWAY" --set "sinks.records.file.path=$CASE/attacks.jsonl" "$@" \
+	faas load --netns "$GATEWAY" --set "sinks.records.file.path=$CASE/attacks.jsonl" \
+		--set "functions.attack.timeout=$(stretched 1)s" "$@" \
 		"$CASE/attacks/attacker.yaml"
 }
 
@@ -118,7 +121,7 @@ attacks_alone() {
 	while read -r name end; do
 		LOG_BEGIN=$(($(lines_of /run/ebpf-faas/runtime.log) + 1))
 		begin=$SECONDS
-		load_attacker --set "limits.outputs=20/s" --set "limits.logs=$LINES_A_SECOND/s" \
+		load_attacker --set "limits.outputs=$OUTPUTS_A_SECOND/s" --set "limits.logs=$LINES_A_SECOND/s" \
 			--set "functions.attack.params.neighbour=$1"
 		# Something that is not lost when the worker dies of the attack.
 		send $NO_ATTACK 1
@@ -140,7 +143,7 @@ is_bounded() {
 	case $1 in
 	flood_the_outputs)
 		lines=$(jq -c 'select(.fields.attack == 0)' "$CASE/attacks.jsonl" | wc -l)
-		[ "$lines" -le $((20 * $2)) ] || fail "$1: $lines lines in the file"
+		[ "$lines" -le $((OUTPUTS_A_SECOND * $2)) ] || fail "$1: $lines lines in the file"
 		;;
 	flood_the_log | flood_what_it_writes_to)
 		lines=$(tail -n "+$LOG_BEGIN" /run/ebpf-faas/runtime.log | grep -c "a line of the flood" || true)
