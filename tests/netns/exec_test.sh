@@ -104,6 +104,29 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 is_replaced() { [ -n "$(program_pid)" ] && [ "$(program_pid)" != "$1" ]; }
 worker_of_all() { faas status --json program | jq '.worker.pid // empty | select(. > 0)'; }
 
+# Another program takes the state over, also with room for more keys; it is another file of
+# the bundle, and a rollback brings the one before back.
+updated() {
+	mkdir "$CASE/programs"
+	cp "$FIXTURES/program.yaml" "$CASE/"
+	cp "$FIXTURES/programs/"count.* "$CASE/programs/"
+	network
+	load program
+	some
+	settle program
+	sed -i 's/count=count/count=count if count <= 60 else 0/' "$CASE/programs/count.py"
+	faas update --set "sinks.records.file.path=$CASE/records.jsonl" \
+		--set functions.total.keys=32 "$CASE/program.yaml"
+	some
+	settle program
+	same "results of the new one" 200 "$(jq -c 'select(.fields.count == 0)' "$CASE/records.jsonl" | wc -l)"
+	faas rollback program
+	some
+	settle program
+	same "the last result" 10 "$(jq -c 'select(.fields.count == 120)' "$CASE/records.jsonl" | wc -l)"
+	faas unload program
+}
+
 # The runtime is killed: no program stays without it, and the next one goes on.
 runtime_killed() {
 	local pid
@@ -159,6 +182,7 @@ test_case "a program in JavaScript does" javascript
 test_case "a program that misbehaves costs one event" misbehaves
 test_case "killing program or worker loses and repeats nothing" killed
 test_case "killing the runtime leaves no program" runtime_killed
+test_case "an update keeps the state" updated
 test_case "a program is refused what it may not" attacks
 test_case "a program that does not start is said at load" refusals
 tests_done

@@ -204,6 +204,9 @@ static int load_object(struct worker *worker, struct worker_function *function,
 static int load_exec(struct worker *worker, struct worker_function *function,
 		     const struct bundle_function *description, int fd)
 {
+	/* States are moved without it: there is no page of a worker then. */
+	if (!worker->page)
+		return 0;
 	function->on_batch = worker_on_exec;
 	function->on_event = worker_on_gathered;
 	function->timer_entry = timer_entry(worker->bundle, description);
@@ -234,8 +237,8 @@ int worker_init(struct worker *worker)
 		int (*on_init)(void);
 		int failed;
 
-		if (worker->functions[i].exec) {
-			failed = worker_exec_greet(worker, i);
+		if (bundle->user[i].exec.argument_count) {
+			failed = worker->functions[i].exec ? worker_exec_greet(worker, i) : 0;
 			if (failed)
 				return failed;
 			continue;
