@@ -10,7 +10,6 @@
 #include <bpf/libbpf.h>
 #include <jansson.h>
 
-#include "bundle_compare.h"
 #include "bundle_diff.h"
 #include "command.h"
 #include "generation.h"
@@ -32,14 +31,14 @@ static json_t *state_item(const char *instance, const char *state, bool kept,
 			 kept, "difference", kept ? NULL : difference);
 }
 
-/* State that both versions have. */
+/* State that what runs has. */
 static json_t *state_list(const struct bundle *from, uint32_t generation, const struct source *to,
 			  struct diags *diags)
 {
 	struct takeover *takeover = calloc(1, sizeof(*takeover));
 	struct bpf_object *object = NULL;
 	json_t *list = json_array();
-	char difference[256];
+	bool kept;
 
 	if (!takeover || kernel_object_open(to->bundle, to->directory, &object, diags))
 		goto cleanup;
@@ -47,25 +46,17 @@ static json_t *state_list(const struct bundle *from, uint32_t generation, const 
 	takeover->generation = generation;
 	if (takeover_look(takeover, to->bundle, object, diags))
 		goto cleanup;
+	takeover_look_at_user(takeover, to->bundle);
 	for (uint32_t i = 0; i < takeover->item_count; i++) {
 		const struct takeover_item *item = &takeover->items[i];
 
-		if (item->kind == TAKEOVER_KEPT || item->kind == TAKEOVER_DIFFERS)
-			json_array_append_new(list, state_item(item->instance, item->state,
-							       item->kind == TAKEOVER_KEPT,
-							       item->difference));
-	}
-	for (uint32_t i = 0; i < to->bundle->user_count; i++) {
-		const struct bundle_function *function = &to->bundle->user[i];
-		uint32_t before = bundle_user_of(from, function->instance);
-
-		if (function->has_state && before != BUNDLE_NO_FUNCTION)
-			json_array_append_new(
-				list, state_item(function->instance, "memory",
-						 bundle_state_fate(
-							 &from->user[before], function, difference,
-							 sizeof(difference)) != STATE_NOT_KEPT,
-						 difference));
+		if (item->kind == TAKEOVER_NEW)
+			continue;
+		kept = item->kind == TAKEOVER_KEPT || item->kind == TAKEOVER_MIGRATED;
+		json_array_append_new(list,
+				      state_item(item->instance, item->state, kept,
+						 item->kind == TAKEOVER_GONE ? "it is removed"
+									     : item->difference));
 	}
 cleanup:
 	bpf_object__close(object);

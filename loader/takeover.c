@@ -13,6 +13,8 @@
 #include <ebpf_faas/pins.h>
 
 #include "btf_compare.h"
+#include "bundle_compare.h"
+#include "bundle_names.h"
 #include "driver.h"
 #include "generation.h"
 
@@ -227,6 +229,46 @@ int takeover_look(struct takeover *takeover, const struct bundle *to, struct bpf
 	return 0;
 }
 
+static void look_at_user(struct takeover *takeover, const struct bundle_function *function)
+{
+	uint32_t before = bundle_user_of(takeover->from, function->instance);
+	struct takeover_item *item = add_item(
+		takeover, function, bundle_state_mode_words[function->state_mode], TAKEOVER_NEW);
+	const struct bundle_function *was;
+
+	if (before == BUNDLE_NO_FUNCTION || !takeover->from->user[before].has_state)
+		return;
+	was = &takeover->from->user[before];
+	switch (bundle_state_fate(was, function, item->difference, sizeof(item->difference))) {
+	case STATE_KEPT:
+		item->kind = TAKEOVER_KEPT;
+		break;
+	case STATE_MIGRATED:
+		item->kind = TAKEOVER_MIGRATED;
+		break;
+	case STATE_NOT_KEPT:
+		item->kind = TAKEOVER_DIFFERS;
+		break;
+	}
+	if (resets(takeover, function->instance))
+		item->kind = TAKEOVER_RESET;
+}
+
+void takeover_look_at_user(struct takeover *takeover, const struct bundle *to)
+{
+	for (uint32_t i = 0; i < to->user_count; i++)
+		if (to->user[i].has_state)
+			look_at_user(takeover, &to->user[i]);
+	for (uint32_t i = 0; i < takeover->from->user_count; i++) {
+		const struct bundle_function *was = &takeover->from->user[i];
+		uint32_t now = bundle_user_of(to, was->instance);
+
+		if (was->has_state && (now == BUNDLE_NO_FUNCTION || !to->user[now].has_state))
+			add_item(takeover, was, bundle_state_mode_words[was->state_mode],
+				 TAKEOVER_GONE);
+	}
+}
+
 static bool is_user_function(const struct bundle *bundle, const char *instance)
 {
 	for (uint32_t i = 0; i < bundle->user_count; i++)
@@ -235,7 +277,7 @@ static bool is_user_function(const struct bundle *bundle, const char *instance)
 	return false;
 }
 
-/* Every --reset-state names an instance of the new version. */
+/* Every --reset-state names an instance of the new version, or of one that goes. */
 static int check_resets(const struct takeover *takeover, const struct bundle *to,
 			struct diags *diags)
 {
@@ -243,7 +285,8 @@ static int check_resets(const struct takeover *takeover, const struct bundle *to
 
 	for (unsigned int i = 0; i < takeover->reset_count; i++)
 		if (!find_function(to, takeover->resets[i]) &&
-		    !is_user_function(to, takeover->resets[i]))
+		    !is_user_function(to, takeover->resets[i]) &&
+		    !is_user_function(takeover->from, takeover->resets[i]))
 			error = diag_fail(diags, DIAG_USAGE,
 					  "give the name of a function of the workflow",
 					  "--reset-state %s: workflow %s has no function of that "

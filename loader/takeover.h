@@ -19,8 +19,9 @@ enum takeover_kind {
 	TAKEOVER_KEPT,
 	TAKEOVER_RESET, /* begins anew, as was asked for */
 	TAKEOVER_DIFFERS,
-	TAKEOVER_NEW,  /* the running version has none */
-	TAKEOVER_GONE, /* the new version has none */
+	TAKEOVER_NEW,	   /* the running version has none */
+	TAKEOVER_GONE,	   /* the new version has none */
+	TAKEOVER_MIGRATED, /* of user functions: key by key into a new table */
 };
 
 /* A map or the variables of one instance. */
@@ -33,7 +34,8 @@ struct takeover_item {
 	char difference[256]; /* in words: "... there, ... here" */
 };
 
-#define TAKEOVER_ITEMS_MAX (2 * FAAS_KERNEL_FUNCTIONS_MAX * (FAAS_STATE_MAPS_MAX + 2))
+#define TAKEOVER_ITEMS_MAX                                                                         \
+	(2 * FAAS_KERNEL_FUNCTIONS_MAX * (FAAS_STATE_MAPS_MAX + 2) + 2 * FAAS_USER_FUNCTIONS_MAX)
 
 struct takeover {
 	/* What runs, given by the caller. */
@@ -56,6 +58,9 @@ int takeover_look(struct takeover *takeover, const struct bundle *to, struct bpf
  * kept into @p object. */
 int takeover_apply(struct takeover *takeover, const struct bundle *to, struct bpf_object *object,
 		   struct diags *diags) __attribute__((warn_unused_result));
+
+/* Behind takeover_look: add what becomes of the states of user functions. */
+void takeover_look_at_user(struct takeover *takeover, const struct bundle *to);
 
 /* Whether a map of the new version, by its name in the object, is that of the running one;
  * behind takeover_look. */

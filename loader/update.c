@@ -230,6 +230,7 @@ int update_run(struct host *host, uint32_t slot, const struct bundle *bundle, co
 	if (error)
 		goto cleanup;
 	history_add(bundle->name, event, update.generation, bundle->version, NULL);
+	takeover_look_at_user(update.takeover, bundle);
 	ret->generation = update.generation;
 	ret->takeover = update.takeover;
 	update.takeover = NULL;
@@ -246,7 +247,7 @@ static const char *kind_name(enum takeover_kind kind)
 	static const char *const names[] = {
 		[TAKEOVER_KEPT] = "kept",	 [TAKEOVER_RESET] = "begun anew",
 		[TAKEOVER_DIFFERS] = "not kept", [TAKEOVER_NEW] = "new",
-		[TAKEOVER_GONE] = "removed",
+		[TAKEOVER_GONE] = "removed",	 [TAKEOVER_MIGRATED] = "taken over",
 	};
 
 	return names[kind];

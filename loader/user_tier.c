@@ -57,6 +57,24 @@ static int check_state(const struct bundle_function *from, const struct bundle_f
 			 to->instance, to->function, difference, takeover->generation);
 }
 
+/* Durable state was meant to stay: it goes only if somebody says so. */
+static int check_gone(const struct bundle_function *was, const struct bundle *to,
+		      const struct takeover *takeover, struct diags *diags)
+{
+	char advice[256];
+
+	if (was->state_mode != STATE_DURABLE || is_reset(takeover, was->instance) ||
+	    bundle_user_of(to, was->instance) != BUNDLE_NO_FUNCTION)
+		return 0;
+	snprintf(advice, sizeof(advice),
+		 "`ebpf-faas state export %s %s FILE` keeps it; --reset-state %s lets it go",
+		 to->name, was->instance, was->instance);
+	return diag_fail(diags, DIAG_FAILED, advice,
+			 "the durable state of %s would be removed: the new version has no "
+			 "function of that name",
+			 was->instance);
+}
+
 bool user_tier_replaces(const struct bundle *from, const struct bundle *to,
 			const struct takeover *takeover)
 {
@@ -93,6 +111,9 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 			"outputs of a version of %s on trial that has other user functions "
 			"or sinks would not be known to the one before: %s",
 			to->name, difference);
+	for (uint32_t i = 0; i < from->user_count; i++)
+		if (check_gone(&from->user[i], to, takeover, diags))
+			error = -1;
 	for (uint32_t i = 0; i < to->user_count; i++) {
 		uint32_t before = bundle_user_of(from, to->user[i].instance);
 

@@ -64,7 +64,12 @@ come_and_go() {
 	same "nothing is kept" 0 "$(beside)"
 
 	begin_traffic 4000
+	fails 0 faas diff witness "$CASE/witness"
+	says 'state of total .memory.: kept'
+	says 'state of early .memory.: not kept: it is removed'
 	fails 0 faas update "$CASE/witness"
+	says 'state of total .memory.: kept'
+	says 'state of early .memory.: removed'
 	! process_gone "$STARTED" || fail "the events had ended before the update back"
 	wait "$STARTED"
 	settle witness
@@ -100,6 +105,12 @@ durable() {
 	paths witness-more
 	faas load --netns "$GATEWAY" "${RECORDS[@]}" "${options[@]}" "$FIXTURES/witness-more.yaml"
 	same "durable counts are there" '[10]' "$(count total)"
+	fails 0 update_to witness-more "${options[@]}" --set functions.early.state=durable \
+		--reset-state early
+	paths witness
+	fails 1 faas update "${RECORDS[@]}" "${options[@]}" "$FIXTURES/witness.yaml"
+	says 'the durable state of early would be removed'
+	says 'state export witness early FILE. keeps it; --reset-state early lets it go'
 	same "the others are not" '[]' "$(count early)"
 	send 50
 	settle witness
