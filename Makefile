@@ -15,6 +15,7 @@ includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man
 bashcompdir ?= $(prefix)/share/bash-completion/completions
 sysconfdir ?= /etc
+unitdir ?= $(prefix)/lib/systemd/system
 
 CC := gcc
 CLANG ?= clang
@@ -288,7 +289,12 @@ install: all ## install below DESTDIR and prefix
 	install -m 644 loader/man/*.8 $(D)$(mandir)/man8/
 	install -m 644 loader/man/*.5 $(D)$(mandir)/man5/
 	install -m 644 loader/man/*.7 $(D)$(mandir)/man7/
+	install -d $(D)$(unitdir)
+	set -e; for f in tools/packaging/*.service; do \
+		sed 's,@sbindir@,$(sbindir),g; s,@libexecdir@,$(libexecdir),g' $$f >$(D)$(unitdir)/$${f##*/}; \
+		chmod 644 $(D)$(unitdir)/$${f##*/}; done
 uninstall: ## remove what install installed
+	rm -f $(patsubst tools/packaging/%,$(D)$(unitdir)/%,$(wildcard tools/packaging/*.service))
 	rm -f $(D)$(sbindir)/ebpf-faas $(D)$(bashcompdir)/ebpf-faas $(D)$(mandir)/man8/ebpf-faas.8 \
 		$(D)$(mandir)/man5/ebpf-faas-workflow.5 $(D)$(mandir)/man7/ebpf-faas-function.7 \
 		$(D)$(mandir)/man7/ebpf-faas-exec.7

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -12,11 +13,27 @@
 #include "command.h"
 #include "control_client.h"
 #include "fault.h"
+#include "generation.h"
 #include "history.h"
 #include "output.h"
+#include "remember.h"
 #include "settle.h"
 
 /* One workflow. It is settled by the next command if this one is killed inside. */
+/* For after a reboot. */
+static int remember_change(const struct host *host, uint32_t slot, struct diags *diags)
+{
+	struct bundle *bundle = calloc(1, sizeof(*bundle));
+	int error = -1;
+
+	if (!bundle)
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	else if (!generation_running_bundle(host->registry[slot].name, bundle, diags))
+		error = remember(host, slot, bundle, diags);
+	free(bundle);
+	return error;
+}
+
 static int change(const struct host *host, uint32_t slot, bool bypass, struct diags *diags)
 {
 	struct faas_registry_entry *entry = &host->registry[slot];
@@ -39,6 +56,7 @@ static int change(const struct host *host, uint32_t slot, bool bypass, struct di
 	} else {
 		history_add(entry->name, bypass ? "bypassed" : "resumed", entry->generation, "",
 			    NULL);
+		error = remember_change(host, slot, diags);
 	}
 	__atomic_store_n(&entry->state, FAAS_REGISTRY_LOADED, __ATOMIC_RELEASE);
 	return error;

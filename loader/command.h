@@ -30,8 +30,9 @@ struct options {
 	unsigned int directory_count;
 	const char *resets[COMMAND_RESETS_MAX]; /* --reset-state */
 	unsigned int reset_count;
-	const char *confirm; /* a duration */
-	const char *drain;   /* a duration */
+	const char *confirm; /* durations */
+	const char *drain;
+	const char *wait;
 	bool purge;
 	bool dry_run;
 	bool overcommit;
@@ -50,7 +51,7 @@ typedef int verb_function(const struct options *options, struct diags *diags);
 
 verb_function verb_build, verb_validate, verb_load, verb_unload, verb_list, verb_status, verb_state,
 	verb_explain, verb_functions, verb_version, verb_set;
-verb_function verb_update, verb_history, verb_rollback, verb_confirm;
+verb_function verb_update, verb_history, verb_rollback, verb_confirm, verb_restore;
 verb_function verb_deadletter;
 verb_function verb_bypass, verb_resume, verb_gc, verb_diff;
 

@@ -14,6 +14,7 @@
 #include "fault.h"
 #include "files.h"
 #include "host.h"
+#include "remember.h"
 
 /* Of a workflow, below the directory that its name gives. */
 #define GENERATIONS "generations"
@@ -108,7 +109,15 @@ int generation_store(const struct bundle *bundle, const char *from, uint32_t gen
 	if (error)
 		return diag_fail(diags, DIAG_FAILED, "is the disk full or read-only?", "%s: %s",
 				 path, strerror(-error));
-	record_name(bundle->name, generation, path, sizeof(path));
+	return generation_store_record(bundle->name, generation, record, diags);
+}
+
+int generation_store_record(const char *name, uint32_t generation, const struct record *record,
+			    struct diags *diags)
+{
+	char path[FAAS_PATH_BYTES];
+
+	record_name(name, generation, path, sizeof(path));
 	return record_write(path, record, diags);
 }
 
@@ -285,7 +294,7 @@ void generation_prune(const char *name, uint32_t generation, uint32_t pins_from,
 	host_remove_tree(path);
 }
 
-void generation_remove_all(const char *name)
+void generation_remove_running(const char *name)
 {
 	char path[FAAS_PATH_BYTES];
 
@@ -295,6 +304,14 @@ void generation_remove_all(const char *name)
 	host_remove_tree(path);
 	snprintf(path, sizeof(path), "%s/%s", FAAS_RUN_WORKFLOWS, name);
 	host_remove_tree(path);
+}
+
+void generation_remove_all(const char *name)
+{
+	char path[FAAS_PATH_BYTES];
+
+	generation_remove_running(name);
+	remember_forget(name);
 	snprintf(path, sizeof(path), "%s/%s/bundle", FAAS_STATE_WORKFLOWS, name);
 	host_remove_tree(path);
 	snprintf(path, sizeof(path), "%s/%s/" GENERATIONS, FAAS_STATE_WORKFLOWS, name);

@@ -35,6 +35,10 @@ int generation_store(const struct bundle *bundle, const char *from, uint32_t gen
 		     const struct record *record, struct diags *diags)
 	__attribute__((warn_unused_result));
 
+/* Only the record, of one that is stored. */
+int generation_store_record(const char *name, uint32_t generation, const struct record *record,
+			    struct diags *diags) __attribute__((warn_unused_result));
+
 /* Open what is stored. What is damaged is said to be, with what to do about it. */
 int generation_bundle(const char *name, uint32_t generation, struct bundle *ret,
 		      struct diags *diags) __attribute__((warn_unused_result));
@@ -61,5 +65,7 @@ void generation_prune(const char *name, uint32_t generation, uint32_t pins_from,
 
 /* Remove all of all, and the links. */
 void generation_remove_all(const char *name);
+/* The same, but for what is stored. */
+void generation_remove_running(const char *name);
 
 #endif

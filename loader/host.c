@@ -318,6 +318,9 @@ static void repair(struct host *host)
 
 		if (entry->state == FAAS_REGISTRY_UPDATING)
 			finish_update(host, slot);
+		/* A command that was killed at the end of its work. */
+		if (entry->state == FAAS_REGISTRY_LOADED)
+			entry->flags &= ~(uint32_t)FAAS_REGISTRY_RESTORED;
 		if (trial_overdue(entry))
 			end_trial(host, slot);
 		if (entry->state != FAAS_REGISTRY_LOADING &&
@@ -411,11 +414,12 @@ void host_close(struct host *host)
 	close_maps(host);
 	if (last) {
 		host_remove_tree(FAAS_PIN_ROOT);
-		control_wait_gone();
 		rmdir(FAAS_STATE_WORKFLOWS);
 		rmdir(FAAS_STATE_DIRECTORY);
-		/* The lock goes while it is held; who waits for it looks again. */
-		host_remove_tree(FAAS_RUN_DIRECTORY);
+		/* The lock goes while it is held; who waits for it looks again. What a
+		 * runtime has there that stays is its own. */
+		if (control_wait_gone())
+			host_remove_tree(FAAS_RUN_DIRECTORY);
 	}
 	release_lock(host);
 }
@@ -455,9 +459,22 @@ int host_slot_counters(const struct host *host, uint32_t slot, struct faas_slot_
 	return counters_slot(host->slot_counters_fd, slot, ret);
 }
 
-int host_remove_workflow(struct host *host, uint32_t slot, const char *name)
+void host_forget_workflow(const char *name)
 {
 	char path[FAAS_PATH_BYTES];
+
+	generation_remove_all(name);
+	fault_point("unload.files_out");
+	snprintf(path, sizeof(path), "%s/%s/history.jsonl", FAAS_STATE_WORKFLOWS, name);
+	unlink(path);
+	/* Stays if there are dead letters in it. */
+	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
+	rmdir(path);
+}
+
+int host_remove_workflow(struct host *host, uint32_t slot, const char *name)
+{
+	bool keeps = host->registry[slot].flags & FAAS_REGISTRY_RESTORED;
 	struct diags *ignored;
 	int error;
 
@@ -480,13 +497,10 @@ int host_remove_workflow(struct host *host, uint32_t slot, const char *name)
 	fault_point("unload.user_tier");
 	attach_remove_unused();
 	fault_point("unload.roots_out");
-	generation_remove_all(name);
-	fault_point("unload.files_out");
-	snprintf(path, sizeof(path), "%s/%s/history.jsonl", FAAS_STATE_WORKFLOWS, name);
-	unlink(path);
-	/* Stays if there are dead letters in it. */
-	snprintf(path, sizeof(path), "%s/%s", FAAS_STATE_WORKFLOWS, name);
-	rmdir(path);
+	if (keeps)
+		generation_remove_running(name);
+	else
+		host_forget_workflow(name);
 	error = counters_slot_clear(host->slot_counters_fd, slot);
 	if (error)
 		return error;

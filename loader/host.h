@@ -65,11 +65,16 @@ int host_slot_counters(const struct host *host, uint32_t slot, struct faas_slot_
 	__attribute__((warn_unused_result));
 
 /* Take everything of a workflow off the host, whatever of it is there; used
- * by unload, by a load that failed, and on what a killed command left. 0, or -errno:
+ * by unload, by a load that failed, and on what a killed command left. What is stored of
+ * one that was being restored stays. 0, or -errno:
  * rules that lead to it could not be taken out. Then it stays as it is, for the next
  * command to remove, and keeps its slot: the next workflow there would get its packets. */
 int host_remove_workflow(struct host *host, uint32_t slot, const char *name)
 	__attribute__((warn_unused_result));
+
+/* Remove what is stored of a workflow that is not loaded; dead letters and durable state
+ * stay. */
+void host_forget_workflow(const char *name);
 
 /* mkdir -p with mode 0700 for what is new. 0 or -errno. */
 int host_make_directory(const char *path) __attribute__((warn_unused_result));

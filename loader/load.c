@@ -29,6 +29,7 @@
 #include "kernel_object.h"
 #include "load.h"
 #include "output.h"
+#include "params.h"
 #include "record.h"
 #include "settle.h"
 #include "source.h"
@@ -39,6 +40,8 @@ struct load {
 	const struct options *options;
 	struct bundle *bundle;
 	const char *directory; /* of the bundle */
+	uint32_t generation;
+	const struct remembered *stored; /* what is restored; NULL: a new one */
 	struct record *record;
 	struct host host;
 	struct netns netns;
@@ -80,8 +83,11 @@ static void claim_slot(struct load *load, uint32_t slot)
 	clock_gettime(CLOCK_REALTIME, &now);
 	memset(entry, 0, sizeof(*entry));
 	snprintf(entry->name, sizeof(entry->name), "%s", load->bundle->name);
-	entry->generation = GENERATION_FIRST;
-	entry->next_generation = GENERATION_FIRST + 1;
+	entry->generation = load->generation;
+	entry->next_generation = load->generation + 1;
+	if (load->stored)
+		entry->flags = FAAS_REGISTRY_RESTORED |
+			       (load->stored->bypassed ? FAAS_REGISTRY_BYPASSED : 0);
 	entry->loaded_time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	/* From here on a killed load is found and taken back. */
 	__atomic_store_n(&entry->state, FAAS_REGISTRY_LOADING, __ATOMIC_RELEASE);
@@ -92,7 +98,7 @@ static void claim_slot(struct load *load, uint32_t slot)
 static int start_user_tier(struct load *load, struct diags *diags)
 {
 	struct control_start start = {.workflow = load->bundle->name,
-				      .generation = GENERATION_FIRST,
+				      .generation = load->generation,
 				      .slot = load->slot,
 				      .netns = load->record->netns_path};
 	int error;
@@ -109,7 +115,7 @@ static int start_user_tier(struct load *load, struct diags *diags)
 
 static int lead_packets(struct load *load, struct diags *diags)
 {
-	int error = settle_programs(&load->host, load->slot, load->bundle->name, GENERATION_FIRST);
+	int error = settle_programs(&load->host, load->slot, load->bundle->name, load->generation);
 
 	/* The program is in its slot before any trigger leads there. */
 	if (error)
@@ -142,6 +148,27 @@ static int check_resets(const struct load *load, struct diags *diags)
 	return 0;
 }
 
+/* What is restored is stored already. */
+static int store(const struct load *load, struct diags *diags)
+{
+	if (load->stored)
+		return generation_store_record(load->bundle->name, load->generation, load->record,
+					       diags);
+	return generation_store(load->bundle, load->directory, load->generation, load->record,
+				diags);
+}
+
+static int put_back_params(const struct load *load, struct diags *diags)
+{
+	int error = params_put_back(load->bundle, load->stored->set);
+
+	if (error)
+		return diag_fail(diags, DIAG_FAILED, "unload the workflow, and load it again",
+				 "parameters that were changed cannot be set again: %s",
+				 strerror(-error));
+	return 0;
+}
+
 static int load_under_lock(struct load *load, struct diags *diags)
 {
 	const struct bundle *bundle = load->bundle;
@@ -160,35 +187,44 @@ static int load_under_lock(struct load *load, struct diags *diags)
 		return -1;
 	if (bundle_needs_runtime(bundle) && kernel_check_rings(diags))
 		return -1;
-	if (admission_check(bundle, load->directory, load->options->overcommit, NULL, diags))
+	/* What ran here before fits, whatever else has memory at this moment. */
+	if (!load->stored &&
+	    admission_check(bundle, load->directory, load->options->overcommit, NULL, diags))
 		return -1;
 	if (check_resets(load, diags))
 		return -1;
 	claim_slot(load, slot);
 	fault_point("load.claimed");
-	if (kernel_object_load(&load->host, bundle, load->directory, GENERATION_FIRST,
+	if (kernel_object_load(&load->host, bundle, load->directory, load->generation,
 			       &load->object, diags) ||
-	    kernel_object_pin(load->object, bundle, GENERATION_FIRST, diags))
+	    kernel_object_pin(load->object, bundle, load->generation, diags))
 		return -1;
 	fault_point("load.pinned");
-	if (generation_store(bundle, load->directory, GENERATION_FIRST, load->record, diags))
+	if (store(load, diags))
 		return -1;
-	if (user_tier_write_resets(bundle, GENERATION_FIRST, load->options->resets,
+	if (user_tier_write_resets(bundle, load->generation, load->options->resets,
 				   load->options->reset_count, diags))
 		return -1;
 	fault_point("load.stored");
-	if (generation_publish(bundle->name, GENERATION_FIRST, diags))
+	if (generation_publish(bundle->name, load->generation, diags))
 		return -1;
 	fault_point("load.published");
+	if (load->stored && put_back_params(load, diags))
+		return -1;
 	if (bundle_needs_runtime(bundle) && start_user_tier(load, diags))
 		return -1;
 	fault_point("load.user_tier");
 	if (lead_packets(load, diags))
 		return -1;
 	trial_mark(&load->trial, &load->host.registry[slot]);
-	history_add(bundle->name, "loaded", GENERATION_FIRST, bundle->version, NULL);
+	if (!load->stored && remember(&load->host, slot, bundle, diags))
+		return -1;
+	fault_point("load.remembered");
+	history_add(bundle->name, load->stored ? "restored" : "loaded", load->generation,
+		    bundle->version, NULL);
 	fault_point("load.done");
 	__atomic_store_n(&load->host.registry[slot].state, FAAS_REGISTRY_LOADED, __ATOMIC_RELEASE);
+	load->host.registry[slot].flags &= ~(uint32_t)FAAS_REGISTRY_RESTORED;
 	return 0;
 }
 
@@ -215,7 +251,7 @@ static void print_loaded(const struct load *load)
 		output_json(json_pack("{s:s, s:s, s:I, s:I, s:o}", "workflow", load->bundle->name,
 				      "version", load->bundle->version, "slot",
 				      (json_int_t)load->slot, "generation",
-				      (json_int_t)GENERATION_FIRST, "interfaces", list));
+				      (json_int_t)load->generation, "interfaces", list));
 		return;
 	}
 	json_decref(list);
@@ -229,6 +265,19 @@ static void print_loaded(const struct load *load)
 	       load->bundle->name, FAAS_PIN_METERS);
 }
 
+static int enter_netns(struct load *load, struct diags *diags)
+{
+	int error;
+
+	if (!load->stored)
+		return netns_enter(&load->netns, load->options->netns, diags);
+	error = netns_enter_path(&load->netns, load->stored->netns_path);
+	if (error)
+		return diag_fail(diags, DIAG_NOT_FOUND, NULL, "network namespace %s: %s",
+				 load->stored->netns_path, strerror(-error));
+	return 0;
+}
+
 static int load_bundle(struct load *load, struct diags *diags)
 {
 	int error;
@@ -238,10 +287,10 @@ static int load_bundle(struct load *load, struct diags *diags)
 		return DIAG_FAILED;
 	}
 	load->netns.from_fd = -1;
-	error = netns_enter(&load->netns, load->options->netns, diags);
+	error = enter_netns(load, diags);
 	if (!error)
 		error = load_under_lock(load, diags);
-	if (!error)
+	if (!error && !load->stored)
 		print_loaded(load);
 	bpf_object__close(load->object);
 	netns_leave(&load->netns);
@@ -252,6 +301,26 @@ static int load_bundle(struct load *load, struct diags *diags)
 			  load->bundle->name);
 	host_close(&load->host);
 	return error ? DIAG_FAILED : 0;
+}
+
+int load_stored(const struct remembered *stored, struct bundle *bundle, const char *directory,
+		struct diags *diags)
+{
+	static const struct options none;
+	struct load load = {.options = &none,
+			    .bundle = bundle,
+			    .directory = directory,
+			    .generation = stored->generation,
+			    .stored = stored,
+			    .record = calloc(1, sizeof(*load.record))};
+	int status = DIAG_FAILED;
+
+	if (load.record)
+		status = load_bundle(&load, diags);
+	else
+		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
+	free(load.record);
+	return status ? -1 : 0;
 }
 
 /* Whether it fits, and nothing else. */
@@ -278,7 +347,7 @@ static int only_admission(const struct load *load, struct diags *diags)
 int verb_load(const struct options *options, struct diags *diags)
 {
 	struct record *record = calloc(1, sizeof(*record));
-	struct load load = {.options = options, .record = record};
+	struct load load = {.options = options, .record = record, .generation = GENERATION_FIRST};
 	struct source source;
 	int status = DIAG_FAILED;
 

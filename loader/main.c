@@ -36,6 +36,7 @@ enum option_id {
 	OPTION_DRY_RUN = 1 << 15,
 	OPTION_OVERCOMMIT = 1 << 17,
 	OPTION_DRAIN = 1 << 18,
+	OPTION_WAIT = 1 << 19,
 };
 
 static const struct {
@@ -64,6 +65,8 @@ static const struct {
 	{OPTION_PURGE, "--purge", NULL, "delete dead letters as well, also those of before"},
 	{OPTION_OVERCOMMIT, "--overcommit", NULL,
 	 "go on also where the machine has too little memory or disk for it"},
+	{OPTION_WAIT, "--wait", "TIME",
+	 "wait so long (10s) for interfaces and network namespaces that are not there yet"},
 	{OPTION_DRY_RUN, "--dry-run", NULL,
 	 "change nothing; gc: say what would be removed; load: whether the workflow fits on the "
 	 "machine"},
@@ -119,6 +122,8 @@ static const struct {
 	 "what became of a loaded workflow: versions, when, why"},
 	{"unload", verb_unload, "WORKFLOW", OPTION_JSON | OPTION_NOW | OPTION_PURGE, 1, 1,
 	 "drain a workflow, detach it and remove all of it"},
+	{"restore", verb_restore, "[WORKFLOW]", OPTION_JSON | OPTION_WAIT, 0, 1,
+	 "load what was loaded before a reboot, as it was"},
 	{"list", verb_list, "", OPTION_JSON, 0, 0, "the loaded workflows"},
 	{"status", verb_status, "[WORKFLOW]", OPTION_JSON, 0, 1,
 	 "ledger, functions, sinks and processes of a workflow, or of all"},
@@ -312,6 +317,9 @@ static int take_option(enum option_id id, const char *value, struct options *opt
 		return 0;
 	case OPTION_CONFIRM:
 		options->confirm = value;
+		return 0;
+	case OPTION_WAIT:
+		options->wait = value;
 		return 0;
 	case OPTION_RESET:
 		return append(options->resets, &options->reset_count, COMMAND_RESETS_MAX,

@@ -113,3 +113,22 @@ int netns_enter_inode(struct netns *netns, uint64_t inode)
 	}
 	return error;
 }
+
+int netns_named(uint64_t inode, char *path, size_t bytes)
+{
+	DIR *directory = opendir(NAMED_NETNS);
+	struct dirent *entry;
+	struct stat info;
+	int error = -ENOENT;
+
+	while (error && directory && (entry = readdir(directory))) {
+		int chars = snprintf(path, bytes, NAMED_NETNS "/%s", entry->d_name);
+
+		if (entry->d_name[0] != '.' && chars < (int)bytes && !stat(path, &info) &&
+		    info.st_ino == inode)
+			error = 0;
+	}
+	if (directory)
+		closedir(directory);
+	return error;
+}

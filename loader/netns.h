@@ -3,6 +3,7 @@
 #ifndef FAAS_LOADER_NETNS_H
 #define FAAS_LOADER_NETNS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "diag.h"
@@ -24,6 +25,9 @@ int netns_enter_path(struct netns *netns, const char *path) __attribute__((warn_
 /* The same by inode: its own, one of `ip netns`, or one of a process. 0, or
  * -ENOENT: nobody is in it, and no name leads to it. */
 int netns_enter_inode(struct netns *netns, uint64_t inode) __attribute__((warn_unused_result));
+
+/* The path of a named one by inode. 0 or -ENOENT. */
+int netns_named(uint64_t inode, char *path, size_t bytes) __attribute__((warn_unused_result));
 
 /* Back to where it came from. */
 void netns_leave(struct netns *netns);

@@ -238,3 +238,86 @@ int params_carry(const struct bundle *running, const struct bundle *next, struct
 	params_close(&from);
 	return error;
 }
+
+/* ---- what was changed ---- */
+
+json_t *params_changed(const struct bundle *bundle)
+{
+	struct diags *diags = calloc(1, sizeof(*diags)); /* what runs does not depend on it */
+	json_t *list = json_array();
+	struct params params;
+
+	if (!diags || params_open(bundle->name, &params, diags)) {
+		free(diags);
+		return list;
+	}
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		for (uint32_t k = 0; k < bundle->kernel[i].param_count; k++) {
+			const struct bundle_param *param = &bundle->kernel[i].params[k];
+			char now[FAAS_VALUE_BYTES], file[FAAS_VALUE_BYTES];
+			struct value value = {0};
+
+			if (!param->changeable ||
+			    params_get(&params, bundle->kernel[i].instance, param,
+				       &value.integer) ||
+			    value.integer == param->integer)
+				continue;
+			value_print(param->type, &value, now, sizeof(now));
+			value.integer = param->integer;
+			value_print(param->type, &value, file, sizeof(file));
+			json_array_append_new(list,
+					      json_pack("{s:s, s:s, s:s, s:s}", "function",
+							bundle->kernel[i].instance, "param",
+							param->name, "value", now, "file", file));
+		}
+	params_close(&params);
+	free(diags);
+	return list;
+}
+
+/* One that params_changed() told of. */
+static int put_back(const struct params *params, const struct bundle *bundle, const json_t *item)
+{
+	const char *instance, *name, *text;
+	struct value value;
+
+	if (json_unpack((json_t *)item, "{s:s, s:s, s:s}", "function", &instance, "param", &name,
+			"value", &text))
+		return -EINVAL;
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		for (uint32_t k = 0; k < bundle->kernel[i].param_count; k++) {
+			const struct bundle_param *param = &bundle->kernel[i].params[k];
+
+			if (strcmp(bundle->kernel[i].instance, instance) ||
+			    strcmp(param->name, name))
+				continue;
+			if (!param->changeable || value_parse(param->type, text, &value) ||
+			    !params_in_range(param, value.integer))
+				return -EINVAL;
+			return params_put(params, instance, param, value.integer);
+		}
+	return -ENOENT;
+}
+
+int params_put_back(const struct bundle *bundle, const json_t *changed)
+{
+	struct diags *diags = calloc(1, sizeof(*diags));
+	struct params params;
+	json_t *item;
+	int error;
+	size_t i;
+
+	if (!json_array_size(changed) || !diags) {
+		free(diags);
+		return json_array_size(changed) ? -ENOMEM : 0;
+	}
+	error = params_open(bundle->name, &params, diags);
+	free(diags);
+	if (error)
+		return error == -ENOENT ? error : -EIO;
+	json_array_foreach (changed, i, item)
+		if (!error)
+			error = put_back(&params, bundle, item);
+	params_close(&params);
+	return error;
+}

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "bundle.h"
 #include "diag.h"
 
@@ -38,6 +40,14 @@ int params_get(const struct params *params, const char *instance, const struct b
 	       int64_t *ret) __attribute__((warn_unused_result));
 int params_put(const struct params *params, const char *instance, const struct bundle_param *param,
 	       int64_t value) __attribute__((warn_unused_result));
+
+/* What is not as the running generation @p bundle says, because it was changed: an array
+ * of {function, param, value, file}, as text; `file` is what the bundle says.
+ * Returns-owned. */
+json_t *params_changed(const struct bundle *bundle);
+/* Change the same again. 0, or -errno: one of them is none of the bundle's. */
+int params_put_back(const struct bundle *bundle, const json_t *changed)
+	__attribute__((warn_unused_result));
 
 /* Whether a value is one that the function allows. */
 bool params_in_range(const struct bundle_param *param, int64_t number);

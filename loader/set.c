@@ -16,6 +16,7 @@
 #include "host.h"
 #include "output.h"
 #include "params.h"
+#include "remember.h"
 #include "suggest.h"
 #include "workflow_value.h"
 
@@ -172,8 +173,8 @@ static void print(const struct set *set, const struct options *options)
 		output_json(json_pack("{s:s, s:o}", "workflow", set->bundle->name, "params", list));
 }
 
-static int run(struct set *set, const char *name, const struct options *options,
-	       struct diags *diags)
+static int run(struct set *set, const struct host *host, const char *name,
+	       const struct options *options, struct diags *diags)
 {
 	int error;
 
@@ -185,6 +186,9 @@ static int run(struct set *set, const char *name, const struct options *options,
 	if (error && error != -ENOENT)
 		return -1;
 	if (change(set, options, diags))
+		return -1;
+	if (options->argument_count > 1 &&
+	    remember(host, host_find(host, name), set->bundle, diags))
 		return -1;
 	print(set, options);
 	return 0;
@@ -205,7 +209,7 @@ int verb_set(const struct options *options, struct diags *diags)
 	error = host_open(&host, options->argument_count > 1 ? HOST_CHANGE : HOST_READ, diags);
 	if (!error) {
 		if (host_find(&host, name))
-			error = run(&set, name, options, diags);
+			error = run(&set, &host, name, options, diags);
 		else
 			error = diag_fail(diags, DIAG_NOT_FOUND, "`ebpf-faas list` shows what is",
 					  "no workflow %s is loaded", name);

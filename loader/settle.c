@@ -14,6 +14,7 @@
 #include "carried.h"
 #include "fault.h"
 #include "generation.h"
+#include "remember.h"
 #include "slots.h"
 #include "user_tier.h"
 
@@ -147,6 +148,10 @@ static int run(struct settling *settling)
 	if (generation_publish(name, settling->generation, settling->diags))
 		return -1;
 	fault_point("settle.published");
+	/* While the version before is there, which may be the one written down now. */
+	if (remember(settling->host, settling->slot, settling->bundle, settling->diags))
+		return -1;
+	fault_point("settle.remembered");
 	attach_remove_unused();
 	prune(settling);
 	fault_point("settle.pruned");

@@ -19,6 +19,7 @@
 #include "host.h"
 #include "ledger.h"
 #include "output.h"
+#include "remember.h"
 #include "status.h"
 
 #define DRAIN_POLL_MS 2
@@ -106,16 +107,22 @@ static bool purge(const char *name)
 static int purge_only(const struct options *options, struct diags *diags)
 {
 	const char *name = options->arguments[0];
+	bool kept = bundle_name_valid(name) && remembered_exists(name);
 
-	if (!options->purge || !purge(name)) {
+	/* One that could not be restored: nothing of it runs. */
+	if (kept)
+		host_forget_workflow(name);
+	if (!(options->purge && purge(name)) && !kept) {
 		diag_fail(diags, DIAG_NOT_FOUND, "`ebpf-faas list` shows those that are",
 			  "workflow %s is not loaded", name);
 		return DIAG_FAILED;
 	}
 	if (options->json)
-		output_json(json_pack("{s:s, s:b}", "workflow", name, "purged", 1));
-	else
+		output_json(json_pack("{s:s, s:b}", "workflow", name, "purged", options->purge));
+	else if (options->purge)
 		printf("deleted what was kept of %s\n", name);
+	else
+		printf("%s was not loaded; it will not be restored any more\n", name);
 	return 0;
 }
 

@@ -253,45 +253,10 @@ static const char *kind_name(enum takeover_kind kind)
 	return names[kind];
 }
 
-/* Parameters that are not as the version says, because `set` changed them. */
-static json_t *changed_params(const struct bundle *bundle)
-{
-	struct diags *diags = calloc(1, sizeof(*diags)); /* what runs does not depend on it */
-	json_t *list = json_array();
-	struct params params;
-
-	if (!diags || params_open(bundle->name, &params, diags)) {
-		free(diags);
-		return list;
-	}
-	for (uint32_t i = 0; i < bundle->kernel_count; i++)
-		for (uint32_t k = 0; k < bundle->kernel[i].param_count; k++) {
-			const struct bundle_param *param = &bundle->kernel[i].params[k];
-			char now[FAAS_VALUE_BYTES], file[FAAS_VALUE_BYTES];
-			struct value value = {0};
-
-			if (!param->changeable ||
-			    params_get(&params, bundle->kernel[i].instance, param,
-				       &value.integer) ||
-			    value.integer == param->integer)
-				continue;
-			value_print(param->type, &value, now, sizeof(now));
-			value.integer = param->integer;
-			value_print(param->type, &value, file, sizeof(file));
-			json_array_append_new(list,
-					      json_pack("{s:s, s:s, s:s, s:s}", "function",
-							bundle->kernel[i].instance, "param",
-							param->name, "value", now, "file", file));
-		}
-	params_close(&params);
-	free(diags);
-	return list;
-}
-
 void update_print(const struct options *options, const struct bundle *bundle, const char *event,
 		  const char *trial, const struct update_result *result)
 {
-	json_t *list = json_array(), *changed = changed_params(bundle), *param;
+	json_t *list = json_array(), *changed = params_changed(bundle), *param;
 	size_t at;
 
 	for (uint32_t i = 0; i < result->takeover->item_count; i++) {

@@ -223,6 +223,8 @@ enum faas_registry_state {
  * runtime. */
 #define FAAS_REGISTRY_STOPPED_PASS 0x4
 #define FAAS_REGISTRY_STOPPED_DROP 0x8
+/* With FAAS_REGISTRY_LOADING: from what is stored; if it fails, that stays. */
+#define FAAS_REGISTRY_RESTORED 0x10
 
 /* Value of registry[slot]. */
 struct faas_registry_entry {

@@ -3,7 +3,7 @@
 _ebpf_faas()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
-	local verbs='build validate load update rollback confirm bypass resume diff history unload list status state deadletter explain set functions gc version help'
+	local verbs='build validate load update rollback confirm bypass resume diff history unload restore list status state deadletter explain set functions gc version help'
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
@@ -29,7 +29,7 @@ _ebpf_faas()
 	--linker)
 		mapfile -t COMPREPLY < <(compgen -W "bpf llvm" -- "$word")
 		return ;;
-	--set | --reset-state | --confirm | --packet)
+	--set | --reset-state | --confirm | --wait | --packet)
 		return ;;
 	esac
 	local options=--json
@@ -42,6 +42,7 @@ _ebpf_faas()
 	diff) options='--json --funcs --set' ;;
 	bypass | resume | deadletter) options='--json --all' ;;
 	gc) options='--json --dry-run' ;;
+	restore) options='--json --wait' ;;
 	unload) options='--json --now --purge' ;;
 	state) options='--json --all' ;;
 	explain) options='--json --packet --pcap --pace --interface --hook --funcs --set --netns' ;;
@@ -64,6 +65,8 @@ _ebpf_faas()
 	state)
 		[ "$COMP_CWORD" = 2 ] || return
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/fs/bpf/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
+	restore)
+		mapfile -t COMPREPLY < <(compgen -W "$(ls /var/lib/ebpf-faas/workflows 2>/dev/null)" -- "$word") ;;
 	deadletter)
 		if [ "$COMP_CWORD" = 2 ]; then
 			mapfile -t COMPREPLY < <(compgen -W "list show replay drop" -- "$word")

@@ -14,8 +14,12 @@ installs() {
 		usr/libexec/ebpf-faas/ebpf-faas-worker usr/libexec/ebpf-faas/ebpf-faas-courier \
 		usr/libexec/ebpf-faas/ebpf-faas-program usr/include/ebpf_faas/exec/ebpf_faas.py \
 		usr/libexec/ebpf-faas/root.bpf.o usr/share/ebpf-faas/funcs/range_filter/range_filter.bpf.o \
-		usr/share/ebpf-faas/funcs/ewma/ewma.so usr/include/ebpf_faas/kernel.h; do
+		usr/share/ebpf-faas/funcs/ewma/ewma.so usr/include/ebpf_faas/kernel.h \
+		usr/lib/systemd/system/ebpf-faas.service usr/lib/systemd/system/ebpf-faas-restore.service; do
 		[ -e "$CASE/root/$file" ] || fail "not installed: $file"
+	done
+	for file in "$CASE/root/usr/lib/systemd/system"/ebpf-faas*.service; do
+		! grep -n '@' "$file" || fail "not filled in: $file"
 	done
 	[ -d "$CASE/root/etc/ebpf-faas" ] || fail "no directory /etc/ebpf-faas"
 	same "files of the build tree named in what is installed" "" \
@@ -39,7 +43,9 @@ works_installed() {
 		ebpf-faas version
 		ebpf-faas functions | grep -q range_filter
 		ebpf-faas build --output "$2/bundle" "$3/vibration-watch.yaml"
-		ebpf-faas validate "$2/bundle"' - "$overlay" "$CASE" "$TOP/tests/data/workflows"
+		ebpf-faas validate "$2/bundle"
+		! command -v systemd-analyze >/dev/null ||
+			systemd-analyze verify --man=no ebpf-faas.service ebpf-faas-restore.service' - "$overlay" "$CASE" "$TOP/tests/data/workflows"
 	umount "$overlay"
 }
 

@@ -455,19 +455,24 @@ int control_settle(const char *workflow, uint32_t generation, struct diags *diag
 	return err;
 }
 
-void control_wait_gone(void)
+bool control_wait_gone(void)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * (long)CLOCK_NS_PER_MS};
 	uint64_t deadline = clock_monotonic_ns() + RUNTIME_GONE_MS * CLOCK_NS_PER_MS;
 	struct diags *ignored = calloc(1, sizeof(*ignored));
 	pid_t pid = runtime_pid();
 	json_t *answer = NULL;
+	bool stays = false;
 	int pidfd;
 
 	if (pid && ignored &&
-	    !ask_taking(json_pack("{s:s}", "op", "end"), CONTROL_TIMEOUT_MS, &answer, ignored))
+	    !ask_taking(json_pack("{s:s}", "op", "end"), CONTROL_TIMEOUT_MS, &answer, ignored)) {
+		stays = json_is_true(json_object_get(answer, "stays"));
 		json_decref(answer);
+	}
 	free(ignored);
+	if (stays)
+		return false;
 	pidfd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	if (pidfd >= 0) {
 		struct pollfd gone = {.fd = pidfd, .events = POLLIN};
@@ -478,4 +483,5 @@ void control_wait_gone(void)
 	/* The pid may have been that of nobody: the lock is what counts. */
 	while (runtime_pid() && clock_monotonic_ns() < deadline)
 		nanosleep(&pause, NULL);
+	return true;
 }

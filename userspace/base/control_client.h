@@ -119,7 +119,7 @@ int control_stop_keep(const char *workflow, unsigned int drain_ms, struct contro
 		      struct diags *diags) __attribute__((warn_unused_result));
 
 /* Tell a runtime without workflows to end, and wait, some seconds at most, until
- * it is gone. */
-void control_wait_gone(void);
+ * it is gone. False: it is a service, and stays. */
+bool control_wait_gone(void);
 
 #endif

@@ -274,7 +274,8 @@ static void handle_end(const struct request *request)
 				      "the runtime has %u workflows", runtime->workflow_count);
 		return;
 	}
-	control_server_answer(runtime->server, request->client, json_pack("{s:b}", "ok", 1));
+	control_server_answer(runtime->server, request->client,
+			      json_pack("{s:b, s:b}", "ok", 1, "stays", runtime->stays));
 	runtime_look_for_end(runtime);
 }
 

@@ -21,6 +21,8 @@ static void on_impatient(struct loop_timer *timer)
 {
 	struct runtime *runtime = loop_container(timer, struct runtime, patience);
 
+	if (runtime->stays)
+		return;
 	logger_write(LOGGER_INFO, "runtime.idle", "waited_ms=%d", RUNTIME_PATIENCE_MS);
 	runtime_look_for_end(runtime);
 }
@@ -94,7 +96,8 @@ void runtime_be_patient(struct runtime *runtime)
 
 void runtime_look_for_end(struct runtime *runtime)
 {
-	if (runtime->workflow_count || runtime->courier.ending)
+	if (runtime->workflow_count || runtime->courier.ending ||
+	    (runtime->stays && !runtime->ending))
 		return;
 	/* From here on a newcomer starts a runtime of its own; that one waits
 	 * for our lock. */

@@ -73,6 +73,7 @@ struct runtime {
 	struct loop_timer patience;
 	struct loop_timer watch; /* set while there are workers, or slots that are late */
 	uint32_t watch_ticks;
+	bool stays; /* without any workflow, too */
 	bool ending;
 	bool ended;  /* the loop may be left */
 	bool forget; /* ended after the last workflow: nothing is left to take over */

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,6 +94,24 @@ int runtime_lock_take(struct runtime_lock *lock, const char *path, const char *s
 	(void)!ftruncate(lock->fd, 0);
 	(void)!pwrite(lock->fd, text, (size_t)bytes, 0);
 	return 0;
+}
+
+int runtime_lock_succeed(struct runtime_lock *lock, const char *path, const char *socket_path,
+			 pid_t *ret_holder)
+{
+	struct pollfd gone = {.events = POLLIN};
+	int err = runtime_lock_take(lock, path, socket_path, ret_holder);
+
+	if (err != -EBUSY)
+		return err;
+	gone.fd = (int)syscall(SYS_pidfd_open, *ret_holder, 0);
+	/* Who holds the lock now was not another process when the descriptor was opened. */
+	if (gone.fd >= 0 && runtime_lock_holder(path) == *ret_holder &&
+	    !syscall(SYS_pidfd_send_signal, gone.fd, SIGTERM, NULL, 0))
+		(void)poll(&gone, 1, RUNTIME_LOCK_SUCCEED_MS);
+	if (gone.fd >= 0)
+		close(gone.fd);
+	return runtime_lock_take(lock, path, socket_path, ret_holder);
 }
 
 void runtime_lock_release(struct runtime_lock *lock, bool remove)

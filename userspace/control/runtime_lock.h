@@ -10,6 +10,8 @@
 
 /* How long a runtime that is ending is waited for. */
 #define RUNTIME_LOCK_WAIT_MS 5000
+/* And one that has been asked to. */
+#define RUNTIME_LOCK_SUCCEED_MS 30000
 
 struct runtime_lock {
 	int fd;
@@ -24,6 +26,11 @@ struct runtime_lock {
  */
 int runtime_lock_take(struct runtime_lock *lock, const char *path, const char *socket_path,
 		      pid_t *ret_holder) __attribute__((warn_unused_result));
+
+/* The same, in the place of a runtime that runs: it is asked to end in an orderly way, and
+ * waited for. */
+int runtime_lock_succeed(struct runtime_lock *lock, const char *path, const char *socket_path,
+			 pid_t *ret_holder) __attribute__((warn_unused_result));
 
 /* Give it back, and remove the file if that is wanted. */
 void runtime_lock_release(struct runtime_lock *lock, bool remove);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * ebpf-faas-runtime: holds rings, workers and courier of a host together. Ends
- * by itself after its last workflow was stopped. On SIGTERM it ends in an orderly
- * way, and the kernel tier goes on without it.
+ * by itself after its last workflow was stopped, unless it is to stay. On SIGTERM it ends in an
+ * orderly way, and the kernel tier goes on without it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +39,7 @@
 
 struct options {
 	bool foreground;
+	bool stays;
 	const char *log; /* NULL: standard error */
 };
 
@@ -235,7 +236,11 @@ static int serve(const struct options *options, int ready_fd)
 	err = make_directories();
 	if (err)
 		return fail(FAAS_RUN_DIRECTORY, err);
-	err = runtime_lock_take(&lock, FAAS_RUN_RUNTIME_LOCK, FAAS_RUN_SOCKET, &holder);
+	/* One that a command started gives way to the one that stays. */
+	if (options->stays)
+		err = runtime_lock_succeed(&lock, FAAS_RUN_RUNTIME_LOCK, FAAS_RUN_SOCKET, &holder);
+	else
+		err = runtime_lock_take(&lock, FAAS_RUN_RUNTIME_LOCK, FAAS_RUN_SOCKET, &holder);
 	if (err == -EBUSY) {
 		logger_write(LOGGER_ERROR, "runtime.refused",
 			     "error=\"a runtime runs already, pid %d\"", holder);
@@ -258,6 +263,7 @@ static int serve(const struct options *options, int ready_fd)
 		goto unlock;
 	}
 	runtime_init(&runtime, &loop);
+	runtime.stays = options->stays;
 	err = watch_signals(&signals, &loop, &runtime);
 	if (err) {
 		fail("signalfd", err);
@@ -346,9 +352,11 @@ static int become_daemon(int *ret_ready_fd)
 
 static int usage(FILE *stream, int status)
 {
-	fputs("usage: ebpf-faas-runtime [--foreground] [--log FILE]\n"
+	fputs("usage: ebpf-faas-runtime [--foreground] [--stay] [--log FILE]\n"
 	      "The user tier of all workflows of this host. `ebpf-faas load` starts it.\n"
 	      "  --foreground  stay in the foreground; log to standard error\n"
+	      "  --stay        do not end after the last workflow; take the place of one that "
+	      "runs\n"
 	      "  --log FILE    log to FILE; in the background: " DEFAULT_LOG "\n"
 	      "  --version     print the version\n"
 	      "  --help        print this\n"
@@ -360,11 +368,9 @@ static int usage(FILE *stream, int status)
 int main(int count, char **texts)
 {
 	static const struct option long_options[] = {
-		{"foreground", no_argument, NULL, 'f'},
-		{"log", required_argument, NULL, 'l'},
-		{"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+		{"foreground", no_argument, NULL, 'f'}, {"stay", no_argument, NULL, 's'},
+		{"log", required_argument, NULL, 'l'},	{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},	{0},
 	};
 	struct options options = {0};
 	int ready_fd = -1;
@@ -375,6 +381,9 @@ int main(int count, char **texts)
 		switch (option) {
 		case 'f':
 			options.foreground = true;
+			break;
+		case 's':
+			options.stays = true;
 			break;
 		case 'l':
 			options.log = optarg;
