@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,9 @@
 #include "logger.h"
 #include "userspace/sink/courier.h"
 #include "userspace/sink/courier_protocol.h"
+
+/* Larger pieces are apart. */
+#define MMAP_BYTES (64 << 10)
 
 static int drop_privileges(void)
 {
@@ -56,6 +60,9 @@ int main(void)
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	umask(0);
+	/* What a workflow is read from is large and gone soon, and what it has for the case
+	 * that it has many outputs is mostly not used: no hole stays, and no zero is there. */
+	(void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
 	/* What cannot be raised shows when a workflow is added. */
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	err = drop_privileges();
