@@ -144,13 +144,19 @@ static struct cell_process *start(struct cell *cell, const char *role, uint32_t 
 			      .fd_count = holder < 0 ? CELL_FD_HOLDER : CELL_FD_HOLDER + 1,
 			      .new_namespaces = new_namespaces};
 
+	if (!process) {
+		if (null >= 0)
+			close(null);
+		errno = ENOMEM;
+		return NULL;
+	}
 	snprintf(path, sizeof(path), "%s/ebpf-faas-worker", paths_libexec());
 	snprintf(number, sizeof(number), "%" PRIu32, namespaces);
 	if (faults) {
 		snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s", faults);
 		environment[0] = fault;
 	}
-	if (!process || null < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ||
+	if (null < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ||
 	    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
 		err = errno;
 	memcpy(list, fds, sizeof(list));

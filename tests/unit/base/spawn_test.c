@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@
 
 #define PATIENCE_MS 10000
 
+/* Of the next process. */
+static int new_namespaces;
+
 /* Run a shell command; what it writes to its standard output is in @p output. */
 static struct spawn_end run(const char *command, const int *extra, size_t extra_count, char *output,
 			    size_t room)
@@ -32,7 +36,8 @@ static struct spawn_end run(const char *command, const int *extra, size_t extra_
 			      .arguments = arguments,
 			      .environment = environment,
 			      .fds = fds,
-			      .fd_count = 3 + extra_count};
+			      .fd_count = 3 + extra_count,
+			      .new_namespaces = new_namespaces};
 	struct pollfd gone = {.events = POLLIN};
 	struct spawn_end how;
 	size_t used = 0;
@@ -115,6 +120,21 @@ static void test_signals_are_clean(void **state)
 	assert_string_equal(output, "0000000000000000\n0000000000000000\n");
 }
 
+static void test_first_of_its_namespace(void **state)
+{
+	char output[256];
+	struct spawn_end how;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	new_namespaces = CLONE_NEWPID;
+	how = run("echo $$; exit 3", NULL, 0, output, sizeof(output));
+	new_namespaces = 0;
+	assert_string_equal(output, "1\n");
+	assert_int_equal(how.status, 3);
+}
+
 static void test_no_such_program(void **state)
 {
 	char *arguments[] = {(char *)"none", NULL};
@@ -171,9 +191,12 @@ static void test_dies_with_parent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exit_status),	  cmocka_unit_test(test_descriptors),
-		cmocka_unit_test(test_signals_are_clean), cmocka_unit_test(test_no_such_program),
+		cmocka_unit_test(test_exit_status),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_signals_are_clean),
+		cmocka_unit_test(test_no_such_program),
 		cmocka_unit_test(test_dies_with_parent),
+		cmocka_unit_test(test_first_of_its_namespace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
