@@ -17,7 +17,7 @@
 #include "workflow_value.h"
 
 #define LOOK_EVERY_MS 20
-#define BOUND_NS_MAX (24 * 3600 * CLOCK_NS_PER_S)
+#define BOUND_NS_MAX (24ull * 3600 * CLOCK_NS_PER_S)
 
 int undelivered_bound(const char *drain, uint64_t *ret_ns, struct diags *diags)
 {
