@@ -57,7 +57,6 @@ static void read_arguments(struct model *model, const struct yaml_node *node,
 {
 	model_for_each_item (item, node) {
 		const char *text = model_text(model, item, "an argument of `exec`");
-		char *to = ret->arguments[ret->argument_count];
 
 		if (!text)
 			continue;
@@ -73,8 +72,7 @@ static void read_arguments(struct model *model, const struct yaml_node *node,
 				       FAAS_EXEC_ARGUMENT_BYTES - 1);
 			continue;
 		}
-		memcpy(to, text, strlen(text) + 1);
-		ret->argument_count++;
+		memcpy(ret->arguments[ret->argument_count++], text, strlen(text) + 1);
 	}
 	if (!ret->argument_count || !ret->arguments[0][0])
 		model_complain(model, node, "write [PROGRAM, ARGUMENT, ...]",

@@ -85,8 +85,8 @@ struct faas_exec_output {
 /* The longest answer, with its head: an output of an event each, as long as it may be. */
 #define FAAS_EXEC_ANSWER_BYTES_MAX                                                                 \
 	((__u32)(sizeof(struct faas_exec_answer) + FAAS_STATE_BYTES_MAX +                          \
-		 FAAS_EMITS_MAX * (sizeof(struct faas_exec_output) + 8u * FAAS_FIELDS_MAX +        \
-				   FAAS_EVENT_PAYLOAD_MAX)))
+		 FAAS_EMITS_MAX * (sizeof(struct faas_exec_output) +                               \
+				   sizeof(__u64) * FAAS_FIELDS_MAX + FAAS_EVENT_PAYLOAD_MAX)))
 #define FAAS_EXEC_EVENT_BYTES_MAX                                                                  \
 	((__u32)(sizeof(struct faas_exec_event) + FAAS_EVENT_BYTES_MAX + FAAS_STATE_BYTES_MAX))
 

@@ -89,9 +89,9 @@ static const char *pass_output(const uint8_t **at, const uint8_t *end,
 		return "payload in an output with fields";
 	else if (output.payload_bytes > FAAS_EVENT_PAYLOAD_MAX)
 		return "an output with more payload than an event may have";
-	if ((size_t)(end - *at) < 8u * output.values + output.payload_bytes)
+	if ((size_t)(end - *at) < sizeof(uint64_t) * output.values + output.payload_bytes)
 		return "an answer that ends in the middle of an output";
-	*at += 8u * output.values + output.payload_bytes;
+	*at += sizeof(uint64_t) * output.values + output.payload_bytes;
 	return NULL;
 }
 
@@ -142,7 +142,7 @@ const uint8_t *exec_frame_output(const uint8_t *at, struct exec_output *ret)
 	at += sizeof(output);
 	*ret = (struct exec_output){.number = output.number, .value_count = output.values};
 	ret->values = at;
-	at += 8u * output.values;
+	at += sizeof(uint64_t) * output.values;
 	if (output.payload_bytes != FAAS_EXEC_PAYLOAD_SAME) {
 		ret->payload = at;
 		ret->payload_bytes = output.payload_bytes;

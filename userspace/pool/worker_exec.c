@@ -17,8 +17,8 @@
 #include "userspace/pool/worker_fds.h"
 #include "userspace/state/state_lookup.h"
 
-#define OUT_BYTES (FAAS_BATCH_MAX * FAAS_EXEC_EVENT_BYTES_MAX)
-#define IN_BYTES (FAAS_BATCH_MAX * FAAS_EXEC_ANSWER_BYTES_MAX)
+#define OUT_BYTES ((size_t)FAAS_BATCH_MAX * FAAS_EXEC_EVENT_BYTES_MAX)
+#define IN_BYTES ((size_t)FAAS_BATCH_MAX * FAAS_EXEC_ANSWER_BYTES_MAX)
 
 struct worker_exec {
 	const char *instance;
