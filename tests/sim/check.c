@@ -71,6 +71,16 @@ static void check_counters(void)
 		   counters.sequence);
 }
 
+/* Disks tear what is in flight, and damage nothing. */
+static void check_damage(void)
+{
+	const struct worker_page *page = sim_data(SIM_FD_WORKER_PAGE);
+	const struct courier_page *courier = sim_data(SIM_FD_COURIER_PAGE);
+
+	check_same("damaged places on the disk", 0, page->corrupt);
+	check_same("damaged records in the log", 0, courier->cursors[courier->current & 1].corrupt);
+}
+
 static void check_ring(void)
 {
 	const struct worker_page *page = sim_data(SIM_FD_WORKER_PAGE);
@@ -162,6 +172,7 @@ void check_all(bool is_whole)
 	lines_check();
 	sweeps_check(is_whole);
 	check_counters();
+	check_damage();
 	check_ring();
 	check_states();
 	verdicts_check();
