@@ -314,7 +314,8 @@ cuts() {
 	done
 	same "lost in a full ring" 0 "$(get ledger.lost.ring_full)"
 	same "deaths of the worker" 0 "$(get worker.restarts)"
-	[ "$(jq -s 'map(.sectors) | add' "$CASE/torn")" -gt 0 ] || fail "nothing was torn"
+	# A few cuts need not meet anything on its way.
+	[ "$2" -lt $ROUND_CUTS ] || [ "$(jq -s 'map(.sectors) | add' "$CASE/torn")" -gt 0 ] || fail "nothing was torn"
 	end_gateway first
 }
 

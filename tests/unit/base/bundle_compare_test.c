@@ -35,10 +35,18 @@ static struct bundle *make(void)
 	strcpy(function->outputs[0].name, "anomaly");
 	function->outputs[0].field_count = 1;
 	strcpy(function->outputs[0].fields[0].name, "mean");
+	function->verdict_count = 1;
+	strcpy(function->verdicts[0].name, "block");
 	bundle->sink_count = 1;
 	strcpy(bundle->sinks[0].name, "archive");
 	bundle->kernel_count = 1;
 	strcpy(bundle->kernel[0].instance, "plausible");
+	bundle->kernel[0].output_count = 1;
+	strcpy(bundle->kernel[0].outputs[0].name, "outside");
+	bundle->kernel_field_count = 1;
+	strcpy(bundle->kernel_fields[0].field.name, "value");
+	bundle->trigger_count = 1;
+	bundle->triggers[0].id = 1;
 	return bundle;
 }
 
@@ -76,7 +84,39 @@ static void kernel(struct bundle *b)
 }
 static void trigger(struct bundle *b)
 {
-	b->trigger_count = 1;
+	b->trigger_count = 2;
+}
+static void trigger_id(struct bundle *b)
+{
+	b->triggers[0].id = 2;
+}
+static void field_more(struct bundle *b)
+{
+	b->user[0].outputs[0].field_count = 2;
+}
+static void field_type(struct bundle *b)
+{
+	b->user[0].outputs[0].fields[0].type = FAAS_FIELD_F64;
+}
+static void verdict(struct bundle *b)
+{
+	strcpy(b->user[0].verdicts[0].name, "other");
+}
+static void verdict_more(struct bundle *b)
+{
+	b->user[0].verdict_count = 2;
+}
+static void sink_kind(struct bundle *b)
+{
+	b->sinks[0].kind = SINK_FILE;
+}
+static void kernel_output(struct bundle *b)
+{
+	strcpy(b->kernel[0].outputs[0].name, "other");
+}
+static void kernel_field(struct bundle *b)
+{
+	strcpy(b->kernel_fields[0].field.name, "other");
 }
 static void keys(struct bundle *b)
 {
@@ -136,6 +176,19 @@ static const struct {
 	 "user function: trend there, other here"},
 	{"another output", output, false, false, true, "output 1 of trend"},
 	{"another field", field, false, false, true, "output anomaly of trend has other fields"},
+	{"one field more", field_more, false, false, true,
+	 "output anomaly of trend has other fields"},
+	{"a field of another type", field_type, false, false, true,
+	 "output anomaly of trend has other fields"},
+	{"another verdict", verdict, false, false, true,
+	 "verdict 1 of trend: block there, other here"},
+	{"one verdict more", verdict_more, false, false, true,
+	 "number of verdicts of trend: 1 there, 2 here"},
+	{"a sink of another kind", sink_kind, false, false, true,
+	 "sink archive is of another kind"},
+	{"another output of a kernel function", kernel_output, true, false, true, ""},
+	{"another field from the kernel tier", kernel_field, true, false, true, ""},
+	{"a trigger with another id", trigger_id, true, false, true, ""},
 	{"another sink", sink, false, false, true, "sink: archive there, other here"},
 	{"one sink more", sink_more, false, false, true, "number of sinks: 1 there, 2 here"},
 	{"another kernel function", kernel, true, false, true, ""},

@@ -13,7 +13,8 @@ static const struct {
 	const char *list;
 	uint32_t last;
 } lists[] = {
-	{"0\n", 0}, {"0-1\n", 1}, {"0-127\n", 127}, {"0-3,8-11\n", 11}, {"0,2,4\n", 4}, {"", 0},
+	{"0\n", 0},	{"0-1\n", 1},	{"0-127\n", 127}, {"0-3,8-11\n", 11},
+	{"0,2,4\n", 4}, {"0-10\n", 10}, {"", 0},
 };
 
 static void test_last_cpu(void **state)

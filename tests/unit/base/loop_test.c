@@ -74,6 +74,56 @@ static void test_timers(void **state)
 	assert_int_equal(loop_step(&loop, 0), 0);
 }
 
+/* Those for one time in the order in which they were set; at once means once; and a
+ * step waits to the end of the last millisecond, but not longer than it may. */
+static void test_times(void **state)
+{
+	struct named timers[3] = {{.letter = 'a'}, {.letter = 'b'}, {.letter = 'c'}};
+	uint64_t now = clock_monotonic_ns();
+
+	(void)state;
+	memset(order, 0, sizeof(order));
+	loop_set(&loop, &timers[0].timer, now + 900000, on_timer);
+	loop_set(&loop, &timers[1].timer, now + 900000, on_timer);
+	assert_int_equal(loop_step(&loop, -1), 0);
+	assert_string_equal(order, "a");
+	assert_int_equal(loop_step(&loop, -1), 0);
+	assert_string_equal(order, "ab");
+
+	loop_set(&loop, &timers[2].timer, 0, on_timer);
+	assert_int_equal(loop_step(&loop, 0), 0);
+	assert_int_equal(loop_step(&loop, 0), 0);
+	assert_string_equal(order, "abc");
+
+	now = clock_monotonic_ns();
+	loop_set(&loop, &timers[0].timer, now + 20 * CLOCK_NS_PER_S, on_timer);
+	assert_int_equal(loop_step(&loop, 1), 0);
+	assert_true(clock_monotonic_ns() < now + 10 * CLOCK_NS_PER_S);
+	loop_unset(&loop, &timers[0].timer);
+	assert_string_equal(order, "abc");
+}
+
+static void on_letter(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	note(loop_container(source, struct named, source)->letter);
+}
+
+static void test_removed_sources_are_quiet(void **state)
+{
+	struct named named = {.letter = 'x'};
+	int fd = eventfd(1, EFD_CLOEXEC);
+
+	(void)state;
+	memset(order, 0, sizeof(order));
+	assert_int_equal(loop_add(&loop, &named.source, fd, EPOLLIN, on_letter), 0);
+	assert_int_equal(loop_step(&loop, 0), 1);
+	loop_remove(&loop, &named.source);
+	assert_int_equal(loop_step(&loop, 0), 0);
+	assert_string_equal(order, "x");
+	close(fd);
+}
+
 static void on_source(struct loop_source *source, uint32_t events)
 {
 	struct named *named = loop_container(source, struct named, source);
@@ -201,8 +251,13 @@ static void test_log_file_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_timers),   TEST(test_sources_free_themselves), TEST(test_quote),
-		TEST(test_childlog), TEST(test_log_file_is_bounded),
+		TEST(test_timers),
+		TEST(test_times),
+		TEST(test_removed_sources_are_quiet),
+		TEST(test_sources_free_themselves),
+		TEST(test_quote),
+		TEST(test_childlog),
+		TEST(test_log_file_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,37 @@ static void test_exit_status(void **state)
 	assert_int_equal(how.status, 7);
 	how = run("kill -9 $$", NULL, 0, output, sizeof(output));
 	assert_int_equal(how.signal, SIGKILL);
+	assert_int_equal(how.status, 0);
+}
+
+/* Whoever still runs is not reaped, nor taken for one that ended well. */
+static void test_not_ended(void **state)
+{
+	char *arguments[] = {(char *)"cat", NULL};
+	char *environment[] = {NULL};
+	struct spawn_end how = {.signal = -1};
+	struct pollfd gone = {.events = POLLIN};
+	int fds[3], ends[2];
+	struct spawn spawn = {.path = "/bin/cat",
+			      .arguments = arguments,
+			      .environment = environment,
+			      .fds = fds,
+			      .fd_count = 3};
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	fds[0] = ends[0];
+	fds[1] = fds[2] = STDERR_FILENO;
+	assert_int_equal(spawn_start(&spawn, &pid, &gone.fd), 0);
+	close(ends[0]);
+	assert_int_equal(spawn_reap(gone.fd, &how), -EAGAIN);
+	assert_int_equal(how.signal, -1);
+	close(ends[1]);
+	assert_int_equal(poll(&gone, 1, PATIENCE_MS), 1);
+	assert_int_equal(spawn_reap(gone.fd, &how), 0);
+	assert_int_equal(how.signal, 0);
+	close(gone.fd);
 }
 
 /* Exactly the descriptors given, also where a number is both source and target. */
@@ -152,6 +183,9 @@ static void test_no_such_program(void **state)
 	assert_int_equal(spawn_start(&spawn, &pid, &pidfd), -ENOENT);
 	assert_int_equal(pid, -1);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	spawn.fd_count = SPAWN_FDS_MAX + 1;
+	assert_int_equal(spawn_start(&spawn, &pid, &pidfd), -EINVAL);
+	assert_int_equal(pid, -1);
 }
 
 /* A child does not outlive who started it. */
@@ -192,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_status),
+		cmocka_unit_test(test_not_ended),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_signals_are_clean),
 		cmocka_unit_test(test_no_such_program),
