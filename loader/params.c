@@ -245,7 +245,7 @@ json_t *params_changed(const struct bundle *bundle)
 {
 	struct diags *diags = calloc(1, sizeof(*diags)); /* what runs does not depend on it */
 	json_t *list = json_array();
-	struct params params;
+	struct params params = {0};
 
 	if (!diags || params_open(bundle->name, &params, diags)) {
 		free(diags);
@@ -302,7 +302,7 @@ static int put_back(const struct params *params, const struct bundle *bundle, co
 int params_put_back(const struct bundle *bundle, const json_t *changed)
 {
 	struct diags *diags = calloc(1, sizeof(*diags));
-	struct params params;
+	struct params params = {0};
 	json_t *item;
 	int error;
 	size_t i;

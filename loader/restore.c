@@ -26,7 +26,7 @@
 
 #define LOOK_EVERY_MS 200
 #define WAIT_DEFAULT_NS (10 * CLOCK_NS_PER_S)
-#define WAIT_MAX_NS (24 * 3600 * CLOCK_NS_PER_S)
+#define WAIT_MAX_NS (24ull * 3600 * CLOCK_NS_PER_S)
 
 enum outcome {
 	RESTORE_WAITS, /* for an interface, or a network namespace */

@@ -20,7 +20,7 @@ reboot() {
 }
 
 send() { traffic --to "10.77.0.1:$1" --count "$2" --keys $KEYS --first-port 40000; }
-load_meter() { load meter --set functions.total.state=durable --set storage.size=16Mi "$@"; }
+load_meter() { load meter --set functions.total.state=durable --set storage.size=16Mi; }
 load_gate() { # NAME INTERFACE PORT OPTION...
 	faas load --netns "$GATEWAY" --set "workflow=$1" --set "triggers.in.packet.interfaces=[$2]" \
 		--set "triggers.in.packet.match.destination_port=$3" "${@:4}" "$FIXTURES/gate.yaml"
@@ -143,7 +143,7 @@ restore_killed() {
 	[ -x "$BUILD/faults/ebpf-faas" ] || skip "fault points need: make BUILD=$BUILD/faults FAULTS=1 all"
 	network
 	load_gate gate gw0 6005
-	for point in claimed published remembered done; do
+	for point in claimed published remembered "done"; do
 		reboot
 		EBPF_FAAS_FAULT=load.$point:1 fails 137 "$BUILD/faults/ebpf-faas" restore
 		fails 0 faas restore
