@@ -85,6 +85,8 @@ static void make_sweep(void)
 	/* At the end all timers are waited for, and disks; and before, attempts. */
 	if (sim_plan.sweep_ns < sim_plan.timer_ns / 2)
 		sim_plan.sweep_ns = sim_plan.timer_ns / 2;
+	/* All of its lines are kept, however often it comes. */
+	sim_plan.rotate_bytes *= 8;
 	if (sim_plan.durable)
 		sim_plan.sweep_ns = 1u << 24;
 	if (sim_plan.retry && sim_plan.sweep_ns < 1u << 21)
