@@ -170,7 +170,9 @@ static int take_up_ring(struct worker *worker)
 	if (!same) {
 		/* Ended by a kill between these stores, it is done again. */
 		header->ring_first_sequence = worker->live.sequence + 1;
+		/* Positions begin anew: what was noted of one is of another event. */
 		worker->page->batch_end = 0;
+		worker->page->retry_position = 0;
 		__atomic_store_n(&header->ring_boot_hash, runtime->ring_boot_hash,
 				 __ATOMIC_RELEASE);
 		__atomic_store_n(&header->ring_map_id, runtime->ring_map_id, __ATOMIC_RELEASE);
