@@ -72,7 +72,7 @@ static void make_durable(void)
 	sim_plan.budget_max = one_of(2000, 8000, 40000);
 	sim_plan.disk_turns = one_of(30, 200, 500);
 	sim_plan.power_losses = one_of(10, 30, 60);
-	sim_plan.outages = one_of(0, 5, 20);
+	sim_plan.outages = one_of(0, 0, 5);
 	sim_plan.drifts = sim_below(2);
 	/* What timers have put out without a disk may be lost, and nobody counts them. */
 	if (sim_plan.drifts)
