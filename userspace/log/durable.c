@@ -298,9 +298,11 @@ static bool fill(struct durable *durable, struct page_counters *live,
 		if (!durable->snapshot.active && durable->log->head == durable->closed &&
 		    durable->closed - durable->super->begin.position >= durable->capacity / 2)
 			durable_snapshot_begin(durable);
+		/* First: a snapshot that waits for the superblock's slot sees it free. Nothing
+		 * else may come that this would be looked at again for. */
+		note_reach(durable);
 		if (durable->snapshot.active)
 			durable_snapshot_step(durable);
-		note_reach(durable);
 	}
 	return send(durable, now_ns);
 }
