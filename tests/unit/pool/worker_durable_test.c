@@ -209,7 +209,8 @@ static void test_other_shape(void **state)
 	assert_int_equal(rig_expect(rig,
 				    "failed the durable state of counter is of another version, "
 				    "size or key than this workflow's; load the version that wrote "
-				    "it, or delete it with `ebpf-faas unload --purge rig`",
+				    "it and update from there, or let it begin anew with "
+				    "`ebpf-faas load --reset-state counter`",
 				    10000),
 			 0);
 	assert_int_equal(WEXITSTATUS(rig_wait(rig)), 12);
