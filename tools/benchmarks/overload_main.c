@@ -6,21 +6,16 @@
  * which then holds what a seventh of a second is needed for.
  */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
 #include "bench.h"
-#include "kit.h"
+#include "report.h"
 #include "tier.h"
 
 #define TAKES_NS 20000.0
 #define RUN_S 0.5
 #define BATCH_FRAMES 32
-#define REPORT_WAIT_MS 5000
-#define LINE_BYTES 4096
 
 static const unsigned int times[] = {2, 5, 10};
 #define TIMES (sizeof(times) / sizeof(times[0]))
@@ -37,38 +32,23 @@ struct overload {
 	struct tier_network network;
 	struct tier_workflow workflows[SIDES];
 	struct frame frames[SIDES];
-	unsigned int lines[SIDES];
+	struct report reports[SIDES];
 	struct cell cells[TIMES][SIDES];
 };
 
-struct report {
+/* What the function measured. */
+struct told {
 	double count, within, span_ns;
 };
 
-static void file_of(size_t side, char *ret, size_t bytes)
-{
-	snprintf(ret, bytes, "/dev/shm/ef_bench_overload_%s.jsonl", names[side]);
-}
-
-static void remove_files(void)
-{
-	char path[64];
-
-	for (size_t i = 0; i < SIDES; i++) {
-		file_of(i, path, sizeof(path));
-		(void)unlink(path);
-	}
-}
-
 static void load(struct overload *overload, size_t side)
 {
-	char name[FAAS_NAME_BYTES], port[96], file[64], path[128];
+	char name[FAAS_NAME_BYTES], port[96], path[128];
 
-	file_of(side, file, sizeof(file));
 	snprintf(name, sizeof(name), "bench-overload-%s", names[side]);
 	snprintf(port, sizeof(port), "triggers.flood.packet.match.destination_port=%d",
 		 TIER_PORT + (int)side);
-	snprintf(path, sizeof(path), "sinks.lines.file.path=%s", file);
+	snprintf(path, sizeof(path), "sinks.lines.file.path=%s", overload->reports[side].path);
 	tier_load("overload", name,
 		  (const char *const[]){port, path, side == LOSES ? "overload={event: lose}" : NULL,
 					NULL},
@@ -81,66 +61,36 @@ static uint64_t processed(const void *workflow)
 	return tier_counters(workflow).processed;
 }
 
-/* The last line of a file, when it is another than line @p before, counted from 1.
- * Returns its number, or 0. */
-static unsigned int read_line(const char *path, unsigned int before, char line[LINE_BYTES])
+static struct told ask(struct overload *overload, size_t side)
 {
-	unsigned int number = 0;
-	FILE *file = fopen(path, "re");
+	json_t *fields =
+		report_ask(&overload->reports[side], &overload->network, &overload->frames[side]);
+	struct told told = {report_number(fields, "count"), report_number(fields, "within"),
+			    report_number(fields, "span")};
 
-	if (!file)
-		return 0;
-	while (fgets(line, LINE_BYTES, file))
-		number += strchr(line, '\n') != NULL;
-	fclose(file);
-	return number > before ? number : 0;
-}
-
-static struct report ask(struct overload *overload, size_t side)
-{
-	char line[LINE_BYTES], path[64];
-	unsigned int number = 0;
-	json_t *object, *fields;
-	struct report report;
-
-	file_of(side, path, sizeof(path));
-	tier_set_pace(&overload->network, &(struct tier_pace){0});
-	tier_send(&overload->network, false, &overload->frames[side], 1, 1);
-	for (int i = 0; i < REPORT_WAIT_MS && !number; i++) {
-		usleep(1000);
-		number = read_line(path, overload->lines[side], line);
-	}
-	object = number ? json_loads(line, 0, NULL) : NULL;
-	fields = json_object_get(object, "fields");
-	if (!fields)
-		bench_die("no report from %s", names[side]);
-	overload->lines[side] = number;
-	report = (struct report){json_number_value(json_object_get(fields, "count")),
-				 json_number_value(json_object_get(fields, "within")),
-				 json_number_value(json_object_get(fields, "span"))};
-	json_decref(object);
-	if (!report.count || !report.span_ns)
+	json_decref(fields);
+	if (!told.count || !told.span_ns)
 		bench_die("no event reached %s", names[side]);
-	return report;
+	return told;
 }
 
 static void measure(struct overload *overload, size_t at, size_t side)
 {
 	struct cell *cell = &overload->cells[at][side];
 	double gap_ns = TAKES_NS / times[at];
-	struct report report;
+	struct told told;
 
 	tier_set_pace(&overload->network,
 		      &(struct tier_pace){.gap_ns = (uint64_t)gap_ns, .stamp = 1});
 	tier_send(&overload->network, false, &overload->frames[side],
 		  (uint32_t)(RUN_S * 1e9 / gap_ns), BATCH_FRAMES);
 	(void)tier_settle(processed, &overload->workflows[side]);
-	report = ask(overload, side);
-	bench_add(&cell->within_percent, 100 * report.within / report.count);
-	bench_add(&cell->goodput, report.within * 1e9 / report.span_ns);
+	told = ask(overload, side);
+	bench_add(&cell->within_percent, 100 * told.within / told.count);
+	bench_add(&cell->goodput, told.within * 1e9 / told.span_ns);
 	/* With a full queue, nothing but its own speed holds the worker up. */
 	if (side == LOSES)
-		bench_add(&cell->most, report.count * 1e9 / report.span_ns);
+		bench_add(&cell->most, told.count * 1e9 / told.span_ns);
 }
 
 static bool print(const struct bench *bench, const struct overload *overload, size_t at)
@@ -172,8 +122,8 @@ int main(int argc, char **argv)
 	static struct overload overload;
 	bool met = true;
 
-	atexit(remove_files);
-	remove_files();
+	for (size_t i = 0; i < SIDES; i++)
+		report_open(&overload.reports[i], "overload", names[i]);
 	tier_make_network();
 	for (size_t i = 0; i < SIDES; i++)
 		load(&overload, i);

@@ -6,7 +6,6 @@
  * daemon's recvmmsg. Frames go one by one, and sides take turns.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,11 +14,10 @@
 #include "bench.h"
 #include "daemon.h"
 #include "kit.h"
+#include "report.h"
 #include "tier.h"
 
 #define RUN_NS 400000000ull
-#define REPORT_WAIT_MS 5000
-#define LINE_BYTES 4096
 #define TRIES_MAX 5
 
 static const unsigned int rates[] = {5000, 40000, 150000};
@@ -38,53 +36,23 @@ struct wait {
 	struct tier_network network;
 	struct tier_workflow workflows[CLASSES];
 	struct frame frames[SIDES];
+	struct report reports[CLASSES];
 	struct daemon_page *daemon;
 	struct cell cells[RATES][SIDES];
 };
 
-static void file_of(size_t class, char *ret, size_t bytes)
-{
-	snprintf(ret, bytes, "/dev/shm/ef_bench_%s.jsonl", classes[class]);
-}
-
-static void remove_files(void)
-{
-	char path[64];
-
-	for (size_t i = 0; i < CLASSES; i++) {
-		file_of(i, path, sizeof(path));
-		(void)unlink(path);
-	}
-}
-
 static void load(struct wait *wait, size_t class)
 {
-	char name[FAAS_NAME_BYTES], class_text[64], port[96], file[64], path[128];
+	char name[FAAS_NAME_BYTES], class_text[64], port[96], path[128];
 
-	file_of(class, file, sizeof(file));
 	snprintf(name, sizeof(name), "bench-wait-%s", classes[class]);
 	snprintf(class_text, sizeof(class_text), "workers.class=%s", classes[class]);
 	snprintf(port, sizeof(port), "triggers.paced.packet.match.destination_port=%d",
 		 TIER_PORT + (int)class);
-	snprintf(path, sizeof(path), "sinks.lines.file.path=%s", file);
+	snprintf(path, sizeof(path), "sinks.lines.file.path=%s", wait->reports[class].path);
 	tier_load("wait", name, (const char *const[]){class_text, port, path, NULL},
 		  &wait->workflows[class]);
 	tier_frame(false, (uint16_t)(TIER_PORT + class), &wait->frames[class]);
-}
-
-/* The last line of a file, when it is another than line @p before, counted from 1.
- * Returns its number, or 0. */
-static unsigned int read_report(const char *path, unsigned int before, char line[LINE_BYTES])
-{
-	unsigned int number = 0;
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		return 0;
-	while (fgets(line, LINE_BYTES, file))
-		number += strchr(line, '\n') != NULL;
-	fclose(file);
-	return number > before ? number : 0;
 }
 
 static uint64_t processed(const void *workflow)
@@ -96,27 +64,12 @@ static uint64_t processed(const void *workflow)
 static void ask(struct wait *wait, size_t class, double *ret_p50_ns, double *ret_p99_ns,
 		double *ret_count)
 {
-	static unsigned int lines[CLASSES];
-	char line[LINE_BYTES], path[64];
-	unsigned int number = 0;
-	json_t *report, *fields;
+	json_t *fields = report_ask(&wait->reports[class], &wait->network, &wait->frames[class]);
 
-	file_of(class, path, sizeof(path));
-	tier_set_pace(&wait->network, &(struct tier_pace){0});
-	tier_send(&wait->network, false, &wait->frames[class], 1, 1);
-	for (int i = 0; i < REPORT_WAIT_MS && !number; i++) {
-		usleep(1000);
-		number = read_report(path, lines[class], line);
-	}
-	report = number ? json_loads(line, 0, NULL) : NULL;
-	fields = json_object_get(report, "fields");
-	if (!fields)
-		bench_die("no report from class %s", classes[class]);
-	lines[class] = number;
-	*ret_count = json_number_value(json_object_get(fields, "count"));
-	*ret_p50_ns = json_number_value(json_object_get(fields, "p50"));
-	*ret_p99_ns = json_number_value(json_object_get(fields, "p99"));
-	json_decref(report);
+	*ret_count = report_number(fields, "count");
+	*ret_p50_ns = report_number(fields, "p50");
+	*ret_p99_ns = report_number(fields, "p99");
+	json_decref(fields);
 }
 
 static uint64_t side_cpu_ns(const struct wait *wait, size_t side)
@@ -210,8 +163,8 @@ int main(int argc, char **argv)
 	static struct wait wait;
 	bool met = true;
 
-	atexit(remove_files);
-	remove_files();
+	for (size_t i = 0; i < CLASSES; i++)
+		report_open(&wait.reports[i], "wait", classes[i]);
 	tier_make_network();
 	for (size_t i = 0; i < CLASSES; i++)
 		load(&wait, i);
