@@ -190,14 +190,17 @@ static void advance(struct durable *durable)
 	}
 }
 
+/* A superblock that says how far the log has come is there: its slot is free again. */
+static void end_reach(struct durable *durable)
+{
+	if (!durable->naming && durable_write_finish(durable, WRITE_OF_SUPER))
+		*durable->super = *durable->super_next;
+}
+
 /* Say in the superblock how far the log has come, before it comes too far. */
 static void note_reach(struct durable *durable)
 {
-	if (durable->naming)
-		return;
-	if (durable_write_finish(durable, WRITE_OF_SUPER))
-		*durable->super = *durable->super_next;
-	if (!durable_write_is_free(durable, WRITE_OF_SUPER) ||
+	if (durable->naming || !durable_write_is_free(durable, WRITE_OF_SUPER) ||
 	    durable->durable_position <
 		    durable->super->reached + DURABLE_REACH(durable->capacity) / 4)
 		return;
@@ -298,11 +301,12 @@ static bool fill(struct durable *durable, struct page_counters *live,
 		if (!durable->snapshot.active && durable->log->head == durable->closed &&
 		    durable->closed - durable->super->begin.position >= durable->capacity / 2)
 			durable_snapshot_begin(durable);
-		/* First: a snapshot that waits for the superblock's slot sees it free. Nothing
-		 * else may come that this would be looked at again for. */
-		note_reach(durable);
+		/* A snapshot may wait for the superblock's slot, and how far the log is for
+		 * that it is named; when nothing else is in flight, nobody looks again. */
+		end_reach(durable);
 		if (durable->snapshot.active)
 			durable_snapshot_step(durable);
+		note_reach(durable);
 	}
 	return send(durable, now_ns);
 }

@@ -15,8 +15,10 @@
 /* Entries that are looked at to make room in a full map. */
 #define SWEEP_MAX (1 << 20)
 
-/* Remove all whose time is over. Returns how many. */
-static uint32_t sweep(int map, uint64_t now_ns)
+/* Remove all whose time is over, up to those of record @p settled: if we die, a successor
+ * begins with the one behind it again, and an entry that it would put in the place of a
+ * newer one, which is gone, would count. Returns how many. */
+static uint32_t sweep(int map, uint64_t settled, uint64_t now_ns)
 {
 	struct faas_key keys[2], *before = NULL;
 	uint32_t removed = 0;
@@ -30,7 +32,7 @@ static uint32_t sweep(int map, uint64_t now_ns)
 		/* Behind it the search goes on also when it is gone: with the key
 		 * before it, which is not. */
 		if (!bpf_map_lookup_elem(map, key, &entry) && entry.expires_ns <= now_ns &&
-		    !bpf_map_delete_elem(map, key)) {
+		    entry.version <= settled && !bpf_map_delete_elem(map, key)) {
 			removed++;
 			i--;
 			if (removed == SWEEP_MAX)
@@ -43,7 +45,7 @@ static uint32_t sweep(int map, uint64_t now_ns)
 }
 
 static int write_verdict(int map, const struct log_verdict *verdict, uint64_t sequence,
-			 uint64_t now_ns)
+			 uint64_t settled, uint64_t now_ns)
 {
 	struct faas_verdict_entry entry = verdict->entry, before;
 	int err;
@@ -56,7 +58,7 @@ static int write_verdict(int map, const struct log_verdict *verdict, uint64_t se
 		return 0; /* nothing to take back */
 	}
 	err = bpf_map_update_elem(map, &verdict->key, &entry, BPF_ANY);
-	if (err == -E2BIG && sweep(map, now_ns))
+	if (err == -E2BIG && sweep(map, settled, now_ns))
 		err = bpf_map_update_elem(map, &verdict->key, &entry, BPF_ANY);
 	return err;
 }
@@ -65,6 +67,7 @@ static void apply(struct feed_turn *turn, uint64_t sequence, const struct log_en
 		  const uint8_t *body)
 {
 	const struct log_header *header = (const struct log_header *)turn->feed->log;
+	const struct courier_page *page = turn->feed->courier_page;
 	struct courier_cursor *cursor = &turn->feed->cursor;
 	struct log_verdict verdict;
 	uint32_t kernel;
@@ -81,7 +84,8 @@ static void apply(struct feed_turn *turn, uint64_t sequence, const struct log_en
 	/* Given before the machine started: its time is that of another clock. */
 	if (verdict.boot_hash != header->ring_boot_hash)
 		return;
-	if (write_verdict(turn->feed->verdict_maps[kernel], &verdict, sequence, turn->now_ns))
+	if (write_verdict(turn->feed->verdict_maps[kernel], &verdict, sequence,
+			  page->cursors[page->current & 1].verdicts_sequence, turn->now_ns))
 		cursor->verdicts_refused++;
 	else
 		cursor->verdicts++;
