@@ -28,14 +28,23 @@ static struct range ranges[RANGES_MAX];
 static struct loss losses[LOSSES_MAX];
 static uint32_t range_count, loss_count;
 static bool adrift, lost_adrift;
-static uint32_t synced;	 /* events whose outputs were all on the sinks' disks at some time */
-static uint32_t durable; /* events that were on the disk when it was left behind */
+static uint32_t synced; /* events whose outputs were all on the sinks' disks at some time */
+/* Events that were on the disk when it was left behind, and where its log ended. */
+static uint32_t durable;
+static uint64_t left_at;
 
 void drift_reset(void)
 {
 	range_count = loss_count = 0;
 	adrift = lost_adrift = false;
 	synced = durable = 0;
+	left_at = 0;
+}
+
+static void leave_disk(const struct worker_page *worker)
+{
+	durable = disk_events_before(worker->durable_position);
+	left_at = worker->durable_position;
 }
 
 static void add_range(uint32_t end)
@@ -57,7 +66,7 @@ void drift_watch(void)
 	    worker_page_read(worker, &counters))
 		return;
 	if (worker->adrift && !adrift)
-		durable = disk_events_before(worker->durable_position);
+		leave_disk(worker);
 	/* It may have gone on since: what counts as lost is more than can be. */
 	if (!worker->adrift && adrift)
 		add_range(disk_events_before(worker->durable_position));
@@ -83,7 +92,7 @@ void drift_power_loss(void)
 	if (!worker->adrift)
 		return;
 	if (!adrift)
-		durable = disk_events_before(worker->durable_position);
+		leave_disk(worker);
 	lost_adrift = true;
 }
 
@@ -92,6 +101,7 @@ void drift_booted(uint32_t survivors)
 	const struct log_header *log = sim_data(SIM_FD_LOG);
 	const uint8_t *disk = sim_data(SIM_FD_DISK + DISK_LOG);
 	struct loss loss = {.sequence = log->ring_first_sequence - 1};
+	bool back = survivors > durable;
 
 	for (uint32_t i = 0; i < range_count; i++)
 		if (ranges[i].end > survivors)
@@ -102,16 +112,21 @@ void drift_booted(uint32_t survivors)
 	if (!lost_adrift)
 		return;
 	lost_adrift = false;
-	/* It was back, and nobody was told. */
-	if (survivors > durable)
-		add_range(survivors);
 	for (uint32_t i = 0; i < 2; i++) {
 		const struct durable_super *super =
 			(const void *)(disk + (size_t)i * DISK_BLOCK_BYTES);
 
-		if (super->magic == DURABLE_MAGIC && super->incarnation > loss.incarnation)
+		if (super->magic != DURABLE_MAGIC)
+			continue;
+		if (super->incarnation > loss.incarnation)
 			loss.incarnation = super->incarnation;
+		/* Nothing happened without the disk, and yet its log begins anew. */
+		if (super->begin.position > left_at)
+			back = true;
 	}
+	/* It was back, and nobody was told. */
+	if (back)
+		add_range(survivors);
 	if (loss_count == LOSSES_MAX)
 		sim_fail("more losses of power than LOSSES_MAX");
 	losses[loss_count++] = loss;

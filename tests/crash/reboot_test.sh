@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # After a reboot, what was loaded comes back as it was; and the runtime as a service.
-# shellcheck source=lib.sh
-. "$(dirname "$(readlink -f "$0")")/lib.sh"
+# shellcheck source=../netns/lib.sh
+. "$(dirname "$(readlink -f "$0")")/../netns/lib.sh"
 
 STORED=/var/lib/ebpf-faas/workflows
 KEYS=10
