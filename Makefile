@@ -80,7 +80,7 @@ BENCH_BPF := $(patsubst tools/benchmarks/%.c,$(BUILD)/bench/%.o,$(sort $(wildcar
 LIBTEST := $(BUILD)/libtest.a
 SIM_TESTS := $(patsubst tests/%_main.c,$(BUILD)/tests/%,$(sort $(wildcard tests/sim/*_main.c)))
 
-.PHONY: all check demo cleanroom vm-check vm-check-short bench lint format fuzz asan unit sim tests storm install uninstall dist clean help bench-programs
+.PHONY: all check demo cleanroom vm-check vm-check-short bench lint format fuzz asan unit sim tests storm soak install uninstall dist clean help bench-programs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -251,6 +251,8 @@ check: ## run every test
 storm: tests ## kill worker, courier and runtime 200 times each, under load, and cut the power 200 times; takes half an hour
 	KILLS=200 tests/crash/storm_test.sh
 	POWER_CUTS=200 tests/crash/power_test.sh
+soak: tests ## half an hour (SOAK_MINUTES=30) of traffic and faults; memory, files and descriptors must not grow
+	tests/soak/soak_test.sh
 demo: ## run the demonstration
 	tools/demo
 cleanroom: ## run the demonstration in a clean Debian; takes minutes
