@@ -203,7 +203,7 @@ static int write_map(pid_t pid, const char *file)
 	int fd, bytes, err = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	bytes = snprintf(text, sizeof(text), "%u %u %u\n", CELL_UID, CELL_UID, FAAS_SLOTS_MAX + 1);
+	bytes = snprintf(text, sizeof(text), "%u %u %d\n", CELL_UID, CELL_UID, FAAS_SLOTS_MAX + 1);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -24,7 +24,7 @@ int run_files_look(const char *root, const char *name, struct runtime_page *ret)
 
 int run_files_generation(const char *root, const char *name, uint32_t *ret, uint32_t *ret_before)
 {
-	struct runtime_page page;
+	struct runtime_page page = {0};
 	int err = run_files_look(root, name, &page);
 
 	if (err)

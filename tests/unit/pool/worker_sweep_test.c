@@ -76,14 +76,18 @@ static void test_without_state(void **state)
 /* What was missed while there was no worker is one call. */
 static void test_is_not_made_up_for(void **state)
 {
+	uint64_t before;
+
 	(void)state;
 	start((struct rig_options){.every_ns = 50 * MS, .no_state = true});
 	assert_true(WIFSIGNALED(rig_kill(rig)));
+	before = counters().timers;
 	pause_us(600000);
-	assert_int_equal(counters().timers, 0);
+	assert_int_equal(counters().timers, before);
 	assert_int_equal(rig_start(rig), 0);
 	pause_us(20000);
-	assert_in_range(counters().timers, 1, 2);
+	/* Not the twelve; where others have the processors, some more than one. */
+	assert_in_range(counters().timers, before + 1, before + 6);
 	assert_int_equal(rig_stop(rig), 0);
 }
 
@@ -158,7 +162,7 @@ static void test_poison(void **state)
 	uint64_t attempt = 0, deadline;
 
 	(void)state;
-	start((struct rig_options){.every_ns = 1500 * MS, .crash_key = 42});
+	start((struct rig_options){.every_ns = 4000 * MS, .crash_key = 42});
 	assert_int_equal(rig_emit(rig, KEYS), 0);
 	for (int i = 0; i < 6; i++) {
 		int status = rig_wait(rig);
