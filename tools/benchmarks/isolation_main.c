@@ -48,6 +48,17 @@ static bool is_limited(const struct side *side, const char *what)
 			  side->workflow.name, what);
 }
 
+/* Workers are made of a template, which is of the program as it was; without it the runtime
+ * starts another one. */
+static void end_template(void)
+{
+	if (kit_shell("for process in /proc/[0-9]*; do "
+		      "[ \"$(readlink $process/exe)\" = " WORKER " ] && "
+		      "tr '\\0' ' ' <$process/cmdline | grep -q ' template ' && "
+		      "kill -KILL ${process#/proc/} && exit 0; done; exit 1"))
+		bench_die("the template of the workers is not there");
+}
+
 /* The runtime starts what it finds at the worker's place: here, for once, another one.
  * Seen from nowhere else: in a mount namespace that ends with us. */
 static void load_unconfined(struct side *side)
@@ -57,6 +68,7 @@ static void load_unconfined(struct side *side)
 	_Static_assert(PEER_PORT == 5006, "as above");
 	if (mount(TEST_BUILD "/bench/unconfined-worker", WORKER, NULL, MS_BIND, NULL))
 		bench_die("mounting the other worker: %s", strerror(errno));
+	end_template();
 	tier_load("handoff", "bench-unconfined", sets, &side->workflow);
 	if (umount2(WORKER, MNT_DETACH))
 		bench_die("unmounting the other worker: %s", strerror(errno));
