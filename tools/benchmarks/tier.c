@@ -153,6 +153,23 @@ void tier_load(const char *yaml, const char *name, const char *const sets[],
 		bench_die("%s: %s", path, strerror(errno));
 }
 
+void tier_unload(struct tier_workflow *workflow)
+{
+	unsigned int i = 0;
+
+	while (i < loaded_count && strcmp(loaded[i], workflow->name))
+		i++;
+	if (i == loaded_count || kit_shell("%s/ebpf-faas unload --now --purge %s >/dev/null 2>&1",
+					   TEST_BUILD, workflow->name))
+		bench_die("unloading %s failed", workflow->name);
+	memmove(loaded[i], loaded[i + 1], (loaded_count - i - 1) * sizeof(loaded[0]));
+	loaded_count--;
+	if (workflow->page)
+		munmap((void *)workflow->page, WORKER_PAGE_BYTES);
+	close(workflow->meters);
+	*workflow = (struct tier_workflow){.meters = -1};
+}
+
 void tier_make_generator(struct tier_network *ret)
 {
 	struct bpf_object *object = kit_load_object(TEST_BUILD "/bench/generate.bpf.o");

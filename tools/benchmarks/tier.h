@@ -50,6 +50,8 @@ struct tier_pace {
 	uint64_t gap_ns; /* 0: as fast as it goes */
 	uint64_t stamp;	 /* 1: the time goes into the first 8 bytes of the payload */
 	uint64_t keys;	 /* source addresses take turns; 0: the frame's own */
+	uint64_t beside; /* so many follow each frame, to the port above, without gap and stamp */
+	uint64_t port;	 /* of the frame itself, where some are beside it */
 };
 
 /* Namespaces and veth pairs: the gateway's ends are ef_b1 (ours) and ef_p1. To be
@@ -60,6 +62,9 @@ void tier_make_network(void);
  * with NULL; NULL: none) as workflow @p name, and pin its worker to the consumer's core. */
 void tier_load(const char *yaml, const char *name, const char *const sets[],
 	       struct tier_workflow *ret);
+
+/* What one may have from tier_load() again after it. */
+void tier_unload(struct tier_workflow *workflow);
 
 /* Load the generator, and go to the sender: last of all. */
 void tier_make_generator(struct tier_network *ret);
