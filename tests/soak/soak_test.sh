@@ -188,10 +188,15 @@ spoiled() {
 }
 put_aside() { [ "$(ledger trouble | jq .dead_lettered)" = "$1" ]; }
 
-# Five times of what it manages.
+# Five times of what it manages; half of the times its worker is killed while it comes.
 flooded() {
-	traffic --to 10.77.0.1:6002 --count $FLOOD --rate 25000 --keys 16 --first-port 28000
+	local pid
+	pid=$(worker_of labour)
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:6002 --count "$FLOOD" \
+		--rate 25000 --keys 16 --first-port 28000 >"$CASE/flood"
 	flooded=$((flooded + FLOOD))
+	[ $((RANDOM % 2)) = 0 ] || kill -KILL "$pid" || fail "the worker of labour was gone"
+	wait "$STARTED" || fail "the flood: $(cat "$CASE/flood")"
 }
 
 paused() {
