@@ -302,16 +302,19 @@ static void worker_loss(struct machine *m)
 {
 	struct page_counters acknowledged = m->durable.acknowledged;
 	uint64_t reached = m->durable.super->reached;
+	struct durable_super super;
 
 	if (m->durable.adrift) {
 		power_loss(m);
 		return;
 	}
-	/* It may die before it could show what the last step knew. */
-	if (m->shown.log_position >= m->durable.super->begin.position &&
+	fake_disk_kill(&m->fake);
+	assert_int_equal(durable_super_read(m->setup.disk, &super), 0);
+	/* It may die before it could show what the last step knew, and before it heard that
+	 * a snapshot is named. */
+	if (m->shown.log_position >= super.begin.position &&
 	    m->shown.log_position <= acknowledged.log_position)
 		acknowledged = m->shown;
-	fake_disk_kill(&m->fake);
 	durable_end(&m->durable);
 	start(m, &acknowledged);
 	assert_true(m->durable.super->reached >= reached);

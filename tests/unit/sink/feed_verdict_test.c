@@ -20,6 +20,7 @@
 
 static struct feed *feed;
 static struct feed_scratch *scratch;
+static struct courier_page *page;
 static struct log_header header = {.ring_boot_hash = BOOT};
 static int map;
 
@@ -28,10 +29,12 @@ static int set_up(void **state)
 	(void)state;
 	feed = calloc(1, sizeof(*feed));
 	scratch = calloc(1, sizeof(*scratch));
+	page = calloc(1, sizeof(*page));
 	map = bpf_map_create(BPF_MAP_TYPE_HASH, "verdicts", sizeof(struct faas_key),
 			     sizeof(struct faas_verdict_entry), ROOM, NULL);
-	if (!feed || !scratch || map < 0)
+	if (!feed || !scratch || !page || map < 0)
 		return -1;
+	feed->courier_page = page;
 	memset(feed->verdict_maps, -1, sizeof(feed->verdict_maps));
 	memset(feed->verdicts_to, -1, sizeof(feed->verdicts_to));
 	feed->log = &header;
@@ -47,6 +50,7 @@ static int tear_down(void **state)
 	close(map);
 	free(feed);
 	free(scratch);
+	free(page);
 	return 0;
 }
 
@@ -142,7 +146,12 @@ static void test_full(void **state)
 	assert_int_equal(value_of(99), 0);
 	/* One whose time is over makes room, and only that one. */
 	GIVE(.sequence = 11, .port = 2, .expires_ns = 0);
+	/* Not while a successor would put an older one back in its place. */
 	GIVE(.sequence = 12, .port = 98, .value = 7, .expires_ns = 9 * NOW_NS);
+	assert_int_equal(value_of(98), 0);
+	assert_int_equal(feed->cursor.verdicts_refused, 2);
+	page->cursors[page->current].verdicts_sequence = 11;
+	GIVE(.sequence = 13, .port = 98, .value = 7, .expires_ns = 9 * NOW_NS);
 	assert_int_equal(value_of(98), 7);
 	for (uint16_t i = 1; i <= ROOM; i++)
 		assert_int_equal(value_of(i), i == 2 ? 0 : i);
