@@ -213,7 +213,10 @@ static void begin_list(const struct options *options, const struct collection *c
 		function->state_keys,
 		100.0 * (double)collection->keys / (double)function->state_keys,
 		function->state_version);
-	if (!function->state_field_count)
+	if (!function->state_field_count && function->exec.argument_count)
+		fprintf(out,
+			"without names: the state of a program is bytes that it alone can read\n");
+	else if (!function->state_field_count)
 		fprintf(out,
 			"without names: the function was built without debug information, or its "
 			"state has more than %d members\n",

@@ -141,6 +141,16 @@ int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 	return 0;
 }
 
+void spawn_abandon(int pidfd)
+{
+	siginfo_t info;
+
+	(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	while (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) && errno == EINTR)
+		;
+	close(pidfd);
+}
+
 int spawn_reap(int pidfd, struct spawn_end *ret)
 {
 	siginfo_t info = {0};

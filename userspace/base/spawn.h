@@ -33,6 +33,9 @@ int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
  * same number may be source and target. 0 or -errno. */
 int spawn_place(const int *fds, size_t count) __attribute__((warn_unused_result));
 
+/* It is not wanted after all: kill it, wait for its end, close @p pidfd. */
+void spawn_abandon(int pidfd);
+
 /* How it ended. Call when its pidfd is readable; the process is gone then. */
 struct spawn_end {
 	int signal; /* 0: it exited */

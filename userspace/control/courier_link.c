@@ -282,10 +282,8 @@ static int spawn_courier(struct courier_link *link)
 	}
 	if (!err) {
 		err = loop_add(link->loop, &link->exit, pidfd, EPOLLIN, on_exit_ready);
-		if (err) {
-			(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-			close(pidfd);
-		}
+		if (err)
+			spawn_abandon(pidfd);
 	}
 	close(null);
 	if (output >= 0)

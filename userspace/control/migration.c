@@ -300,10 +300,8 @@ static int launch(struct migration *migration, const struct bundle *from, const 
 		err = run_process(migration, fds, count, &pidfd);
 	if (!err)
 		err = loop_add(loop, &migration->exit, pidfd, EPOLLIN, on_exit_ready);
-	if (err && pidfd >= 0) {
-		(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-		close(pidfd);
-	}
+	if (err && pidfd >= 0)
+		spawn_abandon(pidfd);
 	if (!err && !loop_add(loop, &migration->control, pair[0], EPOLLIN, on_control))
 		pair[0] = -1;
 	close_all(fds, SPAWN_FDS_MAX);

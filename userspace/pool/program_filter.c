@@ -9,6 +9,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "userspace/pool/filter_calls.h"
+
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #endif
@@ -186,20 +188,6 @@ static const char *const absent[] = {"clone3", "io_uring_setup", "io_uring_enter
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-static int add(scmp_filter_ctx context, uint32_t action, const char *const *names, size_t count)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < count; i++) {
-		int number = seccomp_syscall_resolve_name(names[i]);
-
-		/* This architecture has none of that name. */
-		if (number >= 0)
-			err = seccomp_rule_add(context, action, number, 0);
-	}
-	return err;
-}
-
 /* Threads and no processes; signals to itself; names, and nothing about whom its death
  * follows; limits are asked for, not set; of devices nothing. */
 static int add_conditional(scmp_filter_ctx context)
@@ -239,11 +227,11 @@ int program_filter_enter(void)
 		return -ENOMEM;
 	err = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!err)
-		err = add(context, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
+		err = filter_add_calls(context, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
 	if (!err)
-		err = add(context, SCMP_ACT_KILL_PROCESS, fatal, COUNT(fatal));
+		err = filter_add_calls(context, SCMP_ACT_KILL_PROCESS, fatal, COUNT(fatal));
 	if (!err)
-		err = add(context, SCMP_ACT_ERRNO(ENOSYS), absent, COUNT(absent));
+		err = filter_add_calls(context, SCMP_ACT_ERRNO(ENOSYS), absent, COUNT(absent));
 	if (!err)
 		err = add_conditional(context);
 	if (!err)

@@ -175,11 +175,8 @@ static struct cell_process *start(struct cell *cell, const char *role, uint32_t 
 		process->socket = pair[0];
 		return process;
 	}
-	if (pidfd >= 0) {
-		(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-		(void)waitpid(process->pid, NULL, 0);
-		close(pidfd);
-	}
+	if (pidfd >= 0)
+		spawn_abandon(pidfd);
 	if (pair[0] >= 0)
 		close(pair[0]);
 	free(process);

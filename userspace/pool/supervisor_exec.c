@@ -176,10 +176,8 @@ static int enter(struct program *program, uint32_t number, int socket, int outpu
 	if (err)
 		return err;
 	err = loop_add(supervisor->loop, &program->exit, pidfd, EPOLLIN, on_end);
-	if (err) {
-		(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-		close(pidfd);
-	}
+	if (err)
+		spawn_abandon(pidfd);
 	return err;
 }
 

@@ -174,10 +174,8 @@ static int spawn_worker(struct supervisor *supervisor, process_ready on_control,
 	}
 	if (!err) {
 		err = loop_add(supervisor->loop, &supervisor->exit, pidfd, EPOLLIN, on_exit);
-		if (err) {
-			(void)!syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-			close(pidfd);
-		}
+		if (err)
+			spawn_abandon(pidfd);
 	}
 	close(null);
 	if (output >= 0)

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "userspace/pool/filter_calls.h"
 #include "userspace/pool/worker_fds.h"
 
 /* What a worker that runs makes: events, the log and the disk go through memory and
@@ -58,20 +59,6 @@ static const char *const refused[] = {
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-static int add(scmp_filter_ctx context, uint32_t action, const char *const *names, size_t count)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < count; i++) {
-		int number = seccomp_syscall_resolve_name(names[i]);
-
-		/* This architecture has none of that name. */
-		if (number >= 0)
-			err = seccomp_rule_add(context, action, number, 0);
-	}
-	return err;
-}
-
 static bool is_in(const char *name, const char *const *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -86,7 +73,7 @@ static int add_refused(scmp_filter_ctx context, enum filter_stage stage)
 
 	for (size_t i = 0; !err && i < COUNT(refused); i++)
 		if (stage == FILTER_RUNNING || !is_in(refused[i], loading, COUNT(loading)))
-			err = add(context, SCMP_ACT_ERRNO(EPERM), &refused[i], 1);
+			err = filter_add_calls(context, SCMP_ACT_ERRNO(EPERM), &refused[i], 1);
 	return err;
 }
 
@@ -167,9 +154,9 @@ static int build(struct filter *filter, enum filter_stage stage)
 	if (!err)
 		err = seccomp_rule_add(context, SCMP_ACT_KILL_PROCESS, FATAL_CALL, 0);
 	if (!err)
-		err = add(context, SCMP_ACT_ALLOW, running, COUNT(running));
+		err = filter_add_calls(context, SCMP_ACT_ALLOW, running, COUNT(running));
 	if (!err && stage == FILTER_LOADING)
-		err = add(context, SCMP_ACT_ALLOW, loading, COUNT(loading));
+		err = filter_add_calls(context, SCMP_ACT_ALLOW, loading, COUNT(loading));
 	if (!err)
 		err = add_own_signals(context);
 	if (!err)

@@ -79,34 +79,58 @@ static void test_exit_status(void **state)
 	assert_int_equal(how.status, 0);
 }
 
-/* Whoever still runs is not reaped, nor taken for one that ended well. */
-static void test_not_ended(void **state)
+/* A process that lives until the descriptor that is returned is closed. */
+static int start_cat(pid_t *ret_pid, int *ret_pidfd)
 {
 	char *arguments[] = {(char *)"cat", NULL};
 	char *environment[] = {NULL};
-	struct spawn_end how = {.signal = -1};
-	struct pollfd gone = {.events = POLLIN};
 	int fds[3], ends[2];
 	struct spawn spawn = {.path = "/bin/cat",
 			      .arguments = arguments,
 			      .environment = environment,
 			      .fds = fds,
 			      .fd_count = 3};
-	pid_t pid;
 
-	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	fds[0] = ends[0];
 	fds[1] = fds[2] = STDERR_FILENO;
-	assert_int_equal(spawn_start(&spawn, &pid, &gone.fd), 0);
+	assert_int_equal(spawn_start(&spawn, ret_pid, ret_pidfd), 0);
 	close(ends[0]);
+	return ends[1];
+}
+
+/* Whoever still runs is not reaped, nor taken for one that ended well. */
+static void test_not_ended(void **state)
+{
+	struct spawn_end how = {.signal = -1};
+	struct pollfd gone = {.events = POLLIN};
+	pid_t pid;
+	int end;
+
+	(void)state;
+	end = start_cat(&pid, &gone.fd);
 	assert_int_equal(spawn_reap(gone.fd, &how), -EAGAIN);
 	assert_int_equal(how.signal, -1);
-	close(ends[1]);
+	close(end);
 	assert_int_equal(poll(&gone, 1, PATIENCE_MS), 1);
 	assert_int_equal(spawn_reap(gone.fd, &how), 0);
 	assert_int_equal(how.signal, 0);
 	close(gone.fd);
+}
+
+/* Nothing of it is left, not even what a parent has to wait for. */
+static void test_abandoned(void **state)
+{
+	pid_t pid;
+	int pidfd, end;
+
+	(void)state;
+	end = start_cat(&pid, &pidfd);
+	spawn_abandon(pidfd);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	assert_int_equal(fcntl(pidfd, F_GETFD), -1);
+	close(end);
 }
 
 /* Exactly the descriptors given, also where a number is both source and target. */
@@ -227,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_status),
 		cmocka_unit_test(test_not_ended),
+		cmocka_unit_test(test_abandoned),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_signals_are_clean),
 		cmocka_unit_test(test_no_such_program),
