@@ -13,14 +13,14 @@ worker_is_another() { [ -n "$(worker_pid)" ] && [ "$(worker_pid)" != "$1" ]; }
 silent_keys() {
 	local pid
 	network
-	load lull --set functions.watch.params.after=1s
+	load lull --set functions.watch.params.after=4s
 	traffic --to 10.77.0.1:5005 --count 20 --keys 5 --first-port 40000
 	settle lull
 	same "timers before they are due" '{"processed":0,"dead_lettered":0}' "$(timers)"
 	pid=$(worker_pid)
 	kill -KILL "$pid"
 	wait_for 5 worker_is_another "$pid"
-	wait_for 10 lines_are "$CASE/records.jsonl" 5
+	wait_for 15 lines_are "$CASE/records.jsonl" 5
 	settle lull
 	same "timers" '{"processed":5,"dead_lettered":0}' "$(timers)"
 	same "events are counted apart" 20 "$(counted processed)"

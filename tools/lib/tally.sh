@@ -49,17 +49,31 @@ bounded() {
 	setpriv --pdeathsig TERM timeout --kill-after=30 "$seconds" "$@"
 }
 
+# cpu_seconds: what processes of this shell that have ended took of processors, in
+# $cpu_seconds. (In a subshell it would be that one's.)
+cpu_seconds() {
+	local line user system
+	times >"$LOGS/times.$BASHPID"
+	while read -r user system; do line="$user $system"; done <"$LOGS/times.$BASHPID"
+	rm -f "$LOGS/times.$BASHPID"
+	cpu_seconds=$(awk -F '[ms ]+' '{printf "%d", $1 * 60 + $2 + $3 * 60 + $4}' <<<"$line")
+}
+
 # run_tap NAME SECONDS COMMAND...: one test program of the suite $suite. The seconds are
 # for a machine of today: TIME_FACTOR times as many for one that is slower.
 run_tap() {
 	local name=$1 seconds=$2 log status=0 before=$((passed + failed + skipped)) failed_before=$failed
-	local started=$SECONDS took=
+	local started=$SECONDS took='' cpu_seconds cpu_before
 	shift 2
+	cpu_seconds
+	cpu_before=$cpu_seconds
 	log=$LOGS/$suite/${name//\//-}.log
 	seconds=$((seconds * ${TIME_FACTOR:-1}))
 	bounded "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
 	# Which are worth making faster.
-	[ $((SECONDS - started)) -lt 10 ] || took=", $((SECONDS - started)) s"
+	cpu_seconds
+	[ $((SECONDS - started)) -lt 10 ] ||
+		took=", $((SECONDS - started)) s ($((cpu_seconds - cpu_before)) of a processor)"
 	tap_count "$suite/$name" "$log"
 	if [ $((passed + failed + skipped)) = "$before" ]; then
 		if [ "$status" = 77 ]; then
