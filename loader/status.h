@@ -15,4 +15,7 @@ json_t *status_ledger_json(const struct ledger *ledger);
 /* Print the ledger in words to @p stream. */
 void status_print_ledger(const struct ledger *ledger, FILE *stream);
 
+/* Print a whole workflow's status, as `status --json` gives it, in words to stdout. */
+void status_print_workflow(json_t *status);
+
 #endif
