@@ -90,7 +90,7 @@ unload_now() {
 	traffic --to 10.77.0.1:5005 --count 500 --keys 10
 	before=$SECONDS
 	fails 0 faas unload --now meter
-	[ $((SECONDS - before)) -lt "$(stretched 8)" ] || fail "unload --now took $((SECONDS - before)) s"
+	[ $((SECONDS - before)) -lt "$(stretched 5)" ] || fail "unload --now took $((SECONDS - before)) s"
 }
 
 unload_of_nothing() {
