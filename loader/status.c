@@ -176,18 +176,27 @@ static const char *worker_state_name(const struct ledger *ledger)
 								       : "unknown";
 }
 
+static bool has_program(const struct bundle *bundle)
+{
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		if (bundle->user[i].exec.argument_count)
+			return true;
+	return false;
+}
+
 static json_t *processes_json(const struct bundle *bundle, const struct ledger *ledger,
 			      uint32_t slot)
 {
 	const struct runtime_page *runtime = &ledger->runtime;
-	char limits[LIMITS_TEXT_BYTES], reason[PAGE_REASON_BYTES];
+	char limits[LIMITS_TEXT_BYTES], program_limits[LIMITS_TEXT_BYTES];
+	char reason[PAGE_REASON_BYTES];
 
 	snprintf(reason, sizeof(reason), "%.*s", PAGE_REASON_BYTES - 1, runtime->last_reason);
 	if (!ledger->user_tier_readable)
 		return json_pack("{s:s, s:i, s:I, s:s}", "state", "absent", "pid", 0, "restarts",
 				 INTEGER(runtime->restarts), "last_reason", reason);
 	return json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I}",
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:s*}",
 		"state", worker_state_name(ledger), "class",
 		bundle_class_words[bundle->worker_class], "pid",
 		INTEGER(process_lives(runtime->worker_pid) ? runtime->worker_pid : 0), "uid",
@@ -199,7 +208,8 @@ static json_t *processes_json(const struct bundle *bundle, const struct ledger *
 		INTEGER(ledger->log_pending_bytes), "last_reason", reason, "retries",
 		INTEGER(ledger->worker.retries), "log_damaged", INTEGER(ledger->courier.corrupt),
 		"ring_released_unread", INTEGER(ledger->worker.skipped_bytes), "lines_suppressed",
-		INTEGER(runtime->lines_suppressed + ledger->worker.lines_dropped));
+		INTEGER(runtime->lines_suppressed + ledger->worker.lines_dropped), "program_limits",
+		has_program(bundle) ? limits_text(runtime->program_limits, program_limits) : NULL);
 }
 
 /* What the handoff sheds by, and what it has shed, by trigger. */

@@ -211,6 +211,9 @@ static void print_worker(json_t *status)
 	       json_is_true(json_object_get(status, "runtime")) ? "running"
 								: "not running: `ebpf-faas gc` "
 								  "starts it");
+	if (json_object_get(item, "program_limits"))
+		printf("    programs of its exec functions: limited by %s\n",
+		       text(item, "program_limits"));
 	if (number(item, "restarts"))
 		printf("    the last one before it: %s\n", text(item, "last_reason"));
 	if (number(item, "lines_suppressed"))

@@ -33,7 +33,7 @@ what_is_in_it() {
 		sed 's/^[0-9]*: \([^:]*\):.* state \([A-Z]*\) .*/\1 \2/')"
 	same "abstract sockets" 1 "$(nsenter --net="/proc/$pid/ns/net" cat /proc/net/unix | wc -l)"
 	same "its hostname" worker "$(nsenter --uts="/proc/$pid/ns/uts" hostname)"
-	same "users, from where on" 1999999999 "$(awk '{print $1}' "/proc/$pid/uid_map")"
+	same "users, from where on" "1999999999 2000065536" "$(awk '{print $1}' "/proc/$pid/uid_map" | xargs)"
 	same "whose capabilities" 0000000000000000 "$(awk '/CapBnd/ {print $2}' "/proc/$pid/status")"
 	fails 0 faas status witness
 	says 'limited by .*namespaces user mount pid net ipc uts;'
@@ -88,6 +88,35 @@ killed() {
 	same "what is left" "" "$(holder_pid)$(template_pid)$(worker_pid)"
 }
 
+# refused KIND,...: on a machine that gives no namespaces of these kinds workers run without,
+# and that is said.
+refused() { # KINDS NAMESPACES MISSING
+	echo "refused: $1"
+	printf '#!/bin/sh\nexec %s %s %s "$@"\n' "$TEST_LIB/refuse" "$1" "$FAAS" >"$CASE/command"
+	chmod +x "$CASE/command"
+	: >"$CASE/records.jsonl"
+	FAAS=$CASE/command load witness
+	same "what has namespaces" "$2" "$(faas status --json witness |
+		jq -r '.worker.limits | capture("namespaces (?<all>.*)").all // ""')"
+	log_says "event=cell.incomplete.*namespaces=\"$3\" error=\"Operation not permitted\"" ||
+		fail "the runtime's log does not say what is missing"
+	traffic --to 10.77.0.1:5005 --count 400 --keys 10 --first-port 40000
+	settle witness
+	exactly_once 10 40
+	faas unload --purge witness
+	wait_for 10 no_runtime
+	same "what is left" "" "$(holder_pid)$(template_pid)$(worker_pid)"
+}
+no_runtime() { [ -z "$(runtime_pid)" ]; }
+
+are_refused() {
+	network
+	refused user 'mount pid net ipc uts' user
+	refused pid,net 'user mount ipc uts' 'pid net'
+	refused user,mnt,pid,net,ipc,uts '' 'user mount pid net ipc uts'
+}
+
 test_case "what there is in the namespaces of workers" what_is_in_it
 test_case "holder, template, worker and runtime are killed under traffic" killed
+test_case "a machine that refuses namespaces" are_refused
 tests_done

@@ -69,7 +69,8 @@ misbehaves() {
 	faas unload --purge program
 }
 
-# Either of the two is killed, at work and at rest: each event counts once.
+# Either of the two is killed, or who holds their namespaces, at work and at rest: each event
+# counts once.
 killed() {
 	local i pid
 	network
@@ -79,7 +80,11 @@ killed() {
 	echo "$STARTED" >>"$CASE/pids"
 	for ((i = 0; i < 8; i++)); do
 		wait_for 10 program_is_there
-		if [ $((i % 2)) = 0 ]; then pid=$(program_pid); else pid=$(worker_of_all); fi
+		case $((i % 3)) in
+		0) pid=$(program_pid) ;;
+		1) pid=$(worker_of_all) ;;
+		2) pid=$(holder_pid) ;;
+		esac
 		kill -KILL "$pid"
 		wait_for 20 is_gone "$pid"
 	done
@@ -99,6 +104,7 @@ killed() {
 	faas unload program
 	same "programs after the unload" "" "$(program_pid)"
 }
+holder_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-holde/ {print $1}'; }
 program_is_there() { [ -n "$(program_pid)" ] && [ -n "$(worker_of_all)" ]; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 is_replaced() { [ -n "$(program_pid)" ] && [ "$(program_pid)" != "$1" ]; }
@@ -143,20 +149,66 @@ runtime_killed() {
 	faas unload program
 }
 
+# The namespaces are the workers', and not the machine's; that of mounts is its own.
+confined() {
+	local pid kind
+	network
+	load program --set workers.instances.min=1
+	pid=$(program_pid)
+	for kind in user pid net ipc uts; do
+		same "its namespace, $kind" "$(namespace "$(worker_of_all)" $kind)" "$(namespace "$pid" $kind)"
+		[ "$(namespace "$pid" $kind)" != "$(namespace $$ $kind)" ] || fail "$kind: it is in the machine's"
+	done
+	[ "$(namespace "$pid" mnt)" != "$(namespace $$ mnt)" ] || fail "mnt: it is in the machine's"
+	same "mounts that can be written to" "" "$(awk '$6 !~ /^ro,/' "/proc/$pid/mountinfo")"
+	same "its network" "lo DOWN" "$(nsenter --net="/proc/$pid/ns/net" ip -o link |
+		sed 's/^[0-9]*: \([^:]*\):.* state \([A-Z]*\) .*/\1 \2/')"
+	same "its number and that in there" 2 "$(awk '/^NSpid/ {print NF - 1}' "/proc/$pid/status" | tail -n 1)"
+	same "what it has open" 5 "$(find "/proc/$pid/fd" -mindepth 1 | wc -l)"
+	fails 0 faas status program
+	says 'programs of its exec functions: limited by seccomp, landlock, rlimits.* namespaces user mount pid net ipc uts$'
+	faas unload program
+}
+namespace() { readlink "/proc/$1/ns/$2"; }
+
+# On a machine that gives none of these a program runs without, and that is said; but not
+# without mounts of its own.
+namespaces_refused() {
+	network
+	cannot user,pid,net,ipc,uts
+	FAAS=$CASE/command load program
+	fails 0 faas status program
+	says 'programs of its exec functions: limited by .* namespaces mount$'
+	some
+	settle program
+	exactly_once 10 40
+	faas unload program
+	same "programs after the unload" "" "$(program_pid)"
+	wait_for 10 no_runtime
+	cannot mnt
+	FAAS=$CASE/command fails 1 load program
+	says 'mounts of its own: Operation not permitted'
+}
+cannot() {
+	printf '#!/bin/sh\nexec %s %s %s "$@"\n' "$TEST_LIB/refuse" "$1" "$FAAS" >"$CASE/command"
+	chmod +x "$CASE/command"
+}
+no_runtime() { [ -z "$(runtime_pid)" ]; }
+
 attacks() {
 	local begin=30000 i
 	network
 	load attack
 	for ((i = 0; i < 2; i++)); do
-		traffic --to 10.77.0.1:5005 --count 40 --keys 40 --first-port $begin
+		traffic --to 10.77.0.1:5005 --count 50 --keys 50 --first-port $begin
 	done
 	settle attack
 	wait_for 10 lines_say "$CASE/records.jsonl" attacks
-	same "attacks" 30 "$(jq -s 'map(.fields.attacks // empty) | first' "$CASE/records.jsonl")"
-	same "that are refused" 25 "$(jq -s 'map(.fields.errors // empty) | first' "$CASE/records.jsonl")"
+	same "attacks" 41 "$(jq -s 'map(.fields.attacks // empty) | first' "$CASE/records.jsonl")"
+	same "that are refused" 36 "$(jq -s 'map(.fields.errors // empty) | first' "$CASE/records.jsonl")"
 	jq -c 'select(.fields.attack != null) | .fields | select(.should != .error)' "$CASE/records.jsonl" >"$CASE/wrong"
 	same "with another error than there should be" "" "$(cat "$CASE/wrong")"
-	same "refused" 50 "$(jq -c 'select(.fields.attack != null)' "$CASE/records.jsonl" | wc -l)"
+	same "refused" 72 "$(jq -c 'select(.fields.attack != null)' "$CASE/records.jsonl" | wc -l)"
 	same "put aside" 10 "$(counted dead_lettered)"
 	[ "$(grep -c 'worker.died.*no program may make' /run/ebpf-faas/runtime.log)" -ge 10 ] ||
 		fail "the runtime's log does not say why it ended"
@@ -183,6 +235,8 @@ test_case "a program that misbehaves costs one event" misbehaves
 test_case "killing program or worker loses and repeats nothing" killed
 test_case "killing the runtime leaves no program" runtime_killed
 test_case "an update keeps the state" updated
+test_case "a program is in the namespaces of workers" confined
+test_case "on a machine that refuses namespaces" namespaces_refused
 test_case "a program is refused what it may not" attacks
 test_case "a program that does not start is said at load" refusals
 tests_done

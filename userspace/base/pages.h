@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 18
+#define PAGES_VERSION 19
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -275,6 +275,8 @@ struct runtime_page {
 	uint32_t log_given_back;
 	uint64_t idle_until_ns;
 	uint64_t log_limit;
+	uint32_t program_limits; /* of the programs of exec functions, as `limits` */
+	uint32_t reserved;
 };
 
 /* The rule: so many workers within this time ended by what their functions did. */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "spawn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
@@ -90,6 +92,38 @@ failed:
 	_exit(127);
 }
 
+/* As fork(); errno is set after a failure. */
+static pid_t fork_there(const struct spawn *spawn)
+{
+	int self, err, back;
+	pid_t pid;
+
+	/* What the C library notes of its own is not wanted. */
+	if (spawn->new_namespaces)
+		return (pid_t)syscall(SYS_clone, spawn->new_namespaces | SIGCHLD, 0, 0, 0, 0);
+	if (!spawn->pids_of)
+		return fork();
+	self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (self < 0)
+		return -1;
+	if (setns(spawn->pids_of, CLONE_NEWPID)) {
+		err = errno;
+		close(self);
+		errno = err;
+		return -1;
+	}
+	pid = fork();
+	if (!pid)
+		return 0; /* the descriptor is closed with the others */
+	err = errno;
+	/* Else every other child would be in there. */
+	back = setns(self, CLONE_NEWPID);
+	assert(!back);
+	close(self);
+	errno = err;
+	return pid;
+}
+
 int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 {
 	int report[2];
@@ -103,10 +137,7 @@ int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd)
 		return -EINVAL;
 	if (pipe2(report, O_CLOEXEC))
 		return -errno;
-	/* As fork() does it, but for what the C library notes of its own. */
-	pid = spawn->new_namespaces
-		      ? (pid_t)syscall(SYS_clone, spawn->new_namespaces | SIGCHLD, 0, 0, 0, 0)
-		      : fork();
+	pid = fork_there(spawn);
 	if (pid < 0) {
 		err = -errno;
 		close(report[0]);

@@ -18,6 +18,9 @@ struct spawn {
 	const int *joins;
 	size_t join_count;
 	int new_namespaces; /* CLONE_NEW*: it is the first in them */
+	/* pidfd of a process in whose pid namespace it is, 0: in ours; borrowed. Whoever it
+	 * asks for its parent is told of nobody. */
+	int pids_of;
 };
 
 /*

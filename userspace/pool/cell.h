@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The cell: namespaces that all workers are in and nobody else, and the process that
- * workers are made of. The runtime starts two processes of the worker's program:
+ * The cell: namespaces that all workers are in, the programs of exec functions (with mounts
+ * of their own) and nobody else, and the process that workers are made of. The runtime starts two
+ * processes of the worker's program:
  *
  *	ebpf-faas-worker holder NAMESPACES    makes the namespaces and holds them
  *	ebpf-faas-worker template NAMESPACES  enters them, has its libraries loaded and its
  *	                                      filters made, and becomes a worker when asked to
  *
- * The holder is the first process of the pid namespace: with it end all workers. The
+ * The holder is the first process of the pid namespace: with it end all workers and programs. The
  * template is not in that namespace, its children are. They are children of the
  * runtime, not of the template: the runtime reaps them as any other, and the template may
  * end at any time.
  *
  * What is in there: an empty, read-only root directory but for /proc, in which a process
- * sees itself only; a network without an interface that is up; no user but the workers'.
+ * sees itself only; a network without an interface that is up; no user but theirs.
  */
 #ifndef FAAS_POOL_CELL_H
 #define FAAS_POOL_CELL_H

@@ -7,7 +7,8 @@ enum program_fd {
 	/* 0 and 1 are the socket to the worker, 2 is the runtime's log. */
 	PROGRAM_FD_MANIFEST = 3, /* the bundle's manifest.json */
 	PROGRAM_FD_FILES = 4,	 /* its files for this function, an archive (ustar.h) */
-	PROGRAM_FDS = 5,
+	PROGRAM_FD_HOLDER = 5,	 /* pidfd of who holds the cell's namespaces (cell.h), if any */
+	PROGRAM_FDS = 6,
 };
 
 #endif

@@ -2,11 +2,13 @@
 #include "userspace/pool/program_filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "userspace/pool/filter_calls.h"
@@ -41,7 +43,6 @@ static const char *const allowed[] = {
 	"readlinkat",
 	"getdents64",
 	"lseek",
-	"fcntl",
 	"dup",
 	"dup2",
 	"dup3",
@@ -74,7 +75,6 @@ static const char *const allowed[] = {
 	"select",
 	"pselect6",
 	"nanosleep",
-	"clock_nanosleep",
 	"pause",
 	"restart_syscall",
 	"timerfd_create",
@@ -98,14 +98,11 @@ static const char *const allowed[] = {
 	"arch_prctl",
 	"set_tid_address",
 	"set_robust_list",
-	"get_robust_list",
 	"rseq",
 	"getpid",
 	"gettid",
 	"getppid",
 	"getpgrp",
-	"getpgid",
-	"getsid",
 	"getuid",
 	"geteuid",
 	"getgid",
@@ -115,20 +112,14 @@ static const char *const allowed[] = {
 	"getgroups",
 	"getrlimit",
 	"getrusage",
-	"getpriority",
 	"times",
 	"time",
 	"gettimeofday",
-	"clock_gettime",
-	"clock_getres",
 	"uname",
 	"sysinfo",
 	"getcpu",
 	"getrandom",
 	"capget",
-	"sched_getaffinity",
-	"sched_getparam",
-	"sched_getscheduler",
 	"sched_get_priority_max",
 	"sched_get_priority_min",
 	"wait4",
@@ -188,27 +179,75 @@ static const char *const absent[] = {"clone3", "io_uring_setup", "io_uring_enter
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-/* Threads and no processes; signals to itself; names, and nothing about whom its death
- * follows; limits are asked for, not set; of devices nothing. */
+/* What takes the number of a process: it asks about itself, also by 0, and does not learn
+ * whether there are others. Of affinity the C library asks by the numbers of threads, and
+ * knows what to do without it. */
+static int add_self(scmp_filter_ctx context)
+{
+	static const struct {
+		const char *name;
+		unsigned int argument;
+	} calls[] = {
+		{"getpgid", 0},
+		{"getsid", 0},
+		{"getpriority", 1},
+		{"sched_getparam", 0},
+		{"sched_getscheduler", 0},
+	};
+	const scmp_datum_t numbers[] = {0, (scmp_datum_t)getpid()};
+	int err = 0;
+
+	for (size_t i = 0; !err && i < COUNT(calls); i++) {
+		int call = seccomp_syscall_resolve_name(calls[i].name);
+
+		for (size_t k = 0; !err && k < COUNT(numbers); k++)
+			err = seccomp_rule_add(
+				context, SCMP_ACT_ALLOW, call, 1,
+				SCMP_CMP(calls[i].argument, SCMP_CMP_EQ, numbers[k]));
+	}
+	for (size_t k = 0; !err && k < COUNT(numbers); k++)
+		err = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+				       SCMP_A0(SCMP_CMP_EQ, numbers[k]), SCMP_A2(SCMP_CMP_EQ, 0));
+	if (!err)
+		err = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(sched_getaffinity), 1,
+				       SCMP_A0(SCMP_CMP_EQ, 0));
+	if (!err)
+		err = seccomp_rule_add(context, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(sched_getaffinity),
+				       1, SCMP_A0(SCMP_CMP_GE, 1));
+	/* 0 would be all of its group. */
+	if (!err)
+		err = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1,
+				       SCMP_A0(SCMP_CMP_EQ, numbers[1]));
+	if (!err)
+		err = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				       SCMP_A0(SCMP_CMP_EQ, numbers[1]));
+	return err;
+}
+
+/* Threads and no processes; names, and nothing about whom its death follows; clocks that are
+ * no process's; files' flags, and neither their locks nor whom they signal; of devices
+ * nothing. */
 static int add_conditional(scmp_filter_ctx context)
 {
+	static const int clocks[] = {SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres),
+				     SCMP_SYS(clock_nanosleep)};
+	static const int commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,      F_SETFD,
+				       F_GETFL, F_SETFL,	 F_GETPIPE_SZ, F_GET_SEALS};
 	static const uint64_t options[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE,
 					   PR_CAPBSET_READ};
 	static const uint64_t requests[] = {0x5401 /* TCGETS */, 0x5421 /* FIONBIO */,
 					    0x541b /* FIONREAD */, 0x5451 /* FIOCLEX */};
-	const scmp_datum_t self = (scmp_datum_t)getpid();
 	int err = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 				   SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 
 	if (!err)
-		err = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1,
-				       SCMP_A0(SCMP_CMP_EQ, self));
-	if (!err)
-		err = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				       SCMP_A0(SCMP_CMP_EQ, self));
-	if (!err)
-		err = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-				       SCMP_A2(SCMP_CMP_EQ, 0));
+		err = add_self(context);
+	for (size_t i = 0; !err && i < COUNT(clocks); i++)
+		err = seccomp_rule_add(context, SCMP_ACT_ALLOW, clocks[i], 1,
+				       SCMP_A0(SCMP_CMP_LE, CLOCK_TAI));
+	for (size_t i = 0; !err && i < COUNT(commands); i++)
+		err = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+				       SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
 	for (size_t i = 0; !err && i < COUNT(options); i++)
 		err = seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
 				       SCMP_A0(SCMP_CMP_EQ, options[i]));

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * ebpf-faas-program UID FUNCTION: becomes the program of an exec function. Its standard
- * input and output are the socket to the worker, its standard error is the runtime's log;
+ * ebpf-faas-program UID FUNCTION MEMORY NAMESPACES: becomes the program of an exec function. Its
+ * standard input and output are the socket to the worker, its standard error is the runtime's log;
  * PROGRAM_FD_* of program_fds.h are what it is made from. It says on the socket why it
  * does not get there, as the program itself would:
  *
  *   1. read the manifest
  *   2. its own root, read-only
- *   3. become the user, without capabilities; limits
- *   4. Landlock, system calls
- *   5. execve
+ *   3. the cell's namespaces, but that of pids, which it began in, and that of mounts
+ *   4. become the user, without capabilities; limits
+ *   5. Landlock, system calls
+ *   6. execve
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -120,6 +122,18 @@ static void set_signals(void)
 	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
+/* That of users last: from then on nothing can be done to the others. The mounts stay those
+ * of the machine's users. */
+static int enter_cell(uint32_t namespaces)
+{
+	const int others = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+
+	if ((namespaces & others && setns(PROGRAM_FD_HOLDER, (int)namespaces & others)) ||
+	    (namespaces & CLONE_NEWUSER && setns(PROGRAM_FD_HOLDER, CLONE_NEWUSER)))
+		return report("namespaces: %s", strerror(errno));
+	return 0;
+}
+
 static int confine(uint32_t uid, uint64_t memory_bytes, pid_t parent)
 {
 	const char *step = "";
@@ -127,7 +141,8 @@ static int confine(uint32_t uid, uint64_t memory_bytes, pid_t parent)
 
 	if (err)
 		return report("privileges (%s): %s", step, strerror(-err));
-	/* It dies with the runtime, which may have died before it could ask for that. */
+	/* It dies with the runtime, which may have died before it could ask for that. In the
+	 * cell nobody is its parent, but there all end with the runtime. */
 	if (getppid() != parent)
 		return FAILED;
 	set_signals();
@@ -161,17 +176,18 @@ int main(int count, char **texts)
 	struct bundle *bundle = &manifest;
 	pid_t parent = getppid();
 	const char *step = "";
-	unsigned long uid, function, memory;
+	unsigned long uid, function, memory, namespaces;
 	int status, err;
 
-	if (count != 4) {
-		(void)fprintf(stderr, "usage: ebpf-faas-program UID FUNCTION MEMORY\n"
+	if (count != 5) {
+		(void)fprintf(stderr, "usage: ebpf-faas-program UID FUNCTION MEMORY NAMESPACES\n"
 				      "The runtime starts it, with files open.\n");
 		return FAILED;
 	}
 	uid = strtoul(texts[1], NULL, 10);
 	function = strtoul(texts[2], NULL, 10);
 	memory = strtoul(texts[3], NULL, 10);
+	namespaces = strtoul(texts[4], NULL, 10);
 	status = read_manifest(bundle);
 	if (status)
 		return status;
@@ -181,8 +197,11 @@ int main(int count, char **texts)
 	err = program_root_enter(bundle->user[function].exec.root, PROGRAM_FD_FILES, &step);
 	if (err)
 		return report("%s: %s", step, strerror(-err));
-	(void)close(PROGRAM_FD_MANIFEST);
-	(void)close(PROGRAM_FD_FILES);
+	status = enter_cell((uint32_t)namespaces);
+	if (status)
+		return status;
+	if (close_range(PROGRAM_FD_MANIFEST, ~0U, 0))
+		return report("files: %s", strerror(errno));
 	status = confine((uint32_t)uid, memory, parent);
 	return status ? status : enter(&bundle->user[function].exec);
 }

@@ -193,14 +193,16 @@ static int hear(const struct cell_process *process, struct cell_word *ret)
 	return bytes < 0 ? -errno : -ECHILD;
 }
 
-/* The workers' users and root's helpers, by the numbers that they have outside. */
+/* The users of workers, root's helpers and programs, by the numbers that they have outside. */
 static int write_map(pid_t pid, const char *file)
 {
-	char path[64], text[64];
+	char path[64], text[128];
 	int fd, bytes, err = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	bytes = snprintf(text, sizeof(text), "%u %u %d\n", CELL_UID, CELL_UID, FAAS_SLOTS_MAX + 1);
+	bytes = snprintf(text, sizeof(text), "%u %u %d\n%u %u %d\n", CELL_UID, CELL_UID,
+			 FAAS_SLOTS_MAX + 1, FAAS_PROGRAM_UID_BASE, FAAS_PROGRAM_UID_BASE,
+			 FAAS_SLOTS_MAX);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -335,6 +337,23 @@ uint32_t cell_limits(struct cell *cell)
 	return limits;
 }
 
+bool cell_lost(struct cell *cell)
+{
+	if (!cell->holder || !is_gone(cell->holder))
+		return false;
+	give_up_all(cell);
+	return true;
+}
+
+int cell_holder(struct cell *cell, uint32_t *ret_namespaces)
+{
+	(void)cell_lost(cell);
+	if (!cell_limits(cell))
+		return -1;
+	*ret_namespaces = cell->namespaces;
+	return cell->holder->exit.fd;
+}
+
 /* The request with its descriptors, and the answer: a pid or -errno; -EPIPE: there is nobody
  * any more. */
 static int ask(const struct cell_process *template, const struct cell_worker *worker)
@@ -381,10 +400,8 @@ int cell_start(struct cell *cell, const struct cell_worker *worker, pid_t *ret_p
 	if (pid == -EPIPE)
 		give_up(&cell->template);
 	/* Of a namespace without its first process it is said that memory is lacking. */
-	if (pid < 0 && cell->holder && is_gone(cell->holder)) {
-		give_up_all(cell);
+	if (pid < 0 && cell_lost(cell))
 		pid = -EPIPE;
-	}
 	if (pid < 0)
 		return pid == -EPIPE ? -ESTALE : pid;
 	/* Out of the template's group: see reap_group. It is our child, reaped by nobody else. */

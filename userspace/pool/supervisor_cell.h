@@ -40,6 +40,14 @@ void cell_init(struct cell *cell, struct loop *loop);
  */
 uint32_t cell_limits(struct cell *cell);
 
+/*
+ * What a program besides workers enters the namespaces by: the holder's pidfd, borrowed until
+ * the loop goes on, and of which kinds there are (CLONE_NEW*). -1: there is no cell. Where
+ * starting it failed, cell_lost() says whether the cell is gone; then ask again.
+ */
+int cell_holder(struct cell *cell, uint32_t *ret_namespaces) __attribute__((warn_unused_result));
+bool cell_lost(struct cell *cell);
+
 /* What is asked of the template, see cell.h. */
 struct cell_worker {
 	uint32_t uid;

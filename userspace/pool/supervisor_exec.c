@@ -19,9 +19,12 @@
 #include "logger.h"
 #include "paths.h"
 #include "spawn.h"
+#include "userspace/pool/cell.h"
 #include "userspace/pool/program_fds.h"
 #include "userspace/pool/supervisor.h"
+#include "userspace/pool/supervisor_cell.h"
 #include "userspace/pool/supervisor_process.h"
+#include "userspace/pool/worker_landlock.h"
 
 /* How long a killed process may take to be gone, and one that closed its output. */
 #define GONE_MS 5000
@@ -140,13 +143,16 @@ static void set_buffers(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
 }
 
-static int enter(struct program *program, uint32_t number, int socket, int output)
+/* @p holder: of the cell, -1: there is none. */
+static int enter(struct program *program, uint32_t number, int socket, int output, int holder,
+		 uint32_t namespaces)
 {
 	struct supervisor *supervisor = program->supervisor;
 	bool bounded = supervisor->cgroup.limits & PAGE_LIMIT_CGROUP_MEMORY;
 	char path[FAAS_PATH_BYTES + 32];
-	char texts[3][24];
-	char *arguments[] = {(char *)"ebpf-faas-program", texts[0], texts[1], texts[2], NULL};
+	char texts[4][24];
+	char *arguments[] = {
+		(char *)"ebpf-faas-program", texts[0], texts[1], texts[2], texts[3], NULL};
 	char *environment[] = {NULL};
 	const int fds[PROGRAM_FDS] = {
 		socket,
@@ -154,15 +160,17 @@ static int enter(struct program *program, uint32_t number, int socket, int outpu
 		output,
 		[PROGRAM_FD_MANIFEST] = supervisor->manifest,
 		[PROGRAM_FD_FILES] = supervisor->objects[number],
+		[PROGRAM_FD_HOLDER] = holder,
 	};
 	const struct spawn spawn = {
 		.path = path,
 		.arguments = arguments,
 		.environment = environment,
 		.fds = fds,
-		.fd_count = PROGRAM_FDS,
+		.fd_count = holder < 0 ? PROGRAM_FD_HOLDER : PROGRAM_FDS,
 		.joins = supervisor->cgroup.joins,
 		.join_count = supervisor->cgroup.join_count,
+		.pids_of = holder >= 0 && namespaces & CLONE_NEWPID ? holder : 0,
 	};
 	int pidfd = -1, err;
 	pid_t pid;
@@ -172,12 +180,35 @@ static int enter(struct program *program, uint32_t number, int socket, int outpu
 	snprintf(texts[1], sizeof(texts[1]), "%u", number);
 	snprintf(texts[2], sizeof(texts[2]), "%llu",
 		 bounded ? 0ull : (unsigned long long)supervisor->memory_bytes);
+	snprintf(texts[3], sizeof(texts[3]), "%u", namespaces);
 	err = spawn_start(&spawn, &pid, &pidfd);
 	if (err)
 		return err;
 	err = loop_add(supervisor->loop, &program->exit, pidfd, EPOLLIN, on_end);
 	if (err)
 		spawn_abandon(pidfd);
+	return err;
+}
+
+/* In the cell's namespaces, as workers are. What of it cannot be, the program does not start
+ * without; where there is no cell, neither has the worker one. */
+static int enter_cell(struct program *program, uint32_t number, int socket, int output)
+{
+	struct supervisor *supervisor = program->supervisor;
+	int err = -ECHILD;
+
+	for (int i = 0; i < 2; i++) {
+		uint32_t namespaces = 0;
+		int holder = cell_holder(supervisor->cell, &namespaces);
+
+		supervisor->files.runtime_page->program_limits =
+			supervisor->cgroup.limits | PAGE_LIMIT_RLIMITS | PAGE_LIMIT_SECCOMP |
+			(landlock_version() > 0 ? PAGE_LIMIT_LANDLOCK : 0) | PAGE_LIMIT_MOUNTS |
+			(holder < 0 ? 0 : cell_limits(supervisor->cell));
+		err = enter(program, number, socket, output, holder, namespaces);
+		if (!err || !cell_lost(supervisor->cell))
+			break;
+	}
 	return err;
 }
 
@@ -194,7 +225,7 @@ static int start(struct program *program, uint32_t number, int output)
 	if (fcntl(pair[0], F_SETFL, O_NONBLOCK))
 		err = -errno;
 	if (!err)
-		err = enter(program, number, pair[1], output);
+		err = enter_cell(program, number, pair[1], output);
 	close(pair[1]);
 	if (err)
 		close(pair[0]);

@@ -37,6 +37,11 @@ static int allow_reading(int ruleset)
 	return err;
 }
 
+int landlock_version(void)
+{
+	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
 /* Nothing is allowed but what is read or run below /, if @p reads. */
 static int enter(bool reads)
 {
@@ -44,8 +49,7 @@ static int enter(bool reads)
 	size_t bytes = sizeof(rules);
 	int version, fd, err = 0;
 
-	version =
-		(int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	version = landlock_version();
 	if (version <= 0)
 		return version < 0 && errno != ENOSYS && errno != EOPNOTSUPP ? -errno : 0;
 	if (version < 6)

@@ -3,6 +3,9 @@
 #ifndef FAAS_POOL_WORKER_LANDLOCK_H
 #define FAAS_POOL_WORKER_LANDLOCK_H
 
+/* Of this kernel's; 0 or less: there is none. */
+int landlock_version(void);
+
 /*
  * Give up all that this kernel's Landlock knows of, without an exception: files,
  * TCP, sockets and signals beyond the process. What is open stays so, and files

@@ -4,6 +4,7 @@ that it should be and the one that it was; 0: it went through."""
 
 import ctypes
 import errno
+import fcntl
 import os
 import platform
 import signal
@@ -41,6 +42,21 @@ def many_threads():
         gate.set()
 
 
+def parent():
+    """Whoever started it is not there."""
+    if os.getppid() == 0:
+        raise OSError(errno.ESRCH, "")
+
+
+def hostname():
+    if os.uname().nodename == "worker":
+        raise OSError(errno.ENXIO, "")
+
+
+def clock_of(pid):
+    return (~pid << 3) | 2
+
+
 LIMITS = (ctypes.c_ulong * 2)(32, 32)
 WRITES = os.O_WRONLY | os.O_CREAT
 ATTACKS = [
@@ -63,6 +79,18 @@ ATTACKS = [
     (errno.EPERM, lambda: os.posix_spawn("/bin/true", ["true"], {})),
     (errno.EPERM, lambda: os.kill(os.getppid(), signal.SIGKILL)),
     (errno.EPERM, lambda: os.kill(-1, signal.SIGKILL)),
+    (errno.EPERM, lambda: os.kill(0, signal.SIGTERM)),
+    (errno.ESRCH, parent),
+    (errno.ENXIO, hostname),
+    # Whether there is a process of a number: it hears the same of all.
+    (errno.EPERM, lambda: os.getpgid(1)),
+    (errno.EPERM, lambda: os.getpgid(4000)),
+    (errno.ENOSYS, lambda: os.sched_getaffinity(1)),
+    (errno.EPERM, lambda: os.sched_getparam(1)),
+    (errno.EPERM, lambda: os.getpriority(os.PRIO_PROCESS, 1)),
+    (errno.EPERM, lambda: call(302, 261, 1, 7, 0, LIMITS)),
+    (errno.EPERM, lambda: call(228, 113, clock_of(1), LIMITS)),  # clock_gettime
+    (errno.EPERM, lambda: fcntl.fcntl(2, fcntl.F_SETOWN, 1)),
     (errno.EPERM, lambda: call(157, 167, 1, 0, 0, 0, 0)),  # prctl: outlive its worker
     (errno.EPERM, lambda: call(302, 261, 0, 7, LIMITS, 0)),  # prlimit64
     (errno.EPERM, lambda: call(319, 279, b"x", 0)),  # memfd_create
