@@ -390,21 +390,20 @@ static void read_bundle(struct manifest_at at, struct bundle *ret)
 	READ_LIST(&at, "files", ret->files, &ret->file_count, read_file);
 }
 
-int bundle_parse(const char *json, size_t bytes, const char *place, struct bundle *ret,
-		 struct diags *diags)
+struct bundle *bundle_new(const char *json, size_t bytes, const char *place, struct diags *diags)
 {
 	struct manifest_reader reader = {.place = place, .diags = diags};
 	struct manifest_at top = {.reader = &reader};
 	struct bundle *bundle = NULL;
 	json_t *object = NULL;
 	json_error_t error;
-	int err = -1;
+	bool whole = false;
 
 	if (bytes > FAAS_MANIFEST_BYTES_MAX) {
 		diag_add(diags, DIAG_INVALID, place, 0, 0, NULL,
 			 "the manifest has %zu bytes, the limit is %d", bytes,
 			 FAAS_MANIFEST_BYTES_MAX);
-		return -1;
+		return NULL;
 	}
 	object = json_loadb(json, bytes, JSON_REJECT_DUPLICATES, &error);
 	bundle = calloc(1, sizeof(*bundle));
@@ -429,12 +428,23 @@ int bundle_parse(const char *json, size_t bytes, const char *place, struct bundl
 		goto cleanup;
 	}
 	read_bundle(top, bundle);
-	if (reader.failed || bundle_check(bundle, place, diags))
-		goto cleanup;
-	*ret = *bundle;
-	err = 0;
+	whole = !reader.failed && !bundle_check(bundle, place, diags);
 cleanup:
 	json_decref(object);
+	if (whole)
+		return bundle;
 	free(bundle);
-	return err;
+	return NULL;
+}
+
+int bundle_parse(const char *json, size_t bytes, const char *place, struct bundle *ret,
+		 struct diags *diags)
+{
+	struct bundle *bundle = bundle_new(json, bytes, place, diags);
+
+	if (!bundle)
+		return -1;
+	*ret = *bundle;
+	free(bundle);
+	return 0;
 }

@@ -16,6 +16,7 @@
 
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_filter.h"
+#include "userspace/pool/worker_privilege.h"
 #include "userspace/pool/worker_sandbox.h"
 
 /* All that a worker would find in files, or make anew each time. */
@@ -127,12 +128,13 @@ static int serve(struct cell_request *request)
 			return begin(request, fds);
 		if (err == 1 && answer.pid < 0)
 			answer.pid = -errno;
-		for (size_t i = 0; i < count; i++)
-			(void)close(fds[i]);
 		if (err <= 0)
 			return WORKER_EXIT_SETUP;
 		if (send(CELL_FD_RUNTIME, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
 			return WORKER_EXIT_SETUP;
+		/* Nobody waits for this. */
+		for (size_t i = 0; i < count; i++)
+			(void)close(fds[i]);
 	}
 }
 
@@ -146,6 +148,9 @@ int cell_template(uint32_t namespaces, struct cell_request *ret)
 	err = setpgid(0, 0) ? -errno : warm_up();
 	if (!err)
 		err = enter(namespaces);
+	/* Each worker looks that they are gone, and does not have to drop them one by one. */
+	if (!err)
+		err = privilege_clear_bounding_set();
 	if (!err && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		err = -errno;
 	if (is_alone(CELL_FD_RUNTIME))

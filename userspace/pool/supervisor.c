@@ -457,12 +457,7 @@ void supervisor_start_process(struct supervisor *supervisor)
 	__atomic_store_n(&page->idle, 0, __ATOMIC_RELEASE);
 	page->worker_started_ns = clock_monotonic_ns();
 	supervisor->confined = false;
-	err = log_take_part(supervisor);
-	if (err)
-		snprintf(supervisor->reason, sizeof(supervisor->reason), "the log: %s",
-			 strerror(-err));
-	else
-		err = process_start(supervisor, on_control, on_exit_ready);
+	err = process_start(supervisor, on_control, on_exit_ready);
 	if (err) {
 		if (supervisor->first) {
 			fail(supervisor);

@@ -19,6 +19,7 @@
 #include "userspace/pool/cell.h"
 #include "userspace/pool/supervisor_cell.h"
 #include "userspace/pool/supervisor_exec.h"
+#include "userspace/pool/supervisor_log.h"
 
 _Static_assert(WORKER_FD_STATE(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
 
@@ -110,6 +111,16 @@ static int enter_program(struct supervisor *supervisor, const int *fds, size_t c
 	return spawn_start(&spawn, &supervisor->pid, ret_pidfd);
 }
 
+static int take_log(struct supervisor *supervisor)
+{
+	int err = log_take_part(supervisor);
+
+	if (err)
+		snprintf(supervisor->reason, sizeof(supervisor->reason), "the log: %s",
+			 strerror(-err));
+	return err;
+}
+
 /* Made of the template, or else started. A cell that has ended is made anew, once. */
 static int begin(struct supervisor *supervisor, const int *fds, size_t count, int *ret_pidfd)
 {
@@ -129,15 +140,24 @@ static int begin(struct supervisor *supervisor, const int *fds, size_t count, in
 
 		/* The worker bounds its memory by itself where no group does: it looks here. */
 		page->limits = supervisor->cgroup.limits | limits;
-		if (!limits)
-			return enter_program(supervisor, fds, count, ret_pidfd);
+		if (!limits) {
+			err = take_log(supervisor);
+			return err ? err : enter_program(supervisor, fds, count, ret_pidfd);
+		}
 		err = cell_start(supervisor->cell, &worker, &supervisor->pid, ret_pidfd);
 	}
+	if (err)
+		return err;
+	/* It prepares itself meanwhile, and maps nothing before it is told. */
+	err = take_log(supervisor);
+	if (err) {
+		spawn_abandon(*ret_pidfd);
+		return err;
+	}
 	/* If it does not hear of it, it ends. */
-	if (!err)
-		(void)!send(supervisor->control.fd, CELL_GO, sizeof(CELL_GO) - 1,
-			    MSG_DONTWAIT | MSG_NOSIGNAL);
-	return err;
+	(void)!send(supervisor->control.fd, CELL_GO, sizeof(CELL_GO) - 1,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	return 0;
 }
 
 /* Everything that a process needs; on failure nothing of it is left. */
@@ -199,6 +219,9 @@ static int open_cgroup(struct supervisor *supervisor)
 {
 	int err;
 
+	/* That of the worker that left it is good for the next. */
+	if (supervisor->state == SUPERVISOR_IDLE && supervisor->cgroup.limits)
+		return 0;
 	cgroup_close(&supervisor->cgroup);
 	err = cgroup_open(supervisor->name, supervisor->memory_bytes, supervisor->cpu_percent,
 			  &supervisor->cgroup);
@@ -220,7 +243,7 @@ int process_start(struct supervisor *supervisor, process_ready on_control, proce
 	if (err)
 		return err;
 	err = spawn_worker(supervisor, on_control, on_exit);
-	if (err)
+	if (err && !supervisor->reason[0])
 		snprintf(supervisor->reason, sizeof(supervisor->reason), "%s/ebpf-faas-worker: %s",
 			 paths_libexec(), strerror(-err));
 	return err;

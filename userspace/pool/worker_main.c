@@ -100,13 +100,13 @@ static void ignore_signals(void)
 /* Read the manifest. Returns-owned: *ret, free(). */
 static int read_manifest(int fd, struct bundle **ret)
 {
-	struct bundle *bundle = calloc(1, sizeof(*bundle));
 	struct diags *diags = calloc(1, sizeof(*diags));
 	char *text = malloc(FAAS_MANIFEST_BYTES_MAX + 1);
+	struct bundle *bundle;
 	size_t bytes = 0;
 	int status = WORKER_EXIT_SETUP;
 
-	if (!bundle || !diags || !text) {
+	if (!diags || !text) {
 		status = report(status, "no memory");
 		goto cleanup;
 	}
@@ -124,17 +124,16 @@ static int read_manifest(int fd, struct bundle **ret)
 			break;
 		bytes += (size_t)got;
 	}
-	if (bundle_parse(text, bytes, BUNDLE_MANIFEST, bundle, diags)) {
+	bundle = bundle_new(text, bytes, BUNDLE_MANIFEST, diags);
+	if (bundle) {
+		*ret = bundle;
+		status = 0;
+	} else {
 		status = report(status, diags->count ? diags->list[0].cause : "manifest");
-		goto cleanup;
 	}
-	*ret = bundle;
-	bundle = NULL;
-	status = 0;
 cleanup:
 	free(text);
 	free(diags);
-	free(bundle);
 	return status;
 }
 

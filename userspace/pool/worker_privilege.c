@@ -19,7 +19,7 @@
 
 #define FILE_BYTES (64u << 20)
 
-static int clear_bounding_set(void)
+int privilege_clear_bounding_set(void)
 {
 	/* Up to the last capability this kernel knows: EINVAL behind it. */
 	for (unsigned long capability = 0; capability < 64; capability++) {
@@ -110,7 +110,7 @@ int privilege_drop(uint32_t uid, const char **ret_step)
 	int err;
 
 	step = "bounding set";
-	err = clear_bounding_set();
+	err = privilege_clear_bounding_set();
 	if (!err) {
 		step = "user";
 		err = become(uid);

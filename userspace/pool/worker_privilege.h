@@ -20,6 +20,9 @@
  */
 int privilege_drop(uint32_t uid, const char **ret_step) __attribute__((warn_unused_result));
 
+/* No program that is run from here on gets a capability. 0 or -errno. */
+int privilege_clear_bounding_set(void) __attribute__((warn_unused_result));
+
 /* No further process or thread from here on, and no file longer than 64 MiB or @p
  * file_bytes, if that is more. A thread that is there stays. 0 or -errno. */
 int privilege_limit(uint64_t file_bytes) __attribute__((warn_unused_result));

@@ -206,15 +206,15 @@ static int sort_all(const json_t *message, const int *fds, unsigned int count,
 static int add(struct courier *courier, const json_t *message, const char *name, const int *fds,
 	       unsigned int count, struct diags *diags)
 {
-	struct bundle *bundle = calloc(1, sizeof(*bundle));
 	struct client *client = calloc(1, sizeof(*client));
+	struct bundle *bundle = NULL;
 	struct feed_files files;
 	char path[FAAS_PATH_BYTES];
 	char *manifest = NULL;
 	size_t bytes;
 	int err = -1;
 
-	if (!bundle || !client) {
+	if (!client) {
 		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 		goto cleanup;
 	}
@@ -227,7 +227,8 @@ static int add(struct courier *courier, const json_t *message, const char *name,
 		diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 		goto cleanup;
 	}
-	if (bundle_parse(manifest, bytes, BUNDLE_MANIFEST, bundle, diags))
+	bundle = bundle_new(manifest, bytes, BUNDLE_MANIFEST, diags);
+	if (!bundle)
 		goto cleanup;
 	files.log = fds[COURIER_PASS_LOG];
 	files.worker_page = fds[COURIER_PASS_WORKER_PAGE];
