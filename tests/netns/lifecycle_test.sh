@@ -70,12 +70,13 @@ trigger_is_out() { # port 5005 leads nowhere
 
 # A worker that does not answer: unload gives up after its bound and counts.
 unload_gives_up() {
-	local pid before=$SECONDS
+	local pid before
 	network
 	load meter
 	pid=$(worker_pid)
 	kill -STOP "$pid"
 	traffic --to 10.77.0.1:5005 --count 500 --keys 10
+	before=$SECONDS
 	fails 0 faas unload meter
 	says '\b500\b'
 	[ $((SECONDS - before)) -lt "$(stretched 20)" ] || fail "unload took $((SECONDS - before)) s"
