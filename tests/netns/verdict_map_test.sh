@@ -15,7 +15,7 @@ dropped() { settle banned && counted dropped; }
 opens_and_shuts() {
 	local pid
 	network
-	load banned --set functions.judge.params.time=2s
+	load banned --set functions.judge.params.time=4s
 	send 5 40000
 	same "dropped before the ban" 0 "$(dropped)"
 	send 1 40000
@@ -65,7 +65,7 @@ no_courier() {
 # makes room.
 full_map() {
 	network
-	load banned --set functions.door.params.entries=2 --set functions.judge.params.time=2s
+	load banned --set functions.door.params.entries=2 --set functions.judge.params.time=4s
 	send 6 40000
 	send 6 40001
 	send 6 40002

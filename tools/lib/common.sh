@@ -54,9 +54,10 @@ host_unlock() {
 }
 
 # wait_for SECONDS COMMAND...: until COMMAND succeeds. Bounded; 1 if it never did.
-# TIME_FACTOR times as long on a machine that is slower than those of today.
+# TIME_FACTOR times as long on a machine that is slower than those of today. Not less than
+# 20 s: a shorter bound would tell how many others use the machine, and nothing else.
 wait_for() {
-	local deadline=$((SECONDS + $1 * ${TIME_FACTOR:-1}))
+	local deadline=$((SECONDS + ($1 > 20 ? $1 : 20) * ${TIME_FACTOR:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1

@@ -32,8 +32,8 @@
 #include "control_client.h"
 #include "userspace/control/control_server.h"
 
-#define IDLE_MS 300
-#define ANSWER_MS 5000
+#define IDLE_MS 800 /* more than a busy machine lets pass between two lines */
+#define ANSWER_MS 20000
 
 static char directory[64];
 static char path[100];
@@ -496,7 +496,7 @@ static void test_rate(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	ms = (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
 	/* Of 101 in windows of 20, the last comes in the sixth. */
-	assert_in_range(ms, 350, 4000);
+	assert_in_range(ms, 350, 20000);
 	control_close(&control);
 	assert_served();
 }

@@ -104,6 +104,8 @@ static void test_log(void **state)
 	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
 	assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
 	start((struct rig_options){.lines = 1000, .log = ends[1]});
+	/* At the beginning of a second, for lines are counted by seconds. */
+	pause_us(999999 - (unsigned int)(clock_monotonic_ns() / 1000 % 1000000));
 	emit(2);
 	assert_int_equal(rig_drain(rig), 0);
 	got = read(ends[0], text, sizeof(text) - 1);
@@ -157,7 +159,7 @@ static void test_is_moved(void **state)
 static void test_is_disarmed(void **state)
 {
 	(void)state;
-	start((struct rig_options){.after_ns = 200 * MS, .disarm = 2});
+	start((struct rig_options){.after_ns = 1000 * MS, .disarm = 2});
 	emit(2 * KEYS - 1); /* all keys but the last a second time */
 	wait_for_timers(1);
 	assert_int_equal(rig_drain(rig), 0);
@@ -218,7 +220,7 @@ static void test_without_state(void **state)
 static void test_outlives_the_worker(void **state)
 {
 	(void)state;
-	start((struct rig_options){.after_ns = 300 * MS});
+	start((struct rig_options){.after_ns = 1000 * MS});
 	emit(KEYS);
 	assert_int_equal(rig_drain(rig), 0);
 	assert_int_equal(counters().timers, 0);

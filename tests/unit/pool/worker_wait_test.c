@@ -49,7 +49,7 @@ static void test_full_log_waits(void **state)
 static void expect_asleep(void)
 {
 	for (int i = 0;
-	     i < 2000 && __atomic_load_n(&rig->page->state, __ATOMIC_ACQUIRE) != WORKER_SLEEPING;
+	     i < 10000 && __atomic_load_n(&rig->page->state, __ATOMIC_ACQUIRE) != WORKER_SLEEPING;
 	     i++)
 		pause_us(1000);
 	assert_int_equal(rig->page->state, WORKER_SLEEPING);
@@ -302,19 +302,19 @@ static void test_notifies_courier(void **state)
 	rig->courier->sleep_epoch = 1;
 	assert_int_equal(rig_start(rig), 0);
 	emit(4);
-	for (int i = 0; i < 1000 && counters().processed != 4; i++)
+	for (int i = 0; i < 10000 && counters().processed != 4; i++)
 		pause_us(1000);
 	assert_int_equal(read(rig->notify, &count, sizeof(count)), -1);
 	for (uint64_t processed = 14; processed <= 34; processed += 10) {
 		emit(10); /* two outputs each time */
-		for (int i = 0; i < 1000 && counters().processed != processed; i++)
+		for (int i = 0; i < 10000 && counters().processed != processed; i++)
 			pause_us(1000);
 	}
 	assert_int_equal(read(rig->notify, &count, sizeof(count)), sizeof(count));
 	assert_int_equal(count, 1);
 	rig->courier->sleep_epoch = 3;
 	emit(6);
-	for (int i = 0; i < 1000 && read(rig->notify, &count, sizeof(count)) < 0; i++)
+	for (int i = 0; i < 10000 && read(rig->notify, &count, sizeof(count)) < 0; i++)
 		pause_us(1000);
 	assert_int_equal(count, 1);
 	assert_int_equal(rig_stop(rig), 0);

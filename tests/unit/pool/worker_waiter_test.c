@@ -59,14 +59,15 @@ static void test_keeps_the_beat(void **state)
 	unsigned int set = 0;
 
 	(void)state;
-	for (int i = 0; i < 50; i++) {
+	/* A wait that comes late finds two ticks that are over: where others have the
+	 * processors, that may be most of them. */
+	for (int i = 0; i < 50 || (i < 2000 && set < 10); i++) {
 		beat(BEAT_NS);
 		assert_true(ticks_set() <= 1);
 		set += ticks_set();
 		assert_false(waiter.fired[WAITER_CONTROL]);
 	}
 	passed_ns = clock_monotonic_ns() - begin_ns;
-	/* A wait that comes late finds two ticks that are over. */
 	assert_true(passed_ns >= 25 * BEAT_NS);
 	assert_true(set >= 10);
 }
@@ -111,7 +112,7 @@ static void test_ticks_end_no_other_wait(void **state)
 
 	(void)state;
 	/* A wait that comes late leaves no tick. */
-	for (int i = 0; i < 100 && !ticks_set(); i++)
+	for (int i = 0; i < 2000 && !ticks_set(); i++)
 		beat(2 * BEAT_NS);
 	assert_true(ticks_set() > 0);
 	pid = write_later(50000);
