@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * bench handoff: 64-byte packets from the kernel to a counting user function,
- * against a UDP daemon that counts with recvmmsg, under the same generator.
+ * against a UDP daemon that counts with recvmmsg, under the same generator. Beside
+ * them a bare loop: what the machine takes for it at least.
  *
  * Sides take turns; medians of the rounds.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "bare.h"
 #include "bench.h"
 #include "daemon.h"
 #include "kit.h"
@@ -16,13 +18,22 @@
 /* A run takes tens of milliseconds to begin: long enough that they do not count. */
 #define FLOOD_FRAMES 8000000u
 #define PACED_FRAMES 6000000u
+#define BARE_FRAMES 3000000u
 #define BATCH_FRAMES 64
+
+static const char *const bare_texts[] = {
+	[BARE_READ] = "a bare loop that reads the ring",
+	[BARE_STATE] = "the same, and it changes a state",
+	[BARE_LOG] = "the same, and it appends to a log nobody reads",
+	[BARE_CHECKSUM] = "the same, with checksums",
+};
 
 struct handoff {
 	struct tier_network network;
 	struct tier_workflow workflow;
 	struct frame ours, peer;
 	struct daemon_page *daemon;
+	struct bare_page *bare;
 };
 
 static uint64_t processed(const void *workflow)
@@ -35,6 +46,7 @@ static void prepare(struct handoff *handoff)
 	tier_make_network();
 	tier_load("handoff", "bench-handoff", NULL, &handoff->workflow);
 	handoff->daemon = daemon_start(DAEMON_RECVMMSG, TIER_PORT);
+	handoff->bare = bare_start(BARE_HANDOFF);
 	tier_make_generator(&handoff->network);
 	tier_frame(false, TIER_PORT, &handoff->ours);
 	tier_frame(true, TIER_PORT, &handoff->peer);
@@ -118,6 +130,7 @@ int main(int argc, char **argv)
 {
 	struct bench bench = bench_options("handoff", argc, argv);
 	struct bench_series ours = {0}, peer = {0}, ours_cpu = {0}, peer_cpu = {0};
+	struct bench_series bare[BARE_CHECKSUM + 1] = {0};
 	struct bench_series lost = {0}, unaccounted = {0}, offered = {0};
 	static struct handoff handoff;
 	char offered_text[128];
@@ -133,6 +146,10 @@ int main(int argc, char **argv)
 		bench_add(&unaccounted, missing(&handoff, &before));
 		bench_add(&peer, flood_peer(&handoff, &cpu));
 		bench_add(&peer_cpu, cpu);
+		for (enum bare_work work = BARE_READ; work <= BARE_CHECKSUM; work++)
+			bench_add(&bare[work],
+				  bare_flood(handoff.bare, work, &handoff.network, &handoff.peer,
+					     BARE_FRAMES, BATCH_FRAMES));
 	}
 	for (unsigned int i = 0; i < bench.rounds; i++) {
 		double rate;
@@ -155,5 +172,7 @@ int main(int argc, char **argv)
 			   "CPU time of the worker for each event, drained in batches", &ours_cpu,
 			   "CPU time of the daemon for each datagram", &peer_cpu, "ns",
 			   BENCH_AT_MOST, 60);
+	for (enum bare_work work = BARE_READ; work <= BARE_CHECKSUM; work++)
+		bench_beside(&bench, bare_texts[work], &bare[work]);
 	return met ? 0 : 1;
 }
