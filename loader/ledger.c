@@ -74,18 +74,25 @@ static void read_wake(const struct bundle *bundle, uint32_t generation, struct f
 	close(fd);
 }
 
-/* Read a page file as it is. */
-static int read_page(const struct bundle *bundle, const char *name, uint64_t magic, void *ret,
-		     size_t bytes)
+static int open_page(const struct bundle *bundle, const char *name)
 {
 	char path[FAAS_PATH_BYTES];
-	ssize_t got;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s/%s", FAAS_RUN_WORKFLOWS, bundle->name, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Read a page file as it is. */
+static int read_page(const struct bundle *bundle, const char *name, uint64_t magic, void *ret,
+		     size_t bytes)
+{
+	int fd = open_page(bundle, name);
+	ssize_t got;
+
 	if (fd < 0)
-		return -errno;
+		return fd;
 	got = pread(fd, ret, bytes, 0);
 	close(fd);
 	if (got != (ssize_t)bytes || *(uint64_t *)ret != magic)
@@ -97,13 +104,10 @@ static int read_page(const struct bundle *bundle, const char *name, uint64_t mag
 static const struct worker_page *map_page(const struct bundle *bundle, const char *name,
 					  size_t bytes)
 {
-	char path[FAAS_PATH_BYTES];
+	int fd = open_page(bundle, name);
 	struct stat info;
 	void *page = NULL;
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s/%s", FAAS_RUN_WORKFLOWS, bundle->name, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return NULL;
 	if (!fstat(fd, &info) && info.st_size >= (off_t)bytes) {
@@ -154,10 +158,14 @@ static int read_courier(const struct bundle *bundle, struct ledger *ret)
 {
 	struct courier_page page = {0};
 	int error = read_page(bundle, "courier.page", COURIER_PAGE_MAGIC, &page, sizeof(page));
+	int fd = error ? error : open_page(bundle, "courier.page");
 
+	if (fd < 0)
+		return fd;
+	error = pages_read_cursor(fd, &ret->courier);
+	close(fd);
 	if (error)
 		return error;
-	ret->courier = page.cursors[page.current & 1];
 	/* Behind the last output there is nothing to deliver. */
 	if (ret->courier.log_position < ret->user.output_position)
 		ret->log_pending_bytes = ret->user.output_position - ret->courier.log_position;

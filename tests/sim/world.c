@@ -146,7 +146,7 @@ static void check_sleep(void)
 		sim_fail("the worker sleeps, and %u events are in its ring", kernel_waiting());
 	if (world.courier.wake_ns != UINT64_MAX || worker_page_read(world_worker_page(), &counters))
 		return;
-	if (courier->cursors[courier->current].log_position < counters.output_position)
+	if (courier->cursors[courier->current & 1].log_position < counters.output_position)
 		sim_fail("the courier sleeps, and there is something to deliver");
 	if (world_worker_page()->state == WORKER_WAITING && world.worker.wake_ns == UINT64_MAX)
 		sim_fail("the worker waits for space, and the courier sleeps");

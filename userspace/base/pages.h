@@ -190,6 +190,8 @@ struct courier_page {
 	uint64_t sleep_epoch; /* odd: the courier sleeps; the worker notifies once for each odd
 				 value */
 	uint64_t reserved2[5];
+	/* Counts: its lowest bit says which of the cursors is whole, all of it whether that
+	 * is the one that was looked at. */
 	uint32_t current;
 	uint32_t reserved3;
 	struct courier_cursor cursors[2];
@@ -306,6 +308,15 @@ static inline int worker_page_read(const struct worker_page *page, struct page_c
 	}
 	return -1;
 }
+
+/**
+ * @brief The same from the file of a page, for who maps nothing that others can cut short.
+ *
+ * @param fd  Of worker.page or courier.page. Borrowed.
+ * @return 0, -EAGAIN (the page would not hold still) or -errno; *ret is untouched then.
+ */
+int pages_read_counters(int fd, struct page_counters *ret) __attribute__((warn_unused_result));
+int pages_read_cursor(int fd, struct courier_cursor *ret) __attribute__((warn_unused_result));
 
 #define WORKER_PAGE_BYTES 8192
 #define COURIER_PAGE_BYTES 4096

@@ -54,25 +54,24 @@ static int count_log(const void *mapping, uint64_t bytes, const struct courier_c
 int undelivered_count(const struct run_files *files, struct undelivered *ret)
 {
 	struct undelivered count = {0};
-	struct courier_cursor *cursor;
-	struct courier_page page;
+	struct courier_cursor cursor;
 	struct stat status;
 	void *mapping;
 	int err;
 
-	if (pread(files->courier_page, &page, sizeof(page), 0) != (ssize_t)sizeof(page))
-		return -EIO;
+	err = pages_read_cursor(files->courier_page, &cursor);
+	if (err)
+		return err;
 	if (fstat(files->log, &status))
 		return -errno;
 	mapping = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, files->log, 0);
 	if (mapping == MAP_FAILED)
 		return -errno;
-	cursor = &page.cursors[page.current & 1];
-	err = count_log(mapping, (uint64_t)status.st_size, cursor, &count);
+	err = count_log(mapping, (uint64_t)status.st_size, &cursor, &count);
 	munmap(mapping, (size_t)status.st_size);
 	for (uint32_t i = 0; i < FAAS_SINKS_MAX; i++)
-		count.errors[i] = cursor->sinks[i].last_error;
-	count.errors[FAAS_SINKS_MAX] = cursor->dead_letter_file.last_error;
+		count.errors[i] = cursor.sinks[i].last_error;
+	count.errors[FAAS_SINKS_MAX] = cursor.dead_letter_file.last_error;
 	if (!err)
 		*ret = count;
 	return err;

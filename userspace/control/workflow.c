@@ -2,7 +2,6 @@
 /* One workflow of the runtime, from start to stop. */
 #include <errno.h>
 #include <netinet/in.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +17,6 @@
 #include "userspace/control/runtime.h"
 #include "userspace/pool/supervisor_migrate.h"
 #include "userspace/pool/supervisor_renew.h"
-
-#define READ_TRIES 16
 
 const char *workflow_phase_name(const struct workflow *workflow)
 {
@@ -96,21 +93,8 @@ static void answer(struct workflow *workflow, const struct page_counters *counte
 
 void workflow_read_counters(const struct workflow *workflow, struct page_counters *ret)
 {
-	const struct run_files *files = &workflow->supervisor.files;
-	struct worker_page page;
-	uint64_t batches = 0;
-
-	memset(ret, 0, sizeof(*ret));
-	/* A worker that runs goes on writing: until nothing changed while we read. */
-	for (int i = 0; i < READ_TRIES; i++) {
-		if (pread(files->worker_page, &page, sizeof(page), 0) != (ssize_t)sizeof(page) ||
-		    pread(files->worker_page, &batches, sizeof(batches),
-			  offsetof(struct worker_page, batches)) != (ssize_t)sizeof(batches))
-			return;
-		*ret = page.counters[page.current & 1];
-		if (page.batches == batches)
-			return;
-	}
+	if (pages_read_counters(workflow->supervisor.files.worker_page, ret))
+		memset(ret, 0, sizeof(*ret));
 }
 
 /* Durable state stays. A start that failed takes back what it made; else the next
@@ -119,16 +103,16 @@ static void leave_storage(struct workflow *workflow)
 {
 	const struct run_files *files = &workflow->supervisor.files;
 	struct durable_place place = {0};
-	struct courier_page page;
+	struct courier_cursor cursor;
 	int err = 0;
 
 	if (files->storage.fds[DISK_LOG] < 0)
 		return;
 	if (workflow->undo && files->storage.made) {
 		err = storage_remove(FAAS_STATE_DURABLE, workflow->supervisor.name);
-	} else if (pread(files->courier_page, &page, sizeof(page), 0) == (ssize_t)sizeof(page)) {
-		place.position = page.cursors[page.current & 1].synced_position;
-		place.sequence = page.cursors[page.current & 1].synced_sequence;
+	} else if (!pages_read_cursor(files->courier_page, &cursor)) {
+		place.position = cursor.synced_position;
+		place.sequence = cursor.synced_sequence;
 		err = storage_note_delivered(&files->storage, &place);
 	}
 	if (err)

@@ -33,11 +33,10 @@ static uint64_t head_of(const struct supervisor *supervisor)
  * will be. */
 static bool is_read(const struct supervisor *supervisor)
 {
-	struct courier_page page;
+	struct courier_cursor cursor;
 
-	return pread(supervisor->files.courier_page, &page, sizeof(page), 0) ==
-		       (ssize_t)sizeof(page) &&
-	       page.cursors[page.current & 1].log_position == head_of(supervisor);
+	return !pages_read_cursor(supervisor->files.courier_page, &cursor) &&
+	       cursor.log_position == head_of(supervisor);
 }
 
 void log_give_back(struct supervisor *supervisor)

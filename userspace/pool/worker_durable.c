@@ -114,11 +114,10 @@ static void note_recovery(struct worker *worker)
 	/* Counted is from here on, as the kernel does. */
 	memset(counters, 0, sizeof(*counters));
 	counters->sequence = found->end.sequence;
-	/* A courier may look already: with these two the other way round it would take
-	 * all that was recovered for records without outputs. */
+	/* A courier looks at none of it before all of it is taken up. */
 	counters->output_position = found->end.position;
 	fault_point("durable.inside_taking_up");
-	__atomic_store_n(&counters->log_position, found->end.position, __ATOMIC_RELEASE);
+	counters->log_position = found->end.position;
 	header->ring_first_sequence = found->end.sequence + 1;
 	page->begin_position = found->courier.position;
 	page->begin_sequence = found->courier.sequence;

@@ -27,9 +27,10 @@
 /* Full batches in a row between two looks at the control socket. */
 #define BATCHES_PER_LOOK 16
 
+/* Who sees that it runs sees tables that are mended: see stateview_read(). */
 static void set_state(struct worker *worker, enum worker_state state)
 {
-	__atomic_store_n(&worker->page->state, state, __ATOMIC_RELAXED);
+	__atomic_store_n(&worker->page->state, state, __ATOMIC_RELEASE);
 }
 
 void worker_publish(struct worker *worker)
@@ -237,8 +238,8 @@ void worker_set_limit(struct worker *worker)
 void worker_refresh_tail(struct worker *worker)
 {
 	const struct courier_page *page = worker->courier_page;
-	uint32_t current = __atomic_load_n(&page->current, __ATOMIC_ACQUIRE) & 1;
-	const struct courier_cursor *seen = &page->cursors[current];
+	uint32_t current = __atomic_load_n(&page->current, __ATOMIC_ACQUIRE);
+	const struct courier_cursor *seen = &page->cursors[current & 1];
 	/* With durable state, what files do not have on their disk is needed yet. */
 	uint64_t cursor = __atomic_load_n(
 		worker->durable ? &seen->synced_position : &seen->log_position, __ATOMIC_ACQUIRE);
@@ -247,9 +248,10 @@ void worker_refresh_tail(struct worker *worker)
 	uint64_t delivered = __atomic_load_n(&seen->log_position, __ATOMIC_RELAXED);
 
 	/* The copy that is not current is being written: read while the courier
-	 * moved on, it may say what a restarted courier would know nothing of. */
+	 * moved on, it may say what a restarted courier would know nothing of, or, when
+	 * it moved on twice, a position and the number of another one. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if ((__atomic_load_n(&page->current, __ATOMIC_RELAXED) & 1) != current)
+	if (__atomic_load_n(&page->current, __ATOMIC_RELAXED) != current)
 		return;
 	worker->delivered = delivered;
 	/* Recovery needs what is behind the counters, wherever the courier is.

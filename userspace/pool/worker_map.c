@@ -105,7 +105,9 @@ static int map_pages(struct worker *worker, const struct worker_files *files)
 	if (worker->page->magic != WORKER_PAGE_MAGIC || worker->page->version != PAGES_VERSION ||
 	    worker->page->current > 1)
 		return worker_fail(worker, WORKER_EXIT_CORRUPT, "worker.page: no such page");
+	/* Before anything is mended in what others read. */
 	__atomic_store_n(&worker->page->state, WORKER_STARTING, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 	return 0;
 }
 

@@ -35,6 +35,15 @@ static void resync(struct feed_turn *turn)
 	feed->scan.sequence = sequence;
 }
 
+/* Counters that are whole. Those of durable state are made again from the disk, in place:
+ * before that is done they are not to be looked at. */
+static bool read_counters(const struct feed *feed, struct page_counters *ret)
+{
+	if (feed->durable && !__atomic_load_n(&feed->worker_page->taken_up, __ATOMIC_ACQUIRE))
+		return false;
+	return !worker_page_read(feed->worker_page, ret);
+}
+
 /* Step over records that hold nothing to deliver: see page_counters. */
 static bool step_over(struct feed *feed, const struct page_counters *counters)
 {
@@ -131,7 +140,7 @@ static bool read_batch(struct feed_turn *turn)
 {
 	struct feed *feed = turn->feed;
 	struct page_counters counters;
-	bool countable = !worker_page_read(feed->worker_page, &counters);
+	bool countable = read_counters(feed, &counters);
 
 	for (unsigned int i = 0; i < FEED_BATCH_RECORDS; i++) {
 		uint64_t next = 0;
@@ -231,7 +240,7 @@ uint64_t feed_undelivered(const struct feed *feed)
 {
 	struct page_counters counters;
 
-	if (worker_page_read(feed->worker_page, &counters) ||
+	if (!read_counters(feed, &counters) ||
 	    counters.output_position <= feed->cursor.log_position ||
 	    counters.sequence <= feed->cursor.sequence)
 		return 0;

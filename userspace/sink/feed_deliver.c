@@ -26,9 +26,13 @@ static struct courier_sink_counters *counters_of(struct courier_cursor *cursor, 
 void feed_publish(struct feed *feed)
 {
 	struct courier_page *page = feed->courier_page;
-	uint32_t next = ~page->current & 1;
+	uint32_t next = page->current + 1;
 
-	page->cursors[next] = feed->cursor;
+	/* Not before it is seen that the other cursor counts: who looks at this one yet finds
+	 * that it does not when it has been looked at. Stores keep their order by themselves
+	 * on some processors only. */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	page->cursors[next & 1] = feed->cursor;
 	__atomic_store_n(&page->current, next, __ATOMIC_RELEASE);
 }
 

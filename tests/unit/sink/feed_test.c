@@ -575,6 +575,55 @@ static void test_steps_over(void **state)
 	assert_int_equal(cursor()->sinks[SINK_A].delivered, 2);
 }
 
+/* The worker makes its counters again from the disk: what is in them before that is done is
+ * not to be stepped over by, in whatever order it becomes seen. */
+static void test_counters_before_taken_up(void **state)
+{
+	struct page_counters *counters = &fix.page->counters[0];
+
+	(void)state;
+	fix.bundle->user[0].has_state = true;
+	fix.bundle->user[0].state_mode = STATE_DURABLE;
+	open_feed(true);
+	assert_int_equal(write_record(TO_A, 1), 0);
+	counters->output_position = 0;
+	step();
+	assert_lines(fix.paths[SINK_A], 1, 1, 1);
+	assert_int_equal(write_record(0, 0), 0);
+	fix.page->taken_up = 1;
+	/* Now it counts. */
+	fix.mapping[LOG_DATA_OFFSET + fix.writer.head - 100] ^= 1;
+	step();
+	assert_int_equal(cursor()->sequence, 2);
+	assert_int_equal(cursor()->corrupt, 0);
+}
+
+/* Whoever looks at a cursor while the courier moves on twice sees that it did. */
+static void test_publications_are_counted(void **state)
+{
+	uint32_t first;
+
+	(void)state;
+	open_feed(true);
+	/* With a new file there are two of them. */
+	assert_int_equal(write_record(TO_A, 1), 0);
+	step();
+	first = fix.courier_page->current;
+	for (uint32_t i = 1; i < 5; i++) {
+		const struct courier_cursor *other;
+		struct courier_cursor seen;
+
+		assert_int_equal(fix.courier_page->current, first + i - 1);
+		other = &fix.courier_page->cursors[(first + i) & 1];
+		assert_int_equal(pages_read_cursor(fix.courier, &seen), 0);
+		assert_int_equal(seen.sequence, i);
+		assert_int_not_equal(other->sequence, i + 1);
+		assert_int_equal(write_record(TO_A, 1), 0);
+		step();
+		assert_int_equal(other->sequence, i + 1);
+	}
+}
+
 /* A record that is damaged: counted, and the feed goes on behind the head. */
 static void test_damaged_record(void **state)
 {
@@ -738,6 +787,8 @@ int main(void)
 		TEST(test_dead_letter_file_when_needed),
 		TEST(test_dead_letters_once),
 		TEST(test_steps_over),
+		TEST(test_counters_before_taken_up),
+		TEST(test_publications_are_counted),
 		TEST(test_damaged_record),
 		TEST(test_hostile_worker),
 		TEST(test_sleep),

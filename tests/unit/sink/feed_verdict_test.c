@@ -150,7 +150,7 @@ static void test_full(void **state)
 	GIVE(.sequence = 12, .port = 98, .value = 7, .expires_ns = 9 * NOW_NS);
 	assert_int_equal(value_of(98), 0);
 	assert_int_equal(feed->cursor.verdicts_refused, 2);
-	page->cursors[page->current].verdicts_sequence = 11;
+	page->cursors[page->current & 1].verdicts_sequence = 11;
 	GIVE(.sequence = 13, .port = 98, .value = 7, .expires_ns = 9 * NOW_NS);
 	assert_int_equal(value_of(98), 7);
 	for (uint16_t i = 1; i <= ROOM; i++)
