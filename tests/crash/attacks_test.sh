@@ -180,21 +180,13 @@ unharmed() {
 	exactly_once $KEYS $((EVENTS / KEYS))
 }
 
-# group_file NAME...: of the worker's control group, the first that there is.
-group_file() {
-	local name
-	for name; do
-		find /sys/fs/cgroup -path "*/ebpf-faas.$(stat -c %d /run)/witness/$name"
-	done | head -n 1
-}
-
 # Limits stand in the worker's control group, which goes with the workflow: also after
 # the runtime was killed.
 control_groups() {
 	local file
 	network
 	load witness --set workers.memory=16Mi
-	file=$(group_file memory.max memory.limit_in_bytes)
+	file=$(group_file witness memory.max memory.limit_in_bytes)
 	[ -n "$file" ] || {
 		echo "no control groups for memory here"
 		fails 0 faas status witness
@@ -209,14 +201,14 @@ control_groups() {
 	wait_for 10 has_worker
 	same "who is in it then" "$(worker_pid)" "$(cat "${file%/*}/cgroup.procs")"
 	faas unload witness
-	same "groups behind unload" "" "$(group_file '*')"
+	same "groups behind unload" "" "$(group_file witness '*')"
 	share_of_the_processor
 }
 
 share_of_the_processor() {
 	local file
 	fails 0 load witness --set workers.cpu=20%
-	file=$(group_file cpu.max cpu.cfs_quota_us)
+	file=$(group_file witness cpu.max cpu.cfs_quota_us)
 	same "its share of the processor" 20000 "$(cut -d' ' -f1 "$file")"
 	same "who is in its group" "$(worker_pid)" "$(cat "${file%/*}/cgroup.procs")"
 	fails 0 faas status witness

@@ -21,12 +21,26 @@ bundle() {
 	faas build --output "$BUNDLE" "$FIXTURES/$workflow.yaml" "$@"
 }
 
-# Packets are counted, handed to a process, and written down, each once.
+# By version 2 of control groups, which this may be the only system of the tests to have.
+limited_by_groups() {
+	local file
+	grep -qsw cpu /sys/fs/cgroup/cgroup.controllers || return 0
+	file=$(group_file meter cpu.max)
+	same "its share of the processor" "90000 100000" "$(cat "$file")"
+	same "its memory" $((32 << 20)) "$(cat "${file%/*}/memory.max")"
+	same "who is in the group" "$(worker_pid)" "$(cat "${file%/*}/cgroup.procs")"
+	fails 0 faas status meter
+	says "cgroup memory, cgroup cpu"
+}
+
+# Packets are counted, handed to a process whose limits are in force, and written down, each once.
 on_xdp() {
 	silent_network
-	bundle meter meter --set "sinks.records.file.path=$RECORDS"
+	bundle meter-limited meter --set "sinks.records.file.path=$RECORDS" \
+		--set workers.memory=32Mi --set workers.cpu=90%
 	rm -f "$RECORDS"
 	faas load --netns "$GATEWAY" "$BUNDLE"
+	limited_by_groups
 	inject --port 5005 --set udp4 --times 5
 	settle meter
 	same "matched" "$(sent matching)" "$(counted matched)"
@@ -36,6 +50,7 @@ on_xdp() {
 	same "lines in the file" "$(sent matching)" "$(lines_of "$RECORDS")"
 	rm -f "$RECORDS"
 	fails 0 faas unload meter
+	same "groups behind unload" "" "$(group_file meter '*')"
 }
 
 # A filter in the network stack.

@@ -206,6 +206,15 @@ exactly_once() {
 	}
 }
 
+# group_file WORKFLOW NAME...: of its worker's control group, the first that there is.
+group_file() {
+	local workflow=$1 name
+	shift
+	for name; do
+		find /sys/fs/cgroup -path "*/ebpf-faas.$(stat -c %d /run)/$workflow/$name"
+	done | head -n 1
+}
+
 # Process ids, by what the processes are called.
 runtime_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-runti/ {print $1}'; }
 worker_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-worke/ {print $1}'; }
