@@ -68,6 +68,10 @@ static int switch_over(const struct settling *settling)
 	const char *name = settling->bundle->name;
 	int error;
 
+	if (user_tier_begin(name, settling->bundle, settling->slot, settling->generation,
+			    settling->record->netns_path, settling->diags))
+		return -1;
+	fault_point("settle.user_tier_there");
 	error = attach_retain(settling->host, settling->slot, settling->bundle, settling->record);
 	if (error)
 		return fail(settling, "taking rules out", error);

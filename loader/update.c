@@ -138,7 +138,8 @@ static bool runs_already(const struct update *update)
 {
 	struct diags *ignored = calloc(1, sizeof(*ignored));
 	uint32_t running = 0;
-	bool runs = ignored && !control_start_runtime(ignored) &&
+	bool runs = ignored && user_tier_has_files(update->entry->name) &&
+		    !control_start_runtime(ignored) &&
 		    !control_generation(update->entry->name, &running, ignored) &&
 		    running == update->generation;
 

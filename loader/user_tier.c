@@ -2,6 +2,8 @@
 #include "user_tier.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,8 @@
 #include "fault.h"
 #include "generation.h"
 #include "host.h"
+#include "kernel_object.h"
+#include "pages.h"
 #include "ringview.h"
 #include "undelivered.h"
 
@@ -96,12 +100,15 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 	char difference[256];
 	int error = 0;
 
-	if (bundle_needs_runtime(from) != bundle_needs_runtime(to))
+	if (bundle_needs_runtime(from) && !bundle_needs_runtime(to))
 		return diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
-				 "workflow %s has functions or sinks outside the kernel in one "
-				 "version only",
+				 "workflow %s would have no functions or sinks outside the kernel "
+				 "any more",
 				 to->name);
-	if (!bundle_same_log(from, to, difference, sizeof(difference)))
+	if (!bundle_needs_runtime(from) && bundle_needs_runtime(to) && kernel_check_rings(diags))
+		return -1;
+	if (bundle_needs_runtime(from) &&
+	    !bundle_same_log(from, to, difference, sizeof(difference)))
 		return diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
 				 "the log of workflow %s cannot go on: %s", to->name, difference);
 	if (trial && !bundle_same_user_tier(from, to, difference, sizeof(difference)))
@@ -145,6 +152,23 @@ int user_tier_write_resets(const struct bundle *to, uint32_t generation, const c
 		return diag_fail(diags, DIAG_FAILED, "is /run full?", "%s: %s", path,
 				 strerror(-error));
 	return 0;
+}
+
+bool user_tier_has_files(const char *name)
+{
+	char path[FAAS_PATH_BYTES];
+	uint64_t magic = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s/runtime.page", FAAS_RUN_WORKFLOWS, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (pread(fd, &magic, sizeof(magic), offsetof(struct runtime_page, magic)) !=
+	    (ssize_t)sizeof(magic))
+		magic = 0;
+	close(fd);
+	return magic == RUNTIME_PAGE_MAGIC;
 }
 
 /* Let the generation that runs come to its end. */
@@ -222,7 +246,7 @@ int user_tier_follow(const char *name, const struct bundle *bundle, uint32_t slo
 				      .generation = generation,
 				      .slot = slot,
 				      .netns = netns_path,
-				      .keep = true};
+				      .keep = user_tier_has_files(name)};
 	uint32_t running, rest = 0;
 
 	if (!bundle_needs_runtime(bundle))
@@ -239,6 +263,14 @@ int user_tier_follow(const char *name, const struct bundle *bundle, uint32_t slo
 			return -1;
 	}
 	return wait_for_rest(name, generation, diags);
+}
+
+int user_tier_begin(const char *name, const struct bundle *bundle, uint32_t slot,
+		    uint32_t generation, const char *netns_path, struct diags *diags)
+{
+	if (!bundle_needs_runtime(bundle) || user_tier_has_files(name))
+		return 0;
+	return user_tier_follow(name, bundle, slot, generation, netns_path, diags);
 }
 
 int user_tier_finish(const char *name, uint32_t slot, uint32_t generation, const char *netns_path,

@@ -4,6 +4,8 @@
  * none ever holds events of two. Once no program writes to the old ring any more, its
  * worker empties it and ends; events of the new one wait meanwhile. The worker of the
  * new version goes on with the same log and state, so that the ledger goes on too.
+ * A user tier may come with an update; one that would go is refused, since what it has
+ * counted would go with it.
  */
 #ifndef FAAS_LOADER_USER_TIER_H
 #define FAAS_LOADER_USER_TIER_H
@@ -26,6 +28,9 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 bool user_tier_replaces(const struct bundle *from, const struct bundle *to,
 			const struct takeover *takeover);
 
+/* Whether the runtime has made files of the workflow, and made them whole. */
+bool user_tier_has_files(const char *name);
+
 /* Write down for the runtime which functions of a generation begin anew. */
 int user_tier_write_resets(const struct bundle *to, uint32_t generation, const char *const *resets,
 			   unsigned int count, struct diags *diags)
@@ -41,6 +46,12 @@ int user_tier_write_resets(const struct bundle *to, uint32_t generation, const c
  */
 int user_tier_follow(const char *name, const struct bundle *bundle, uint32_t slot,
 		     uint32_t generation, const char *netns_path, struct diags *diags)
+	__attribute__((warn_unused_result));
+
+/* A user tier where the version before had none is there before the first packet. Nothing to
+ * do where there is one. */
+int user_tier_begin(const char *name, const struct bundle *bundle, uint32_t slot,
+		    uint32_t generation, const char *netns_path, struct diags *diags)
 	__attribute__((warn_unused_result));
 
 /* Where the ring of a generation is not empty, though no program writes to it: have its worker

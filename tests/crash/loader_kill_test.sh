@@ -159,6 +159,29 @@ worker_killed() {
 	fails 0 faas unload witness
 }
 
+# The first version with a user tier: what it emitted is processed, and nothing is lost.
+first_killed() {
+	local lines=$CASE/$POINT.jsonl
+	rm -rf "$CASE/bundle"
+	faas build --set "sinks.records.file.path=$lines" --output "$CASE/bundle" \
+		"$FIXTURES/meter.yaml" >/dev/null
+	faas load --netns "$GATEWAY" "$FIXTURES/meter-alone.yaml" >/dev/null
+	killed update "$CASE/bundle"
+	traffic --to 10.77.0.1:5005 --count 100 --keys 5
+	fails 5 faas unload nothing-here
+	says 'an update of workflow meter half done'
+	traffic --to 10.77.0.1:5005 --count 100 --keys 5
+	settle meter
+	same "matched" 200 "$(counted matched)"
+	[ "$POINT" = settle.begun ] || [ "$(counted emitted)" -ge 100 ] ||
+		fail "the new version took $(counted emitted) packets"
+	same "processed" "$(counted emitted)" "$(counted processed)"
+	same "lost" '[0,0,0,0,0]' "$(ledger meter | jq -c '[.lost[]]')"
+	wait_for 10 lines_are "$lines" "$(counted processed)" || true
+	same "lines in the file" "$(counted processed)" "$(lines_of "$lines")"
+	fails 0 faas unload meter
+}
+
 # Each point of the commands $1, in one network; nothing is left behind by any.
 walk() {
 	local walked=0
@@ -167,7 +190,7 @@ walk() {
 	for POINT in $(grep -E "^($1)\." <<<"$POINTS"); do
 		echo "== $POINT"
 		"$2"
-		[ "$2" = worker_killed ] || fails 0 faas unload gate
+		[[ $2 = @(worker|first)_killed ]] || fails 0 faas unload gate
 		walked=$((walked + 1))
 	done
 	[ "$walked" -gt 1 ] || fail "only $walked points were found"
@@ -182,6 +205,7 @@ walk_back() { walk settle back_killed; }
 walk_confirm() { walk confirm confirm_killed; }
 walk_bypass() { walk bypass bypass_killed; }
 walk_worker() { walk 'user_tier|settle' worker_killed; }
+walk_first() { walk settle first_killed; }
 walk_update() { walk 'update|settle' update_killed; }
 
 every_point_has_a_walk() {
@@ -195,5 +219,6 @@ test_case "the way back killed at every step" walk_back
 test_case "confirm killed at every step" walk_confirm
 test_case "bypass killed at every step" walk_bypass
 test_case "update of user functions killed at every step" walk_worker
+test_case "the first update to user functions killed at every step" walk_first
 test_case "no step is left out" every_point_has_a_walk
 tests_done

@@ -194,7 +194,46 @@ waits_for_its_sinks() {
 all_processed() { [ "$(faas status --json witness | jq .ledger.processed)" = "$1" ]; }
 all_delivered() { [ "$(delivered records)" = "$1" ]; }
 
+# Its first user function and its first sink: they are there before the first packet that the
+# new version takes, and what the kernel tier has counted stays.
+first_of_all() {
+	local of_meter=(--set "sinks.records.file.path=$CASE/records.jsonl") events
+	network
+	faas load --netns "$GATEWAY" "$FIXTURES/meter-alone.yaml"
+	send 50
+	find /run/ebpf-faas/workflows/meter | sort >"$CASE/files"
+	fails 1 faas update --confirm 60s "${of_meter[@]}" "$FIXTURES/meter.yaml"
+	says 'other user functions or sinks would not be known to the one before'
+	fails 1 faas update --set "sinks.records.file.path=$CASE/nowhere/records.jsonl" "$FIXTURES/meter.yaml"
+	says 'the directory of .*/nowhere/records.jsonl does not exist'
+	wait_for 10 no_process || fail "processes are left of the version that failed"
+	find /run/ebpf-faas/workflows/meter | sort | diff "$CASE/files" - || fail "and files"
+	faas build "${of_meter[@]}" --output "$CASE/bundle" "$FIXTURES/meter.yaml"
+	begin_traffic 4000
+	fails 0 faas update "$CASE/bundle"
+	says 'state of counter .counters.: kept'
+	says 'state of total .memory.: new'
+	! process_gone "$STARTED" || fail "the events had ended before the update"
+	wait "$STARTED"
+	settle meter
+	events=$(counted processed)
+	[ "$events" -gt 0 ] || fail "no event came"
+	same "matched" 4050 "$(counted matched)"
+	same "passed" 4050 "$(counted passed)"
+	same "emitted" "$events" "$(counted emitted)"
+	same "lost" '[0,0,0,0,0]' "$(ledger meter | jq -c '[.lost[]]')"
+	same "counts in the kernel" '[405]' \
+		"$(faas state --json meter counter | jq -c '[.functions[0].maps[] | select(.map == "counters").contents[].value.packets] | unique')"
+	same "lines in the file" "$events" "$(lines_of "$CASE/records.jsonl")"
+	same "keys" $KEYS "$(jq -r .key "$CASE/records.jsonl" | sort -u | wc -l)"
+	fails 1 faas update "$FIXTURES/meter-alone.yaml"
+	says 'would have no functions or sinks outside the kernel any more'
+	same "generation" 3 "$(generation)"
+	fails 0 faas unload meter
+}
+
 test_case "functions and sinks come and go, under traffic" come_and_go
+test_case "the first user function and the first sink" first_of_all
 test_case "in a workflow with durable state" durable
 test_case "what is refused" refused
 test_case "an update that fails under traffic" fails_under_traffic
