@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -18,6 +19,18 @@
 #endif
 
 #define FILE_BYTES (64u << 20)
+
+/* The shortest that the kernel takes. */
+#define SLICE_NS 100000u
+/* The C library has no sched_setattr(), and later ones define this. */
+struct scheduling {
+	uint32_t bytes, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	/* The first: of others than SCHED_DEADLINE since Linux 6.12. */
+	uint64_t slice_ns, deadline_ns, period_ns;
+};
 
 int privilege_clear_bounding_set(void)
 {
@@ -83,6 +96,18 @@ static int set_limits(void)
 	return err;
 }
 
+/* Who wakes up on its processor waits no longer than this for it to be interrupted, where one
+ * usually has it for some milliseconds. A kernel that cannot goes on as it did. */
+static void set_slice(void)
+{
+	struct scheduling now;
+
+	if (syscall(SYS_sched_getattr, 0, &now, sizeof(now), 0) || now.policy != SCHED_OTHER)
+		return;
+	now.slice_ns = SLICE_NS;
+	(void)!syscall(SYS_sched_setattr, 0, &now, 0);
+}
+
 /* Look that it is so: what comes next trusts in it. */
 static int check(uint32_t uid)
 {
@@ -109,6 +134,7 @@ int privilege_drop(uint32_t uid, const char **ret_step)
 	const char *step;
 	int err;
 
+	set_slice();
 	step = "bounding set";
 	err = privilege_clear_bounding_set();
 	if (!err) {
