@@ -45,7 +45,9 @@ static int check_state(const struct bundle_function *from, const struct bundle_f
 
 	if (fate != STATE_NOT_KEPT || is_reset(takeover, to->instance))
 		return 0;
-	if (strcmp(from->function, to->function) || !from->has_state || !to->has_state)
+	/* A program has nothing that takes states over. */
+	if (strcmp(from->function, to->function) || !from->has_state || !to->has_state ||
+	    to->exec.argument_count)
 		snprintf(advice, sizeof(advice), "--reset-state %s lets it begin anew",
 			 to->instance);
 	else

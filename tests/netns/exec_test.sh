@@ -110,6 +110,45 @@ is_gone() { ! kill -0 "$1" 2>/dev/null; }
 is_replaced() { [ -n "$(program_pid)" ] && [ "$(program_pid)" != "$1" ]; }
 worker_of_all() { faas status --json program | jq '.worker.pid // empty | select(. > 0)'; }
 
+# On the disk likewise; and what is in memory may go as well, runtime and courier with it.
+durable() {
+	local i pid
+	network
+	load_durable
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 6000 --keys 10 \
+		--first-port 40000 --rate 3000 >"$CASE/sent" 2>&1
+	echo "$STARTED" >>"$CASE/pids"
+	for ((i = 0; i < 4; i++)); do
+		wait_for 10 program_is_there
+		if [ $((i % 2)) = 0 ]; then pid=$(program_pid); else pid=$(worker_of_all); fi
+		kill -KILL "$pid"
+		wait_for 20 is_gone "$pid"
+	done
+	wait "$STARTED"
+	wait_for 60 ledger_at_rest program
+	settle program
+	same "processed" 6000 "$(counted processed)"
+	same "put aside" 0 "$(counted dead_lettered)"
+	exactly_once 10 600
+	# shellcheck disable=SC2046
+	kill -KILL "$(runtime_pid)" "$(courier_pid)" $(worker_pid)
+	wait_for 10 nobody_is_there
+	rm -rf /run/ebpf-faas/workflows/program
+	faas unload --now program || true
+	load_durable
+	traffic --to 10.77.0.1:5005 --count 400 --keys 10 --first-port 40000
+	settle program
+	# Some lines may be there twice; no count is missing, and none is too high.
+	same "different counts" 6400 "$(jq -r '"\(.key) \(.fields.count)"' "$CASE/records.jsonl" | sort -u | wc -l)"
+	same "the highest" 640 "$(jq -s 'map(.fields.count) | max' "$CASE/records.jsonl")"
+	faas unload --purge program
+}
+load_durable() {
+	load program --set workers.queue=65536 --set workers.instances.min=1 \
+		--set functions.total.state=durable --set storage.size=16Mi
+}
+nobody_is_there() { [ -z "$(program_pid)" ] && ! faas_processes | grep -q .; }
+
 # Another program takes the state over, also with room for more keys; it is another file of
 # the bundle, and a rollback brings the one before back.
 updated() {
@@ -126,6 +165,9 @@ updated() {
 	some
 	settle program
 	same "results of the new one" 200 "$(jq -c 'select(.fields.count == 0)' "$CASE/records.jsonl" | wc -l)"
+	fails 1 faas update --set "sinks.records.file.path=$CASE/records.jsonl" \
+		--set functions.total.keys=32 --set functions.total.state_version=2 "$CASE/program.yaml"
+	says 'new version\); --reset-state total lets it begin anew'
 	faas rollback program
 	some
 	settle program
@@ -233,6 +275,7 @@ test_case "a program in Python counts each event once" python
 test_case "a program in JavaScript does" javascript
 test_case "a program that misbehaves costs one event" misbehaves
 test_case "killing program or worker loses and repeats nothing" killed
+test_case "and with state on the disk" durable
 test_case "killing the runtime leaves no program" runtime_killed
 test_case "an update keeps the state" updated
 test_case "a program is in the namespaces of workers" confined
