@@ -92,6 +92,8 @@ __attribute__((target("sse4.2"))) static uint32_t compute_sse42(uint32_t crc, co
 	return ~crc;
 }
 
+bool crc32c_instruction;
+
 static bool have_sse42(void)
 {
 	return __builtin_cpu_supports("sse4.2");
@@ -124,6 +126,7 @@ __attribute__((target("sse4.2"))) static void make_past(void)
 __attribute__((constructor)) static void fill_past(void)
 {
 	__builtin_cpu_init();
+	crc32c_instruction = have_sse42();
 	if (have_pclmul())
 		make_past();
 }

@@ -151,35 +151,6 @@ static inline void *log_build_state(struct log_writer *writer, uint8_t function,
 }
 
 /*
- * All behind the header of a record with one call (two bytes of trace) and one state, whose
- * key is padded as in log_build_state, and whose value is read to the end of its last word.
- * Once, at its beginning. False: it does not fit here; nothing happened.
- */
-static inline bool log_build_call(struct log_writer *writer, uint16_t call, uint8_t function,
-				  const void *key, uint32_t key_bytes, const void *value,
-				  uint32_t value_bytes)
-{
-	uint32_t key_room = words_pad(key_bytes), value_room = words_pad(value_bytes);
-	uint32_t head =
-		(uint32_t)(sizeof(struct log_record) + sizeof(uint64_t) + sizeof(struct log_entry));
-	uint8_t *at = writer->record + head;
-
-	if (head + key_room + value_room > writer->room)
-		return false;
-	log_put_word(at - 24, call);
-	log_put_word(at - 16, (uint64_t)LOG_ENTRY_STATE | (uint64_t)function << 8 |
-				      (uint64_t)key_bytes << 16 |
-				      (uint64_t)(key_room + value_bytes) << 32);
-	log_put_word(at - 8, 0);
-	words_copy(at, key, key_bytes);
-	words_copy(at + key_room, value, value_room);
-	writer->used = head + key_room + value_room;
-	writer->trace_bytes = sizeof(call);
-	writer->entry_count = 1;
-	return true;
-}
-
-/*
  * Have the lines fetched that records like this one will be written to: the log is
  * larger than the near caches, and stores wait for lines that are far. So far ahead
  * that they are there in time. At the end of the log it asks for some in vain.
@@ -193,6 +164,20 @@ static inline void log_fetch_ahead(const struct log_writer *writer, uint32_t use
 
 	for (uint32_t at = 0; at < used; at += LOG_LINE_BYTES)
 		__builtin_prefetch(ahead + at, 1);
+}
+
+/* A record of @p used bytes stands where the head was. */
+static inline void log_build_advance(struct log_writer *writer, uint32_t used)
+{
+	writer->head += used;
+	writer->rest -= used;
+	writer->place += used;
+	log_fetch_ahead(writer, used);
+	if (__builtin_expect(!writer->rest, 0)) {
+		writer->place = log_next_segment(writer);
+		writer->rest = writer->segment_bytes;
+	}
+	writer->record = NULL;
 }
 
 static inline uint64_t log_build_commit(struct log_writer *writer, enum log_kind kind,
@@ -224,15 +209,7 @@ static inline uint64_t log_build_commit(struct log_writer *writer, enum log_kind
 		crc32c(0, (uint8_t *)header + sizeof(header->crc), used - sizeof(header->crc)),
 		__ATOMIC_RELEASE);
 
-	writer->head = position + used;
-	writer->rest -= used;
-	writer->place += used;
-	log_fetch_ahead(writer, used);
-	if (__builtin_expect(!writer->rest, 0)) {
-		writer->place = log_next_segment(writer);
-		writer->rest = writer->segment_bytes;
-	}
-	writer->record = NULL;
+	log_build_advance(writer, used);
 	return position;
 }
 

@@ -290,14 +290,20 @@ void worker_set_inputs(const struct worker *worker, struct worker_function *func
 struct worker_pending {
 	struct ring_record record;
 	const struct bundle_entry *entry; /* NULL: the record does not check out */
-	const struct worker_function *hashed;
-	uint64_t hash;
+	struct worker_function *hashed;	  /* NULL: it is for none that has a state */
+	uint64_t hash;			  /* of the key in its table, */
+	struct state_slot *slot;	  /* and where that is looked for first */
 };
 
 /* One event: run its functions and commit what came of it. 0; -EAGAIN: the log is full
  * and nothing happened; -EBUSY: it is tried again at worker->retry_ns, and those behind
  * it wait. */
 int worker_event(struct worker *worker, const struct worker_pending *pending)
+	__attribute__((warn_unused_result));
+
+/* The same, for a workflow whose functions do not take batches: what most events come to
+ * takes a shorter way. */
+int worker_plain(struct worker *worker, const struct worker_pending *pending)
 	__attribute__((warn_unused_result));
 
 /* worker_gather.c: for functions that take events in batches. worker_gather_open:

@@ -5,7 +5,7 @@
  * is the commit; whoever is killed before it has done nothing, whoever is
  * killed behind it has done everything, for recovery repeats the rest.
  */
-#include "worker.h"
+#include "userspace/pool/worker_event.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,10 +20,6 @@
 #include "userspace/pool/worker_timer.h"
 #include "userspace/state/state_lookup.h"
 #include "words.h"
-
-/* A callback in TIME_SAMPLE_EVERY is timed: two readings of the clock cost as
- * much as the rest of an event. A power of two. */
-#define TIME_SAMPLE_EVERY 64
 
 int faas_emit(struct faas_call *call, unsigned int output, const struct faas_value *values,
 	      unsigned int count)
@@ -74,6 +70,26 @@ static inline int touch_state(struct worker *worker, struct worker_function *fun
 	return 0;
 }
 
+/* What a callback returned, and the emissions from @p first on are its own. 0, or an enum
+ * log_dead_reason. */
+static inline int note_call(struct worker *worker, uint8_t number, uint32_t first, int failed)
+{
+	struct worker_run *run = &worker->run;
+	uint16_t call_trace;
+
+	/* One store, see log_build.h. */
+	call_trace =
+		(uint16_t)((failed ? number | 0x80 : number) | (run->emission_count - first) << 8);
+	memcpy(run->trace + run->trace_bytes, &call_trace, sizeof(call_trace));
+	run->trace_bytes += (uint32_t)sizeof(call_trace);
+	for (uint32_t i = first; i < run->emission_count; i++)
+		run->trace[run->trace_bytes++] = run->emissions[i].output;
+	if (!failed)
+		return 0;
+	worker->live.functions[number].errors++;
+	return LOG_DEAD_ERROR;
+}
+
 /* One callback. 0, or an enum log_dead_reason. */
 static inline int call_function(struct worker *worker, uint8_t number, worker_callback *callback,
 				const struct faas_event *event, int16_t emission)
@@ -84,7 +100,6 @@ static inline int call_function(struct worker *worker, uint8_t number, worker_ca
 	struct faas_call call = {.worker = worker, .function = function, .emission = emission};
 	uint32_t first = run->emission_count;
 	uint8_t *state = NULL;
-	uint16_t call_trace;
 	int failed;
 
 	run->failed = number;
@@ -105,19 +120,7 @@ static inline int call_function(struct worker *worker, uint8_t number, worker_ca
 		counters->time_ns += worker->now_ns() - begin_ns;
 		counters->time_samples++;
 	}
-
-	/* One store, see log_build.h. */
-	call_trace =
-		(uint16_t)((failed ? number | 0x80 : number) | (run->emission_count - first) << 8);
-	memcpy(run->trace + run->trace_bytes, &call_trace, sizeof(call_trace));
-	run->trace_bytes += (uint32_t)sizeof(call_trace);
-	for (uint32_t i = first; i < run->emission_count; i++)
-		run->trace[run->trace_bytes++] = run->emissions[i].output;
-	if (failed) {
-		counters->errors++;
-		return LOG_DEAD_ERROR;
-	}
-	return 0;
+	return note_call(worker, number, first, failed);
 }
 
 static inline uint64_t word_of(const struct faas_event *event, size_t index)
@@ -339,34 +342,6 @@ static inline void store_state(struct worker_function *function, const struct fa
 		    function->copy);
 }
 
-/* What most events come to: one call, which changed a state that was there, and nothing
- * else. All of the record is known then, and is built at once. False: it is another event,
- * or there is no room; nothing happened. */
-static inline bool commit_plain(struct worker *worker, uint64_t end)
-{
-	struct worker_run *run = &worker->run;
-	const struct faas_event *event = run->event;
-	struct worker_function *function;
-	uint16_t call;
-
-	if (run->emission_count || run->verdict_count || run->trace_bytes != sizeof(call) ||
-	    !run->touched)
-		return false;
-	memcpy(&call, run->trace, sizeof(call));
-	function = &worker->functions[call & 0x7f];
-	if (!function->stored || !changed(function))
-		return false;
-	fault_point("commit.before_write");
-	if (!log_build_call(&worker->log, call, function->number, faas_event_key(event),
-			    event->key_bytes, function->copy, function->table.value_bytes))
-		return false;
-	commit(worker, LOG_EVENT, event->shard, end, false);
-	store_state(function, event);
-	if (function->deadline)
-		worker_timer_note(worker, function);
-	return true;
-}
-
 /* The event came through: write its record, then do what it says. */
 static __attribute__((noinline)) int commit_event(struct worker *worker, enum log_kind kind,
 						  uint64_t end)
@@ -503,19 +478,6 @@ static int commit_forward(struct worker *worker, uint32_t sink, uint64_t end)
 	return 0;
 }
 
-static inline void begin_run(struct worker_run *run, const struct faas_event *event,
-			     const struct worker_function *hashed, uint64_t hash)
-{
-	run->event = event;
-	run->touched = 0;
-	run->emission_count = 0;
-	run->verdict_count = 0;
-	run->trace_bytes = 0;
-	run->failed = 0;
-	run->hash = hash;
-	run->hashed = hashed;
-}
-
 /* Call the function, and those behind it. @p attempt: for whoever finds us dead,
  * this was at work. */
 static inline int call_all(struct worker *worker, uint8_t number, worker_callback *callback,
@@ -578,6 +540,30 @@ static bool try_again(struct worker *worker, uint64_t attempt)
 	return true;
 }
 
+/* All functions were called, and it came to @p reason: 0 if they were content. */
+static inline int settle(struct worker *worker, const struct ring_record *record, int reason)
+{
+	if (!reason)
+		reason = commit_event(worker, LOG_EVENT, record->end);
+	else if (reason == LOG_DEAD_ERROR && worker->bundle->retry_attempts &&
+		 try_again(worker, record->begin + 1))
+		return -EBUSY;
+	if (reason)
+		commit_dead(worker, record, reason);
+	return 0;
+}
+
+int worker_event_called(struct worker *worker, const struct worker_pending *pending, int failed)
+{
+	struct worker_run *run = &worker->run;
+	int reason = note_call(worker, (uint8_t)pending->entry->index, 0, failed);
+
+	if (!reason && run->emission_count)
+		reason = call_downstream(worker);
+	__atomic_store_n(&worker->page->attempt_position, 0, __ATOMIC_RELAXED);
+	return settle(worker, &pending->record, reason);
+}
+
 int worker_event(struct worker *worker, const struct worker_pending *pending)
 {
 	const struct ring_record *record = &pending->record;
@@ -592,7 +578,7 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 	}
 	if (log_build_begin(&worker->log))
 		return -EAGAIN;
-	begin_run(run, record->data, pending->hashed, pending->hash);
+	worker_begin_run(run, record->data, pending->hashed, pending->hash);
 	if (!entry) {
 		reason = LOG_DEAD_INVALID;
 		if (worker->rest && worker_rest_is_strange(worker->rest, record)) {
@@ -610,13 +596,7 @@ int worker_event(struct worker *worker, const struct worker_pending *pending)
 	} else {
 		reason = call_all(worker, (uint8_t)entry->index,
 				  worker->functions[entry->index].on_event, record->begin + 1);
-		if (!reason)
-			reason = commit_plain(worker, record->end)
-					 ? 0
-					 : commit_event(worker, LOG_EVENT, record->end);
-		else if (reason == LOG_DEAD_ERROR && worker->bundle->retry_attempts &&
-			 try_again(worker, record->begin + 1))
-			return -EBUSY;
+		return settle(worker, record, reason);
 	}
 	if (reason)
 		commit_dead(worker, record, reason);
@@ -630,7 +610,7 @@ int worker_replay(struct worker *worker, const struct faas_event *event, uint64_
 
 	if (log_build_begin(&worker->log))
 		return -EAGAIN;
-	begin_run(&worker->run, event, NULL, 0);
+	worker_begin_run(&worker->run, event, NULL, 0);
 	worker_watch(&worker->watch);
 	reason = call_all(worker, (uint8_t)entry->index, worker->functions[entry->index].on_event,
 			  PAGE_REPLAY_ATTEMPT | number);
@@ -678,7 +658,7 @@ static uint64_t begin_timer(struct worker *worker, const struct worker_firing *f
 	uint64_t when_ns = firing->sweep.next_ns;
 	int reason = 0;
 
-	begin_run(&worker->run, event, NULL, 0);
+	worker_begin_run(&worker->run, event, NULL, 0);
 	worker->run.failed = function->number;
 	worker->run.firing = firing;
 	if (firing->slot != PAGE_SLOT_NONE) {

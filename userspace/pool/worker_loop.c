@@ -128,7 +128,7 @@ static int process(struct worker *worker, uint32_t most, uint64_t begin_ns, uint
 		}
 		if (window.done == window.taken)
 			break;
-		err = worker_event(worker, &window.pending[window.done % WORKER_LOOKAHEAD]);
+		err = worker_plain(worker, &window.pending[window.done % WORKER_LOOKAHEAD]);
 		if (err) {
 			/* This one and those behind it are not taken after all. */
 			worker->ring.position =

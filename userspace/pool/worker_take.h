@@ -29,9 +29,9 @@ static inline const struct bundle_entry *worker_find_entry(const struct worker *
 	return entry;
 }
 
-static inline void worker_prepare(const struct worker *worker, struct worker_pending *pending)
+static inline void worker_prepare(struct worker *worker, struct worker_pending *pending)
 {
-	const struct worker_function *function;
+	struct worker_function *function;
 	const struct faas_event *event;
 	bool known = true;
 
@@ -47,12 +47,13 @@ static inline void worker_prepare(const struct worker *worker, struct worker_pen
 		return;
 	pending->hashed = function;
 	pending->hash = state_hash(&function->table, faas_event_key(event), event->key_bytes);
+	pending->slot = state_first_slot(&function->table, pending->hash);
 }
 
 static inline void worker_prefetch(const struct worker_pending *pending)
 {
 	if (pending->hashed)
-		state_prefetch(&pending->hashed->table, pending->hash);
+		state_prefetch(&pending->hashed->table, pending->slot);
 }
 
 #endif

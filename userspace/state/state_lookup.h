@@ -29,7 +29,7 @@ static inline uint64_t state_key_word(const uint8_t *key, uint32_t bytes)
 	return word;
 }
 
-/* Hash of a key in this table, for state_prefetch and state_find. */
+/* Hash of a key in this table, for state_first_slot and state_find. */
 static inline uint64_t state_hash(const struct state_table *table, const void *key,
 				  uint32_t key_bytes)
 {
@@ -38,6 +38,13 @@ static inline uint64_t state_hash(const struct state_table *table, const void *k
 	uint64_t hash = seed ^ key_bytes;
 	uint64_t first, second;
 
+	/* An address: the same as below, and most keys are one. */
+	if (key_bytes == 16) {
+		memcpy(&first, at, 8);
+		memcpy(&second, at + 8, 8);
+		hash = state_mix(first ^ hash, second ^ 0x9e3779b97f4a7c15ull);
+		return state_mix(hash ^ 0xa0761d6478bd642full, seed | 1);
+	}
 	for (; key_bytes >= 16; key_bytes -= 16, at += 16) {
 		memcpy(&first, at, 8);
 		memcpy(&second, at + 8, 8);
@@ -51,26 +58,24 @@ static inline uint64_t state_hash(const struct state_table *table, const void *k
 	return state_mix(hash ^ 0xa0761d6478bd642full, seed | 1);
 }
 
-static inline uint64_t state_first_slot(const struct state_table *table, uint64_t hash)
-{
-	return (uint64_t)(((unsigned __int128)hash * table->capacity) >> 64);
-}
-
-/* Have the memory fetched where a key of this hash is looked for first. The barrier is
- * for gcc, which takes calls of a function out that only prefetches: it has no effect
- * that the language knows. */
-static inline void state_prefetch(const struct state_table *table, uint64_t hash)
-{
-	const uint8_t *slot = table->slots + state_first_slot(table, hash) * table->slot_bytes;
-
-	__builtin_prefetch(slot, 1);
-	__builtin_prefetch(slot + table->slot_bytes - 1, 1);
-	__asm__ volatile("");
-}
-
 static inline struct state_slot *state_slot_at(const struct state_table *table, uint64_t index)
 {
 	return (struct state_slot *)(void *)(table->slots + index * table->slot_bytes);
+}
+
+/* Where a key of this hash is looked for first. */
+static inline struct state_slot *state_first_slot(const struct state_table *table, uint64_t hash)
+{
+	return state_slot_at(table, (uint64_t)(((unsigned __int128)hash * table->capacity) >> 64));
+}
+
+/* Have the memory fetched where a key is looked for first. The barrier is for gcc, which takes
+ * calls of a function out that only prefetches: it has no effect that the language knows. */
+static inline void state_prefetch(const struct state_table *table, const struct state_slot *slot)
+{
+	__builtin_prefetch(slot, 1);
+	__builtin_prefetch((const uint8_t *)slot + table->slot_bytes - 1, 1);
+	__asm__ volatile("");
 }
 
 static inline uint8_t *state_slot_key(struct state_slot *slot)
@@ -81,6 +86,30 @@ static inline uint8_t *state_slot_key(struct state_slot *slot)
 static inline uint8_t *state_slot_value(const struct state_table *table, struct state_slot *slot)
 {
 	return state_slot_key(slot) + table->key_room;
+}
+
+/* Look a key up as state_find does, where @p first is its state_first_slot. */
+static inline void *state_find_from(const struct state_table *table, const void *key,
+				    uint32_t key_bytes, uint64_t hash, struct state_slot *first,
+				    struct state_place *ret)
+{
+	uint8_t *end = table->slots + table->capacity * table->slot_bytes;
+	struct state_slot *slot = first;
+	uint32_t mark = (uint32_t)hash | 1;
+
+	ret->mark = mark;
+	/* Ends: keys_max is below the capacity, so a free slot exists. */
+	for (;;) {
+		ret->slot = slot;
+		if (!slot->mark)
+			return NULL;
+		if (slot->mark == mark && slot->key_bytes == key_bytes &&
+		    words_same(state_slot_key(slot), key, key_bytes))
+			return state_slot_value(table, slot);
+		slot = (struct state_slot *)(void *)((uint8_t *)slot + table->slot_bytes);
+		if ((uint8_t *)slot == end)
+			slot = state_slot_at(table, 0);
+	}
 }
 
 /**
@@ -94,23 +123,7 @@ static inline uint8_t *state_slot_value(const struct state_table *table, struct 
 static inline void *state_find(const struct state_table *table, const void *key, uint32_t key_bytes,
 			       uint64_t hash, struct state_place *ret)
 {
-	uint64_t index = state_first_slot(table, hash);
-	uint32_t mark = (uint32_t)hash | 1;
-
-	/* Ends: keys_max is below the capacity, so a free slot exists. */
-	for (;;) {
-		struct state_slot *slot = state_slot_at(table, index);
-
-		ret->slot = slot;
-		ret->mark = mark;
-		if (!slot->mark)
-			return NULL;
-		if (slot->mark == mark && slot->key_bytes == key_bytes &&
-		    words_same(state_slot_key(slot), key, key_bytes))
-			return state_slot_value(table, slot);
-		if (++index == table->capacity)
-			index = 0;
-	}
+	return state_find_from(table, key, key_bytes, hash, state_first_slot(table, hash), ret);
 }
 
 /* Copy a value; a kill may leave it half done. */

@@ -105,12 +105,39 @@ static void test_long_data(void **state)
 	}
 }
 
+/* Taken of words on their way: four bytes, then words of eight. */
+static void test_by_words(void **state)
+{
+	uint8_t data[4 + 8 * 40];
+	uint32_t half;
+
+	(void)state;
+	if (!crc32c_by_words())
+		skip();
+	srand(3);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)rand();
+	memcpy(&half, data, sizeof(half));
+	for (size_t words = 0; words <= 40; words++) {
+		uint64_t crc = crc32c_half(UINT32_MAX, half);
+
+		for (size_t i = 0; i < words; i++) {
+			uint64_t word;
+
+			memcpy(&word, data + 4 + 8 * i, sizeof(word));
+			crc = crc32c_word(crc, word);
+		}
+		assert_int_equal(~(uint32_t)crc, reference(0, data, 4 + 8 * words));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_answers),
 		cmocka_unit_test(test_all_ways_agree),
 		cmocka_unit_test(test_long_data),
+		cmocka_unit_test(test_by_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

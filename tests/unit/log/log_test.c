@@ -12,7 +12,7 @@
 
 #include "crc32c.h"
 #include "userspace/log/log.h"
-#include "userspace/log/log_build.h"
+#include "userspace/log/log_plain.h"
 
 #define SEGMENT_BYTES 8192 /* records of up to 2048 */
 #define SEGMENTS 4
@@ -404,22 +404,32 @@ static void test_record_limits(void **state)
 	(void)log_commit(&fix.writer, LOG_EVENT, 0, 0, 0, 0, 0);
 }
 
-/* Built at once or piece by piece, it is the same record; and where it does not fit, nothing
- * was begun. */
-static void test_call_at_once(void **state)
+/* Written in one go or built piece by piece, it is the same record; and where it does not fit,
+ * nothing was begun. */
+static void test_plain_record(void **state)
 {
+	/* The last but one is as long as checksums are taken on the way. */
 	static const struct {
 		uint32_t key_bytes, value_bytes;
-	} rows[] = {{0, 8}, {4, 12}, {16, 16}, {13, 64}, {16, 72}, {40, 200}};
-	uint8_t key[128] = {0}, value[208] = {0}, pieces[1024];
+	} rows[] = {{0, 8}, {4, 12}, {16, 16}, {13, 64}, {16, 72}, {16, 216}, {40, 200}};
+	uint8_t key[128] = {0}, value[216] = {0}, pieces[1024];
 	const uint8_t trace[] = {3, 0};
-	uint16_t call;
+	struct log_plain plain = {
+		.key = key,
+		.value = value,
+		.function = 3,
+		.shard = 9,
+		.ring = 7,
+		.ring_position = 24,
+		.processed = 1,
+		.dead_lettered = 2,
+	};
 
 	(void)state;
-	memcpy(&call, trace, sizeof(call));
+	memcpy(&plain.call, trace, sizeof(plain.call));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint32_t key_bytes = rows[i].key_bytes, value_bytes = rows[i].value_bytes;
-		struct log_writer before = fix.writer;
+		struct log_writer before = fix.writer, after;
 		uint32_t used;
 		void *body;
 
@@ -432,25 +442,31 @@ static void test_call_at_once(void **state)
 		body = log_state(&fix.writer, 3, key, key_bytes, value_bytes);
 		assert_non_null(body);
 		memcpy(body, value, value_bytes);
-		(void)log_commit(&fix.writer, LOG_EVENT, 9, 0, 24, 1, 0);
-		used = (uint32_t)(fix.writer.head - before.head);
+		(void)log_commit(&fix.writer, LOG_EVENT, 9, 7, 24, 1, 2);
+		after = fix.writer;
+		used = (uint32_t)(after.head - before.head);
 		memcpy(pieces, before.place, used);
 
 		fix.writer = before;
 		memset(before.place, 0xff, used);
+		plain.key_bytes = key_bytes;
+		plain.value_bytes = value_bytes;
 		assert_int_equal(log_begin(&fix.writer), 0);
-		assert_true(
-			log_build_call(&fix.writer, call, 3, key, key_bytes, value, value_bytes));
-		(void)log_commit(&fix.writer, LOG_EVENT, 9, 0, 24, 1, 0);
-		assert_int_equal(fix.writer.head - before.head, used);
+		assert_true(log_plain_write(&fix.writer, &plain));
 		assert_memory_equal(pieces, before.place, used);
+		assert_int_equal(fix.writer.head, after.head);
+		assert_int_equal(fix.writer.rest, after.rest);
+		assert_int_equal(fix.writer.sequence, after.sequence);
+		assert_ptr_equal(fix.writer.place, after.place);
 	}
 	/* As at the end of a segment: one word less than it takes. */
 	assert_int_equal(log_begin(&fix.writer), 0);
 	fix.writer.room = sizeof(struct log_record) + 8 + sizeof(struct log_entry) + 40 + 200 - 8;
-	assert_false(log_build_call(&fix.writer, call, 3, key, 40, value, 200));
+	assert_false(log_plain_write(&fix.writer, &plain));
 	assert_int_equal(fix.writer.used, sizeof(struct log_record));
 	assert_int_equal(fix.writer.entry_count, 0);
+	fix.writer.room += 8;
+	assert_true(log_plain_write(&fix.writer, &plain));
 }
 
 static void test_header_is_checked(void **state)
@@ -495,7 +511,7 @@ int main(void)
 		TEST(test_nothing_before_commit), TEST(test_two_deaths_at_the_end_of_a_segment),
 		TEST(test_recycled_segments),	  TEST(test_hostile_lengths),
 		TEST(test_record_limits),	  TEST(test_header_is_checked),
-		TEST(test_call_at_once),
+		TEST(test_plain_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
