@@ -154,6 +154,8 @@ static void check_states(void)
 			workflow_key(k, key);
 			found = state_find(&table, key, sizeof(key), state_hash(&table, key, 16),
 					   &place);
+			if (found)
+				found = workflow_chain((void *)(uintptr_t)found);
 			if (!found && !wanted->count)
 				continue;
 			if (!found)

@@ -38,6 +38,8 @@ static void kill_runtime(void)
 	sim_system.control_fired = true;
 	if (world.worker.state == SIM_GONE)
 		runtime_restart();
+	if (sim_plan.updates)
+		updates_runtime_died();
 	if (world.courier.state != SIM_GONE)
 		kill_courier();
 }
@@ -87,6 +89,8 @@ void death_of_someone(void)
 		death_by_power();
 		return;
 	}
+	if (sim_plan.updates && sim_below(2) && updates_kill())
+		return;
 	switch (sim_below(8)) {
 	case 0:
 		kill_runtime();
@@ -100,6 +104,16 @@ void death_of_someone(void)
 		if (world.worker.state != SIM_GONE)
 			kill_worker();
 	}
+}
+
+static void count_death(void)
+{
+	if (sim_current == &world.worker)
+		sim_totals.kills_worker++;
+	else if (sim_current == &world.courier)
+		sim_totals.kills_courier++;
+	else
+		sim_totals.kills_runtime++;
 }
 
 /* A place that the code names as worth dying at. */
@@ -120,16 +134,17 @@ void(fault_point)(const char *name)
 	if (sim_chance(sim_plan.point_pauses))
 		sim_pause();
 	/* Those are passed seldom. */
-	if (!strncmp(name, "durable.", 8) || !strcmp(name, "recover.new_ring"))
+	if (!strncmp(name, "durable.", 8) || !strncmp(name, "migrate.", 8) ||
+	    !strncmp(name, "rest.", 5) || !strcmp(name, "recover.new_ring"))
 		of_1000 *= 10;
+	/* And that one far too often: for each table that may be there. */
+	if (!strcmp(name, "migrate.clearing"))
+		of_1000 = of_1000 ? 1 : 0;
 	if (world.kills >= sim_plan.kills_max || !sim_chance(of_1000))
 		return;
 	world.kills++;
 	point->kills++;
-	if (sim_current == &world.worker)
-		sim_totals.kills_worker++;
-	else
-		sim_totals.kills_courier++;
+	count_death();
 	sim_note("%s dies at %s", sim_current->name, name);
 	sim_die(SIGKILL);
 }
@@ -147,10 +162,7 @@ void sim_site(void)
 	if (world.kills >= sim_plan.kills_max || !sim_chance(sim_plan.site_kills))
 		return;
 	world.kills++;
-	if (sim_current == &world.worker)
-		sim_totals.kills_worker++;
-	else
-		sim_totals.kills_courier++;
+	count_death();
 	sim_note("%s dies at a place of kind %u", sim_current->name, sim_plan.site);
 	sim_die(SIGKILL);
 }

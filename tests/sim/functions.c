@@ -18,6 +18,14 @@ static uint32_t bad_sweeps; /* so far */
 static uint32_t crashes;    /* of the call for the state of this hash, in a row */
 static uint64_t crashed_hash;
 
+/* As the second version of the workflow has it: at another place, and longer. */
+struct second_state {
+	uint64_t lead;
+	struct sim_chain chain;
+	uint64_t end;
+};
+#define LEAD 0x5ec0d0f5ec0d0full
+
 static uint64_t mix(uint64_t value)
 {
 	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;
@@ -53,8 +61,35 @@ void workflow_advance(struct sim_chain *chain, uint64_t number)
 static unsigned int chain_total, chain_idle, chain_swept, chain_number, chain_kind, chain_block;
 static unsigned int relay_seen, relay_count, relay_number, relay_kind;
 static unsigned int decode_decoded, decode_number, decode_kind;
-static const uint32_t state_bytes = sizeof(struct sim_chain);
-static const uint32_t state_version = SIM_STATE_VERSION;
+/* Of each version. */
+static const uint32_t state_bytes[SIM_VERSIONS] = {sizeof(struct sim_chain),
+						   sizeof(struct second_state)};
+static const uint32_t state_versions[SIM_VERSIONS] = {1, 2};
+
+uint32_t workflow_state_bytes(uint32_t version)
+{
+	return state_bytes[version - 1];
+}
+
+static struct sim_chain *chain_of(uint32_t version, void *state)
+{
+	struct second_state *second = state;
+
+	if (version == 1)
+		return state;
+	/* A key that is new. */
+	if (!second->lead && !second->chain.count)
+		second->lead = LEAD;
+	if (second->lead != LEAD || second->end)
+		sim_fail("a state of the second version begins with %#llx, ends with %#llx",
+			 (unsigned long long)second->lead, (unsigned long long)second->end);
+	return &second->chain;
+}
+
+struct sim_chain *workflow_chain(void *state)
+{
+	return chain_of(sim_bundle->user[workflow_function(ROLE_CHAIN)].state_version, state);
+}
 
 static void check_state(const struct sim_chain *state, const char *function)
 {
@@ -137,7 +172,7 @@ static void emit(struct faas_call *call, unsigned int output, uint64_t a, uint64
 
 static int chain_on_timer(struct faas_call *call, const struct faas_event *event, void *data)
 {
-	struct sim_chain *state = data;
+	struct sim_chain *state = workflow_chain(data);
 	bool is_sweep = event->trigger == SIM_SWEEP_ID;
 
 	check_state(state, "the timer of chain");
@@ -195,7 +230,7 @@ static void give_verdict(struct faas_call *call, const struct sim_chain *state, 
 
 static int chain_on_event(struct faas_call *call, const struct faas_event *event, void *data)
 {
-	struct sim_chain *state = data;
+	struct sim_chain *state = workflow_chain(data);
 	int64_t number, kind;
 
 	(void)event;
@@ -216,7 +251,7 @@ static int chain_on_event(struct faas_call *call, const struct faas_event *event
 
 static int relay_on_event(struct faas_call *call, const struct faas_event *event, void *data)
 {
-	struct sim_chain *state = data;
+	struct sim_chain *state = workflow_chain(data);
 	int64_t count, number, kind;
 
 	(void)event;
@@ -259,16 +294,37 @@ static int decode_on_batch(struct faas_call *call, const struct faas_event *cons
 	return spoiled;
 }
 
+/* From either version to the other. */
+static int on_migrate(uint32_t from_version, const void *from, uint32_t from_bytes, void *to)
+{
+	uint32_t version = 3 - from_version;
+	struct sim_chain *chain;
+	uint8_t copy[sizeof(struct second_state)];
+
+	if (version != updates_loading() || from_bytes != workflow_state_bytes(from_version))
+		sim_fail("faas_on_migrate is called for version %u, %u bytes", from_version,
+			 from_bytes);
+	memcpy(copy, from, from_bytes);
+	chain = chain_of(from_version, copy);
+	check_state(chain, "faas_on_migrate");
+	if (updates_refuse(chain))
+		return -7;
+	memcpy(chain_of(version, to), chain, sizeof(*chain));
+	return 0;
+}
+
 void *workflow_symbol(uint32_t function, const char *name)
 {
-	static const struct {
+	const uint32_t version = updates_loading() - 1;
+	const struct {
 		enum sim_role role;
 		const char *name;
 		const void *at;
 	} symbols[] = {
 		{ROLE_CHAIN, "faas_on_event", (const void *)chain_on_event},
-		{ROLE_CHAIN, "faas_state_bytes", &state_bytes},
-		{ROLE_CHAIN, "faas_state_version", &state_version},
+		{ROLE_CHAIN, "faas_state_bytes", &state_bytes[version]},
+		{ROLE_CHAIN, "faas_state_version", &state_versions[version]},
+		{ROLE_CHAIN, "faas_on_migrate", (const void *)on_migrate},
 		{ROLE_CHAIN, "faas_on_timer", (const void *)chain_on_timer},
 		{ROLE_CHAIN, "faas_output_total", &chain_total},
 		{ROLE_CHAIN, "faas_output_idle", &chain_idle},
@@ -277,8 +333,9 @@ void *workflow_symbol(uint32_t function, const char *name)
 		{ROLE_CHAIN, "faas_input_kind", &chain_kind},
 		{ROLE_CHAIN, "faas_verdict_id_block", &chain_block},
 		{ROLE_RELAY, "faas_on_event", (const void *)relay_on_event},
-		{ROLE_RELAY, "faas_state_bytes", &state_bytes},
-		{ROLE_RELAY, "faas_state_version", &state_version},
+		{ROLE_RELAY, "faas_on_migrate", (const void *)on_migrate},
+		{ROLE_RELAY, "faas_state_bytes", &state_bytes[version]},
+		{ROLE_RELAY, "faas_state_version", &state_versions[version]},
 		{ROLE_RELAY, "faas_output_seen", &relay_seen},
 		{ROLE_RELAY, "faas_input_count", &relay_count},
 		{ROLE_RELAY, "faas_input_number", &relay_number},

@@ -117,7 +117,7 @@ static void send_piece(struct import *import, const struct state_table *table)
 		.word = IMPORT_WORD,
 		.number = ++message_number,
 		.function = workflow_function(import->role),
-		.state_version = SIM_STATE_VERSION,
+		.state_version = 1,
 		.state_bytes = sizeof(struct sim_chain),
 		.count = (uint32_t)__builtin_popcount(import->keys),
 	};

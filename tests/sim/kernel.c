@@ -27,7 +27,12 @@ static struct producer {
 	uint64_t record[FAAS_EVENT_BYTES_MAX / 8];
 } producers[PRODUCERS];
 
-static uint8_t *memory; /* consumer's page, producer's page, data twice */
+/* Of two generations of the workflow: events go into the one. */
+static struct {
+	uint8_t *memory; /* consumer's page, producer's page, data twice */
+	uint32_t map_id;
+} rings[2];
+static uint32_t current;
 static uint64_t page_bytes;
 
 static uint64_t ring_bytes(void)
@@ -35,19 +40,29 @@ static uint64_t ring_bytes(void)
 	return sim_plan.ring_pages * page_bytes;
 }
 
+static uint64_t *consumer_of(uint32_t ring)
+{
+	return (uint64_t *)(void *)rings[ring].memory;
+}
+
+static uint64_t *producer_of(uint32_t ring)
+{
+	return (uint64_t *)(void *)(rings[ring].memory + page_bytes);
+}
+
 static uint64_t *consumer(void)
 {
-	return (uint64_t *)(void *)memory;
+	return consumer_of(current);
 }
 
 static uint64_t *producer(void)
 {
-	return (uint64_t *)(void *)(memory + page_bytes);
+	return producer_of(current);
 }
 
-static uint8_t *at(uint64_t position)
+static uint8_t *at(uint32_t ring, uint64_t position)
 {
-	return memory + 2 * page_bytes + (position & (ring_bytes() - 1));
+	return rings[ring].memory + 2 * page_bytes + (position & (ring_bytes() - 1));
 }
 
 void kernel_open(void)
@@ -56,9 +71,12 @@ void kernel_open(void)
 
 	page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	bytes = (2 + 2 * RING_PAGES_MAX) * page_bytes;
-	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		abort();
+	for (uint32_t i = 0; i < 2; i++) {
+		rings[i].memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (rings[i].memory == MAP_FAILED)
+			abort();
+	}
 }
 
 /* The data is there twice in a row: map it so for this size. */
@@ -70,13 +88,14 @@ static void map_data(void)
 	if (mapped == ring_bytes())
 		return;
 	if (fd < 0)
-		fd = memfd_create("ring", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, (off_t)(RING_PAGES_MAX * page_bytes)))
+		fd = memfd_create("rings", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, (off_t)(2 * RING_PAGES_MAX * page_bytes)))
 		abort();
 	mapped = ring_bytes();
-	for (uint64_t i = 0; i < 2; i++)
-		if (mmap(memory + 2 * page_bytes + i * mapped, mapped, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+	for (uint64_t i = 0; i < 4; i++)
+		if (mmap(rings[i / 2].memory + 2 * page_bytes + i % 2 * mapped, mapped,
+			 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			 (off_t)(i / 2 * RING_PAGES_MAX * page_bytes)) == MAP_FAILED)
 			abort();
 }
 
@@ -85,15 +104,35 @@ void kernel_reset(void)
 	map_data();
 	memset(producers, 0, sizeof(producers));
 	memset(&sim_kernel, 0, sizeof(sim_kernel));
-	*consumer() = 0;
-	*producer() = 0;
+	for (current = 2; current--;)
+		*consumer() = *producer() = 0;
+	current = 0;
+	rings[0].map_id = 1;
+	rings[1].map_id = 0;
 }
 
 void kernel_new_ring(void)
 {
-	sim_kernel.ring_number++;
+	rings[current].map_id = 1 + ++sim_kernel.ring_number;
 	*consumer() = 0;
 	*producer() = 0;
+}
+
+void kernel_switch_ring(bool fresh)
+{
+	current ^= 1;
+	if (fresh)
+		kernel_new_ring();
+}
+
+uint32_t kernel_ring(void)
+{
+	return current;
+}
+
+uint32_t kernel_map_id(uint32_t ring)
+{
+	return rings[ring].map_id;
 }
 
 void kernel_power_loss(void)
@@ -103,9 +142,9 @@ void kernel_power_loss(void)
 	sim_kernel.emitted = 0;
 }
 
-void *kernel_ring_memory(uint64_t offset)
+void *kernel_ring_memory(uint32_t ring, uint64_t offset)
 {
-	return memory + offset;
+	return rings[ring].memory + offset;
 }
 
 static struct sim_event next_event(void)
@@ -131,7 +170,7 @@ static struct sim_event next_event(void)
 
 static uint32_t *header(uint64_t position)
 {
-	return (uint32_t *)(void *)at(position);
+	return (uint32_t *)(void *)at(current, position);
 }
 
 /* bpf_ringbuf_reserve */
@@ -167,18 +206,18 @@ static void submit(struct producer *from)
 {
 	uint32_t length = from->bytes;
 
-	memcpy(at(from->position) + RING_HEADER_BYTES, from->record, from->bytes);
+	memcpy(at(current, from->position) + RING_HEADER_BYTES, from->record, from->bytes);
 	if (from->discard)
 		length |= RING_DISCARD_BIT;
 	__atomic_store_n(header(from->position), length, __ATOMIC_RELEASE);
-	sim_system.ring_fired |= from->wake;
+	sim_system.ring_fired |= from->wake && current == sim_system.reading;
 	from->stage = FREE;
 }
 
 bool kernel_step(bool may_begin)
 {
 	struct producer *from = &producers[sim_below(PRODUCERS)];
-	struct faas_wake *wake = sim_data(SIM_FD_WAKE);
+	struct faas_wake *wake = sim_data(SIM_FD_WAKE + (int)current);
 
 	switch (from->stage) {
 	case FREE:
@@ -204,15 +243,20 @@ bool kernel_is_idle(void)
 	return true;
 }
 
-uint32_t kernel_waiting(void)
+uint32_t kernel_waiting_in(uint32_t ring)
 {
 	uint32_t count = 0;
 
-	for (uint64_t position = *consumer(); position < *producer();) {
-		uint32_t length = *header(position);
+	for (uint64_t position = *consumer_of(ring); position < *producer_of(ring);) {
+		uint32_t length = *(uint32_t *)(void *)at(ring, position);
 
 		count += !(length & RING_DISCARD_BIT);
 		position += ring_record_span(length);
 	}
 	return count;
+}
+
+uint32_t kernel_waiting(void)
+{
+	return kernel_waiting_in(0) + kernel_waiting_in(1);
 }

@@ -7,6 +7,7 @@
 #include "diag.h"
 #include "userspace/pool/worker_durable.h"
 #include "userspace/pool/worker_fds.h"
+#include "userspace/pool/worker_rest.h"
 #include "userspace/sink/feed.h"
 #include "world.h"
 
@@ -16,8 +17,8 @@ static int run_worker(void)
 {
 	struct worker *worker = aligned_alloc(64, (sizeof(*worker) + 63) & ~63ul);
 	struct worker_files files = {
-		.ring = SIM_FD_RING,
-		.wake = SIM_FD_WAKE,
+		.ring = SIM_FD_RING + (int)sim_system.reading,
+		.wake = SIM_FD_WAKE + (int)sim_system.reading,
 		.worker_page = SIM_FD_WORKER_PAGE,
 		.courier_page = SIM_FD_COURIER_PAGE,
 		.runtime_page = SIM_FD_RUNTIME_PAGE,
@@ -41,6 +42,8 @@ static int run_worker(void)
 			status = worker_durable_open(worker, files.disk);
 	}
 	if (!status)
+		status = worker_rest_open(worker);
+	if (!status)
 		status = worker_recover(worker);
 	if (!status)
 		status = worker_load(worker, &files);
@@ -48,6 +51,7 @@ static int run_worker(void)
 		status = worker_init(worker);
 	if (!status) {
 		sim_system.ready = true;
+		updates_worker_ready(worker->live.processed + worker->live.dead_lettered);
 		/* So does the runtime: its predecessor may have died before it told. */
 		sim_system.courier_notified = true;
 		status = worker_run(worker);
@@ -80,7 +84,7 @@ static int run_courier(void)
 	if (sim_plan.verdict_room)
 		files.verdict_maps[0] = SIM_FD_VERDICTS;
 	sinks_path(SIM_SINKS, dead_letters, sizeof(dead_letters));
-	feed = feed_open(sim_bundle, &files, dead_letters, false, &diags);
+	feed = feed_open(workflow_bundle(1), &files, dead_letters, false, &diags);
 	if (!feed)
 		sim_fail("the courier: %s", diags.list[0].cause);
 	for (;;) {

@@ -76,15 +76,19 @@ void runtime_worker_ended(void)
 	};
 	bool as_told = world.worker.ended && !death.signal && sim_system.stopped;
 	uint32_t delay_ms;
+	bool runtime_gone;
 
 	disk_process_gone();
 	sim_note("the worker is gone: signal %d, %s", death.signal,
 		 sim_system.stopped ? "stopped" : "not stopped");
 	system_worker_gone();
 	world.worker.state = SIM_GONE;
-	if (sim_system.runtime_gone)
+	runtime_gone = sim_system.runtime_gone;
+	if (runtime_gone)
 		runtime_restart();
 	world.worker_start_ns = sim_now_ns;
+	if (sim_plan.updates && updates_worker_ended(as_told, runtime_gone))
+		return;
 	if (as_told && world.stopping) {
 		world.worker_start_ns = UINT64_MAX;
 		return;

@@ -21,6 +21,10 @@
  *   deaths.c    who dies when
  *   imports.c   states that are put in from outside
  *   runtime.c   the runtime's part
+ *   updates.c   the same, when another version of the workflow is to run
+ *   migrator.c  the process that moves the states for it
+ *   returns.c   what comes of the events where the workflow went back
+ *   tables.c    the directory with the tables of states, which an update replaces
  *   programs.c  what the processes run
  *
  * All of it follows from a seed: a run that failed is run again with it.
@@ -83,6 +87,8 @@ struct sim_plan {
 	bool lossy;	       /* what finds the ring full is lost, and does not wait */
 	bool batches;	       /* a function that takes events together is before the others */
 	uint32_t imports;      /* states are put in, so often */
+	uint32_t updates;      /* to another version of the workflow */
+	bool goes_back;	       /* some of them, after they were tried */
 	uint32_t verdict_room; /* keys that the map for verdicts holds; 0: there is none */
 };
 
@@ -147,11 +153,13 @@ static inline void sim_step(void)
 
 /* ---- files and descriptors ---- */
 
+#define SIM_TABLES (3 * SIM_FUNCTIONS_MAX) /* that there are, come next, and were before */
+
 enum sim_fd {
 	SIM_FD_FIRST = 1 << 20,
-	SIM_FD_RING = SIM_FD_FIRST,
-	SIM_FD_WAKE,
-	SIM_FD_WORKER_PAGE,
+	SIM_FD_RING = SIM_FD_FIRST, /* two of them, as kernel.c has */
+	SIM_FD_WAKE = SIM_FD_RING + 2,
+	SIM_FD_WORKER_PAGE = SIM_FD_WAKE + 2,
 	SIM_FD_COURIER_PAGE,
 	SIM_FD_RUNTIME_PAGE,
 	SIM_FD_LOG,
@@ -162,7 +170,9 @@ enum sim_fd {
 	SIM_FD_STATE,
 	SIM_FD_OBJECT = SIM_FD_STATE + SIM_FUNCTIONS_MAX,
 	SIM_FD_DISK = SIM_FD_OBJECT + SIM_FUNCTIONS_MAX,
-	SIM_FD_LAST = SIM_FD_DISK + DISK_FILES,
+	SIM_FD_TABLE = SIM_FD_DISK + DISK_FILES,
+	SIM_FD_DIRECTORY = SIM_FD_TABLE + SIM_TABLES,
+	SIM_FD_LAST,
 };
 
 struct sim_file {
@@ -174,7 +184,8 @@ struct sim_system {
 	struct sim_file files[SIM_FD_LAST - SIM_FD_FIRST];
 	/* What waiter_wait reports. */
 	bool ring_fired, space_fired, control_fired;
-	bool armed; /* the worker has polled since it was started */
+	bool armed;	  /* the worker has polled since it was started */
+	uint32_t reading; /* the ring that is the worker's */
 	/* The worker's control socket. */
 	const void *to_worker;
 	size_t to_worker_bytes;
@@ -258,6 +269,7 @@ struct sim_kernel {
 	uint32_t made; /* events so far */
 	uint64_t emitted, lost;
 	uint32_t ring_number; /* counts renewals */
+	uint32_t version;     /* of the workflow that makes them */
 	/* What the rings accepted, in order; without what a power loss took. */
 	struct sim_event accepted[SIM_EVENTS_MAX];
 	uint32_t accepted_count;
@@ -271,14 +283,19 @@ void kernel_reset(void);
 bool kernel_step(bool may_begin);
 bool kernel_is_idle(void); /* no reservation is open */
 void kernel_new_ring(void);
+/* Events go into the other ring, as it is or a new one. */
+void kernel_switch_ring(bool fresh);
+uint32_t kernel_ring(void); /* that they go into */
+uint32_t kernel_map_id(uint32_t ring);
 void kernel_power_loss(void);
-uint32_t kernel_waiting(void); /* events in the ring that were not released */
+uint32_t kernel_waiting(void); /* events in the rings that were not released */
+uint32_t kernel_waiting_in(uint32_t ring);
 /* An array for ringview_identify and mmap. */
-void *kernel_ring_memory(uint64_t offset);
+void *kernel_ring_memory(uint32_t ring, uint64_t offset);
 
 /* ---- the workflow ---- */
 
-#define SIM_STATE_VERSION 1
+#define SIM_VERSIONS 2
 
 /* State of a key: hangs together, and depends on all events so far. */
 struct sim_chain {
@@ -352,7 +369,16 @@ enum sim_role { ROLE_CHAIN, ROLE_RELAY, ROLE_DECODE };
 /* Which function of the bundle this is; BUNDLE_NO_FUNCTION: the plan has none. */
 uint32_t workflow_function(enum sim_role role);
 
-void workflow_reset(void); /* bundle and model of the plan */
+void workflow_reset(void); /* bundles and model of the plan */
+void workflow_open(void);  /* once */
+void model_reset(void);
+/* The bundle of that version is that of the workflow. */
+void workflow_use(uint32_t version);
+const struct bundle *workflow_bundle(uint32_t version);
+/* Of a state as the version in sim_bundle has it: the part that all versions have. */
+struct sim_chain *workflow_chain(void *state);
+uint32_t workflow_state_bytes(uint32_t version);
+#define workflow_version() sim_bundle->generation
 uint32_t workflow_event(const struct sim_event *event, void *to);
 void workflow_expect(const struct sim_event *event);
 /* One event more in a state. */
@@ -382,6 +408,30 @@ bool drift_may_lack(uint32_t event);
 bool drift_took(uint32_t incarnation, uint64_t sequence);
 bool drift_took_any(void);
 bool drift_is_booting(void); /* the last loss was one without the disk */
+
+/* ---- updates ---- */
+
+void updates_open(void); /* once */
+void updates_reset(void);
+/* One turn of whoever is at it. False: nobody is, now. */
+bool updates_turn(void);
+bool updates_are_at_it(void); /* it does not rest as long */
+bool updates_hold_events(void);
+/* True: no worker is started for now. */
+bool updates_worker_ended(bool as_told, bool runtime_gone);
+void updates_worker_ready(uint64_t events); /* that came before, in all */
+void updates_runtime_died(void);
+bool updates_kill(void); /* False: nobody is there to be killed */
+bool updates_is_migrator(void);
+/* Whether faas_on_migrate is to refuse this one. */
+bool updates_refuse(const struct sim_chain *chain);
+int migrator_fd(int fd); /* which of ours it is */
+uint32_t updates_loading(void);
+
+/* tables.c */
+uint64_t tables_bytes_max(void);
+void tables_reset(void);
+int tables_find(const char *name); /* descriptor or -1 */
 
 /* ---- states that are put in ---- */
 
@@ -443,7 +493,7 @@ uint32_t check_survivors(uint32_t least);
 
 struct sim_totals {
 	uint64_t runs, events, kills_worker, kills_courier, kills_runtime, renewals, steps, lost,
-		stalls, power_losses;
+		stalls, power_losses, updates, returns;
 };
 
 extern struct sim_totals sim_totals;

@@ -59,13 +59,17 @@ static uint8_t *give(uint8_t *from, int fd, uint64_t bytes)
 
 static uint8_t *give_memory(uint8_t *at)
 {
-	at = give(at, SIM_FD_WAKE, FAAS_INSTANCES_MAX * sizeof(struct faas_wake));
+	for (int i = 0; i < 2; i++)
+		at = give(at, SIM_FD_WAKE + i, FAAS_INSTANCES_MAX * sizeof(struct faas_wake));
 	at = give(at, SIM_FD_WORKER_PAGE, WORKER_PAGE_BYTES);
 	at = give(at, SIM_FD_COURIER_PAGE, COURIER_PAGE_BYTES);
 	at = give(at, SIM_FD_RUNTIME_PAGE, RUNTIME_PAGE_BYTES);
 	at = give(at, SIM_FD_LOG, log_file_bytes(sim_plan.segment_count, sim_plan.segment_bytes));
 	for (uint32_t i = 0; i < sim_bundle->user_count; i++)
 		at = give(at, SIM_FD_STATE + (int)i, state_file_bytes(sim_bundle, i));
+	for (int i = 0; sim_plan.updates && i < SIM_TABLES; i++)
+		at = give(at, SIM_FD_TABLE + i, tables_bytes_max());
+	tables_reset();
 	return at;
 }
 
@@ -115,6 +119,7 @@ int __wrap_fstat(int fd, struct stat *ret);
 int __wrap_fstat(int fd, struct stat *ret)
 {
 	sim_step();
+	fd = migrator_fd(fd);
 	if (!sim_is_ours(fd))
 		return __real_fstat(fd, ret);
 	memset(ret, 0, sizeof(*ret));
@@ -127,8 +132,9 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
 	sim_step();
-	if (fd == SIM_FD_RING)
-		return kernel_ring_memory((uint64_t)offset);
+	fd = migrator_fd(fd);
+	if (fd == SIM_FD_RING || fd == SIM_FD_RING + 1)
+		return kernel_ring_memory((uint32_t)(fd - SIM_FD_RING), (uint64_t)offset);
 	if (sim_is_ours(fd))
 		return (uint8_t *)sim_data(fd) + offset;
 	return __real_mmap(at, bytes, protection, flags, fd, offset);
@@ -145,9 +151,25 @@ int __wrap_munmap(void *at, size_t bytes)
 int __wrap_ringview_identify(int fd, struct ringview_info *ret);
 int __wrap_ringview_identify(int fd, struct ringview_info *ret)
 {
-	(void)fd;
-	ret->map_id = 1 + sim_kernel.ring_number;
+	ret->map_id = kernel_map_id((uint32_t)(fd - SIM_FD_RING));
 	ret->bytes = (uint64_t)sim_plan.ring_pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return 0;
+}
+
+int __wrap_ringview_open(int fd, struct ringview *ret);
+int __wrap_ringview_open(int fd, struct ringview *ret)
+{
+	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint8_t *memory = kernel_ring_memory((uint32_t)(fd - SIM_FD_RING), 0);
+
+	sim_step();
+	*ret = (struct ringview){
+		.consumer = (const uint64_t *)(void *)memory,
+		.producer = (const uint64_t *)(void *)(memory + page_bytes),
+		.data = memory + 2 * page_bytes,
+		.bytes = sim_plan.ring_pages * page_bytes,
+		.page_bytes = page_bytes,
+	};
 	return 0;
 }
 
@@ -229,8 +251,9 @@ void system_worker_gone(void)
 /* Whether a poll for reading of the ring says yes. */
 static bool ring_has_data(void)
 {
-	const uint64_t *consumer = kernel_ring_memory(0);
-	const uint64_t *producer = kernel_ring_memory((uint64_t)sysconf(_SC_PAGESIZE));
+	const uint64_t *consumer = kernel_ring_memory(sim_system.reading, 0);
+	const uint64_t *producer =
+		kernel_ring_memory(sim_system.reading, (uint64_t)sysconf(_SC_PAGESIZE));
 
 	return *consumer != *producer;
 }
@@ -303,6 +326,7 @@ void *__wrap_dlopen(const char *path, int flags)
 	(void)flags;
 	sim_step();
 	(void)sscanf(path, "/proc/self/fd/%d", &fd);
+	fd = migrator_fd(fd);
 	if (fd < SIM_FD_OBJECT || fd >= SIM_FD_OBJECT + SIM_FUNCTIONS_MAX)
 		sim_fail("the worker loads %s", path);
 	return (void *)(uintptr_t)fd;

@@ -93,6 +93,16 @@ static void make_sweep(void)
 		sim_plan.sweep_ns = 1u << 21;
 }
 
+static void make_updates(void)
+{
+	sim_plan.updates = between(1, 3);
+	sim_plan.renewals = 0;
+	sim_plan.goes_back = sim_below(2);
+	/* What a timer did in states that are gone, no line tells apart. */
+	if (sim_plan.goes_back)
+		sim_plan.timer_ns = 0;
+}
+
 void plan_make(uint64_t seed)
 {
 	run_seed = seed;
@@ -142,6 +152,9 @@ void plan_make(uint64_t seed)
 	sim_plan.batches = sim_below(4) == 0;
 	if (sim_below(4) == 0)
 		sim_plan.verdict_room = sim_below(2) ? SIM_KEYS_MAX : between(1, 4);
+	if (!sim_plan.durable && !sim_plan.sweep_ns && !sim_plan.imports &&
+	    !sim_plan.verdict_room && sim_below(2))
+		make_updates();
 	sim_plan.courier_turns = between(20, 1000 - sim_plan.producing - 60);
 }
 
@@ -154,7 +167,8 @@ void plan_print(void)
 		"kills=%u,%u,%u point_pauses=%u producing=%u courier=%u write_errors=%u budget=%u "
 		"renewals=%u "
 		"lossy=%d\n# site=%u,%u,%u pauses=%u class=%u timer=%u,%u sweep=%u retry=%u "
-		"batches=%d verdicts=%u imports=%u\n# durable=%d circle=%u disk=%u,%u "
+		"batches=%d verdicts=%u imports=%u updates=%u,%d\n# durable=%d circle=%u "
+		"disk=%u,%u "
 		"power_losses=%u "
 		"outages=%u drifts=%d\n",
 		sim_plan.events, sim_plan.keys, sim_plan.keys_max, sim_plan.function_count,
@@ -167,8 +181,9 @@ void plan_print(void)
 		sim_plan.site, sim_plan.site_kills, sim_plan.site_stalls, sim_plan.pauses,
 		sim_plan.worker_class, sim_plan.timer_ns, sim_plan.timer_bad, sim_plan.sweep_ns,
 		sim_plan.retry, sim_plan.batches, sim_plan.verdict_room, sim_plan.imports,
-		sim_plan.durable, sim_plan.circle, sim_plan.disk_errors, sim_plan.disk_turns,
-		sim_plan.power_losses, sim_plan.outages, sim_plan.drifts);
+		sim_plan.updates, sim_plan.goes_back, sim_plan.durable, sim_plan.circle,
+		sim_plan.disk_errors, sim_plan.disk_turns, sim_plan.power_losses, sim_plan.outages,
+		sim_plan.drifts);
 }
 
 /* ---- failing ---- */
@@ -294,10 +309,11 @@ static int run_many(uint64_t first, uint64_t runs)
 	}
 	printf("# %" PRIu64 " runs, %" PRIu64 " events (%" PRIu64 " lost in full rings), %" PRIu64
 	       " steps, %" PRIu64 " new rings\n# deaths: worker %" PRIu64 ", courier %" PRIu64
-	       ", runtime %" PRIu64 "; power %" PRIu64 "; %" PRIu64 " stalls\n",
+	       ", runtime %" PRIu64 "; power %" PRIu64 "; %" PRIu64 " stalls\n# updates: %" PRIu64
+	       " stay, %" PRIu64 " go back\n",
 	       totals.runs, totals.events, totals.lost, totals.steps, totals.renewals,
 	       totals.kills_worker, totals.kills_courier, totals.kills_runtime, totals.power_losses,
-	       totals.stalls);
+	       totals.stalls, totals.updates, totals.returns);
 	print_points(reports, jobs);
 	printf("%sok 1 - state, outputs and ledger are those of a run without faults\n1..1\n",
 	       failed ? "not " : "");

@@ -15,6 +15,7 @@
  * not at all, or in another order shows in it and in all outputs behind it.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <ebpf_faas/user.h>
@@ -22,12 +23,18 @@
 #include "sim.h"
 #include "userspace/log/log.h"
 
-enum { ENTRY_USER = 0, ENTRY_SINK = 1 };
+/* Versions number them by turns. */
+static uint16_t entry_of(uint32_t version, bool is_sink)
+{
+	return (version == 1) == is_sink;
+}
 enum { FIELD_NUMBER, FIELD_KIND, FIELDS };
 
 #define RETRY_MIN_NS 1000000ull
 
 struct bundle *sim_bundle;
+
+static struct bundle *bundles[SIM_VERSIONS];
 
 /* Functions are in the order in which events go through them. */
 uint32_t workflow_function(enum sim_role role)
@@ -83,13 +90,13 @@ static struct bundle_function *add_function(struct bundle *bundle, const char *n
 	return function;
 }
 
-static void add_state(struct bundle_function *function)
+static void add_state(struct bundle_function *function, uint32_t version)
 {
 	function->has_state = true;
 	function->state_mode = sim_plan.durable ? STATE_DURABLE : STATE_MEMORY;
 	function->state_keys = sim_plan.keys_max;
-	function->state_version = SIM_STATE_VERSION;
-	function->state_bytes = sizeof(struct sim_chain);
+	function->state_version = version;
+	function->state_bytes = workflow_state_bytes(version);
 }
 
 static void add_input(struct bundle_function *function, const char *name)
@@ -114,12 +121,12 @@ static void add_idle(struct bundle_function *chain)
 	add_target(output, TARGET_SINK, SIM_SINK_IDLE, BUNDLE_NO_ENTRY);
 }
 
-static void add_user_functions(struct bundle *bundle)
+static void add_user_functions(struct bundle *bundle, uint32_t version)
 {
 	struct bundle_function *chain = add_function(bundle, "chain"), *relay;
 	struct bundle_output *output = add_output(chain, "total", ORIGIN_TOTAL);
 
-	add_state(chain);
+	add_state(chain, version);
 	add_field(output, "count");
 	add_field(output, "hash");
 	add_field(output, "number");
@@ -135,7 +142,7 @@ static void add_user_functions(struct bundle *bundle)
 		return;
 	add_target(output, TARGET_USER, workflow_function(ROLE_RELAY), BUNDLE_NO_ENTRY);
 	relay = add_function(bundle, "relay");
-	add_state(relay);
+	add_state(relay, version);
 	output = add_output(relay, "seen", ORIGIN_SEEN);
 	add_field(output, "count");
 	add_field(output, "hash");
@@ -159,7 +166,7 @@ static void add_decode(struct bundle *bundle)
 	add_target(output, TARGET_USER, workflow_function(ROLE_CHAIN), BUNDLE_NO_ENTRY);
 }
 
-static void make_bundle(struct bundle *bundle)
+static void make_bundle(struct bundle *bundle, uint32_t version)
 {
 	static const char *const fields[FIELDS] = {"number", "kind"};
 	struct bundle_function *source = &bundle->kernel[0];
@@ -171,7 +178,7 @@ static void make_bundle(struct bundle *bundle)
 	memset(bundle->entries, 0, 2 * sizeof(bundle->entries[0]));
 	bundle->user_count = 0;
 	(void)snprintf(bundle->name, sizeof(bundle->name), "simulated");
-	(void)snprintf(bundle->version, sizeof(bundle->version), "1");
+	(void)snprintf(bundle->version, sizeof(bundle->version), "%u", version);
 	bundle->queue_events = FAAS_QUEUE_EVENTS_DEFAULT;
 	bundle->worker_memory_bytes = FAAS_WORKER_MEMORY_DEFAULT;
 	bundle->worker_class = sim_plan.worker_class;
@@ -193,8 +200,8 @@ static void make_bundle(struct bundle *bundle)
 	bundle->kernel_count = 1;
 	(void)snprintf(source->instance, sizeof(source->instance), "source");
 	output = add_output(source, "out", ORIGIN_OUT);
-	add_target(output, TARGET_USER, 0, ENTRY_USER);
-	add_target(output, TARGET_SINK, 0, ENTRY_SINK);
+	add_target(output, TARGET_USER, 0, entry_of(version, false));
+	add_target(output, TARGET_SINK, 0, entry_of(version, true));
 	bundle->kernel_field_count = FIELDS;
 	for (uint32_t i = 0; i < FIELDS; i++)
 		(void)snprintf(bundle->kernel_fields[i].field.name, FAAS_IDENTIFIER_BYTES, "%s",
@@ -203,14 +210,14 @@ static void make_bundle(struct bundle *bundle)
 	for (uint32_t i = 0; i < 2; i++) {
 		struct bundle_entry *entry = &bundle->entries[i];
 
-		entry->kind = i == ENTRY_SINK ? TARGET_SINK : TARGET_USER;
+		entry->kind = i == entry_of(version, true) ? TARGET_SINK : TARGET_USER;
 		entry->key[entry->key_count++] = KEY_SOURCE_ADDRESS;
 		entry->key_bytes = 16;
 		entry->payload_bytes_max = FAAS_EVENT_PAYLOAD_MAX;
 	}
 	if (sim_plan.batches)
 		add_decode(bundle);
-	add_user_functions(bundle);
+	add_user_functions(bundle, version);
 	bundle->sink_count = SIM_SINKS;
 	for (uint32_t i = 0; i < SIM_SINKS; i++) {
 		struct bundle_sink *sink = &bundle->sinks[i];
@@ -223,11 +230,37 @@ static void make_bundle(struct bundle *bundle)
 	}
 }
 
+void workflow_open(void)
+{
+	for (uint32_t i = 0; i < SIM_VERSIONS; i++) {
+		bundles[i] = calloc(1, sizeof(*bundles[i]));
+		if (!bundles[i])
+			abort();
+	}
+}
+
+const struct bundle *workflow_bundle(uint32_t version)
+{
+	return bundles[version - 1];
+}
+
+void workflow_use(uint32_t version)
+{
+	sim_bundle = bundles[version - 1];
+}
+
+void model_reset(void)
+{
+	memset(&sim_model, 0, offsetof(struct sim_model, letters));
+}
+
 void workflow_reset(void)
 {
-	make_bundle(sim_bundle);
+	for (uint32_t i = 0; i < SIM_VERSIONS; i++)
+		make_bundle(bundles[i], i + 1);
+	workflow_use(1);
 	functions_reset();
-	memset(&sim_model, 0, offsetof(struct sim_model, letters));
+	model_reset();
 }
 
 /* ---- events ---- */
@@ -253,7 +286,7 @@ uint32_t workflow_event(const struct sim_event *event, void *to)
 		.generation = 1,
 		.key_hash = event->key,
 		.fields_present = (1u << FIELDS) - 1,
-		.entry = event->kind == KIND_FORWARDED ? ENTRY_SINK : ENTRY_USER,
+		.entry = entry_of(sim_kernel.version, event->kind == KIND_FORWARDED),
 		.trigger = 1,
 		.shard = (uint16_t)event->key,
 		.payload_bytes = (uint16_t)event->payload_bytes,

@@ -142,8 +142,9 @@ static void check_sleep(void)
 	struct page_counters counters;
 
 	if (world_worker_page()->state == WORKER_SLEEPING && world.worker.wake_ns == UINT64_MAX &&
-	    kernel_waiting())
-		sim_fail("the worker sleeps, and %u events are in its ring", kernel_waiting());
+	    kernel_waiting_in(sim_system.reading))
+		sim_fail("the worker sleeps, and %u events are in its ring",
+			 kernel_waiting_in(sim_system.reading));
 	if (world.courier.wake_ns != UINT64_MAX || worker_page_read(world_worker_page(), &counters))
 		return;
 	if (courier->cursors[courier->current & 1].log_position < counters.output_position)
@@ -183,6 +184,8 @@ static bool turn(void)
 	if (world.renewing && kernel_is_idle() && world.worker.state != SIM_GONE &&
 	    sim_system.ready && !world.told)
 		runtime_tell_worker("stop");
+	if (sim_plan.updates && updates_turn())
+		return true;
 	if (start_what_is_gone())
 		return true;
 	what = sim_below(1000);
@@ -194,7 +197,7 @@ static bool turn(void)
 	/* Until it is known what has survived, nothing new comes. */
 	if (!calm && what < sim_plan.producing)
 		(void)kernel_step(!world.renewing && !world.pause_turns && !world.booted &&
-				  !imports_are_due());
+				  !imports_are_due() && !updates_hold_events());
 	else if (what < sim_plan.producing + sim_plan.courier_turns)
 		(void)run(&world.courier);
 	else
@@ -205,6 +208,10 @@ static bool turn(void)
 		check_sleep();
 	if (!calm && (!world.renewing || !kernel_is_idle()))
 		return sim_below(4) ? true : pass_some_time();
+	if (updates_are_at_it()) {
+		(void)pass_time();
+		return true;
+	}
 	return pass_time();
 }
 
@@ -226,10 +233,9 @@ void world_open(void)
 {
 	system_open();
 	kernel_open();
-	sim_bundle = calloc(1, sizeof(*sim_bundle));
-	if (!sim_bundle)
-		abort();
+	workflow_open();
 	programs_open();
+	updates_open();
 }
 
 /* What is at rest is on disks, all of it. */
@@ -248,10 +254,11 @@ void world_run(uint64_t seed)
 	workflow_reset();
 	system_reset();
 	kernel_reset();
+	updates_reset();
 	world.log_id = sim_random() | 1;
-	runtime_lay_out(1);
 	world.policy = (struct policy){0};
 	world.kills = world.stalls = world.renewals = world.pause_turns = 0;
+	runtime_lay_out(1);
 	world.calm_ns = 0;
 	world.passes = 0;
 	world.renewing = world.stopping = world.booted = false;

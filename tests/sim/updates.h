@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* An update, as the runtime (updates.c) and who moves states for it (migrator.c) see it. */
+#ifndef TESTS_SIM_UPDATES_H
+#define TESTS_SIM_UPDATES_H
+
+#include "sim.h"
+
+enum phase {
+	NONE,
+	STOPPING,  /* the worker of the version before is to empty its ring */
+	MOVING,	   /* the runtime is at work, and no worker */
+	TRIAL,	   /* the new version runs */
+	KEEPING,   /* the same, and the runtime makes it final */
+	RETURNING, /* events go into the ring of before, as soon as no producer is amid one */
+	LEAVING,   /* the worker of the version that does not stay is to end */
+	EMPTYING   /* the version before empties the other's ring */
+};
+
+enum step { BEGIN, SWAP, UNDO, END_REST, KEEP };
+
+enum kind { STAYS, IS_REFUSED, GOES_BACK };
+
+struct update {
+	enum phase phase;
+	enum step step;
+	enum kind kind;
+	uint32_t done;
+	uint32_t last_generation;
+	/* The version before, and the new one. */
+	uint32_t generations[2], versions[2], rings[2];
+	uint32_t goal;	/* which of them is to run */
+	bool rest;	/* and whether with the ring of the other first */
+	uint32_t until; /* the trial: so many events made */
+	uint32_t moved; /* mask: functions with states */
+	uint64_t calls; /* of faas_on_migrate */
+	bool tried;	/* a worker of the new version was ready */
+	bool kept;	/* it was said to stay: there is no way back */
+	uint32_t swapped_at;
+	bool running; /* the updater, in the step */
+	/* The migrator's descriptors. */
+	int from[SIM_FUNCTIONS_MAX], to[SIM_FUNCTIONS_MAX];
+};
+
+extern struct update update;
+extern struct sim_process migrator;
+
+void migrator_open(void); /* once */
+
+/* returns.c: the version before has its states as they were behind so many events, and goes
+ * on behind so many: the model is made anew. */
+void returns_reset(void);
+void returns_note(uint32_t swapped_at, uint32_t back_at);
+
+#endif
