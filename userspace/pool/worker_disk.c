@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "userspace/log/disk_file.h"
+#include "userspace/log/log.h"
 
 static struct worker_disk *of(struct disk *disk)
 {
@@ -83,11 +84,26 @@ int worker_disk_open(struct worker_disk *disk, struct waiter *waiter, const int 
 	return err ? err : waiter_make_thread(waiter, fds[DISK_LOG]);
 }
 
+/* An overlay takes the flag, and before Linux 6.6 refuses every read and write then if what
+ * it lies on cannot do so. */
+static bool is_refused(int fd)
+{
+	_Alignas(LOG_BLOCK_BYTES) uint8_t block[LOG_BLOCK_BYTES];
+
+	return pread(fd, block, sizeof(block), 0) < 0 && errno == EINVAL;
+}
+
 void worker_disk_set_direct(struct worker_disk *disk)
 {
+	bool refused;
+
 	for (unsigned int i = 0; i < DISK_FILES; i++) {
 		/* Pages that stay would have to be found and dropped by each write. */
 		(void)posix_fadvise(disk->fds[i], 0, 0, POSIX_FADV_DONTNEED);
 		set_flag(disk->fds[i], true);
 	}
+	/* They are all in one directory. */
+	refused = is_refused(disk->fds[DISK_LOG]);
+	for (unsigned int i = 0; refused && i < DISK_FILES; i++)
+		set_flag(disk->fds[i], false);
 }
