@@ -106,9 +106,10 @@ kernel_depends() { # PREFIX SUITE ARCH PACKAGE
 # debian_root SUITE ARCH DIRECTORY PACKAGE...: the essential packages and those named,
 # unpacked only: no program of another architecture runs here.
 debian_root() {
-	local suite=$1 arch=$2 directory=$3 link
+	local suite=$1 arch=$2 directory=$3 link ready
 	shift 3
-	[ "$(cat "$directory/.ready" 2>/dev/null)" != "$*" ] || return 0
+	ready="$*, with cc"
+	[ "$(cat "$directory/.ready" 2>/dev/null)" != "$ready" ] || return 0
 	echo "making a user land of $suite for $arch (once)" >&2
 	debian_sources "$suite" "$arch" || return 1
 	rm -rf "$directory" "$directory.new"
@@ -125,7 +126,8 @@ debian_root() {
 	cp "$directory.new/usr/share/base-passwd/group.master" "$directory.new/etc/group"
 	[ -e "$directory.new/usr/bin/awk" ] || ln -s mawk "$directory.new/usr/bin/awk"
 	[ -e "$directory.new/usr/bin/sh" ] || ln -s dash "$directory.new/usr/bin/sh"
+	[ -e "$directory.new/usr/bin/cc" ] || ln -s gcc "$directory.new/usr/bin/cc"
 	rm -rf "$CACHE/apt/$suite-$arch"
-	echo "$*" >"$directory.new/.ready"
+	echo "$ready" >"$directory.new/.ready"
 	mv "$directory.new" "$directory"
 }
