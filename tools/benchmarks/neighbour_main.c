@@ -5,6 +5,8 @@
  * 40,000 events a second, each from its time stamp to the callback. The neighbour has 10 % of a
  * processor, the same one; whatever runtime and courier do for it is not bounded by that. It is
  * loaded anew for each attack, and with the same pace it is measured without it just before.
+ * Beside both sleeps a bare process that nothing on that core goes before (sleeper.h): what of
+ * the delay is the machine's.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -15,6 +17,7 @@
 #include "bench.h"
 #include "delays.h"
 #include "report.h"
+#include "sleeper.h"
 #include "tier.h"
 
 #define RATE 40000
@@ -42,7 +45,7 @@ static const struct attack {
 #define ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
 
 struct cell {
-	struct bench_series p50_us, p99_us, lost;
+	struct bench_series p50_us, p99_us, lost, bare_p99_us;
 };
 
 struct neighbour {
@@ -50,6 +53,7 @@ struct neighbour {
 	struct tier_workflow workflow, attacker;
 	struct frame frame, attack;
 	struct report report;
+	struct sleeper *sleeper;
 	struct cell alone[ATTACKS], beside[ATTACKS];
 };
 
@@ -118,7 +122,9 @@ static bool run(struct neighbour *neighbour, uint32_t beside, struct cell *cell)
 							       .stamp = 1,
 							       .beside = beside,
 							       .port = TIER_PORT});
+	sleeper_begin(neighbour->sleeper);
 	tier_send(&neighbour->network, false, &neighbour->frame, RUN_FRAMES * (beside + 1), 1);
+	sleeper_end(neighbour->sleeper);
 	(void)tier_settle(processed, workflow);
 	told = report_ask(&neighbour->report, &neighbour->network, &neighbour->frame);
 	count = report_number(told, "count");
@@ -127,6 +133,7 @@ static bool run(struct neighbour *neighbour, uint32_t beside, struct cell *cell)
 		bench_add(&cell->p50_us, report_number(told, "p50") / 1000);
 		bench_add(&cell->p99_us, report_number(told, "p99") / 1000);
 		bench_add(&cell->lost, RUN_FRAMES - count);
+		bench_add(&cell->bare_p99_us, sleeper_p99_us(neighbour->sleeper));
 	}
 	json_decref(told);
 	return count + (double)ring_full >= RUN_FRAMES * 0.9;
@@ -175,6 +182,8 @@ static bool print(const struct bench *bench, const struct neighbour *neighbour, 
 		 attacks[at].text);
 	met = bench_figure(bench, figure, text, &beside->p99_us, "alone", &alone->p99_us, "us",
 			   BENCH_AT_MOST, 1.1);
+	bench_beside(bench, "a bare process of the first class, beside it", &beside->bare_p99_us);
+	bench_beside(bench, "a bare process of the first class, alone", &alone->bare_p99_us);
 	snprintf(figure, sizeof(figure), "%s_lost", name);
 	snprintf(text, sizeof(text), "lost of %u, beside one that %s", RUN_FRAMES,
 		 attacks[at].text);
@@ -192,6 +201,7 @@ int main(int argc, char **argv)
 	report_open(&neighbour.report, "neighbour", "measured");
 	tier_make_network();
 	load(&neighbour);
+	neighbour.sleeper = sleeper_start();
 	tier_make_generator(&neighbour.network);
 	for (unsigned int i = 0; i < bench.rounds; i++)
 		for (size_t at = 0; at < ATTACKS; at++)
