@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * bench exec: events to an exec function in Python, against the same function in a UDP daemon of
- * Python
+ * bench exec: events to a program in Python, against the same in a UDP daemon of Python
  *
  * Queries for a name of 40 characters flood either side from the other core, to the function
  * dns_tunnel of the library, which keeps two numbers for each client and tells of every 20th
- * such name. Ours are worker and program together on the core that the daemon has. Sides
- * take turns; medians of the rounds.
+ * such name, in the interpreter of the distribution. Ours are worker and program together on the
+ * core that the daemon has. Sides take turns; medians of the rounds.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -91,7 +90,7 @@ static void pin(pid_t pid)
 static void run_daemon(const char *page)
 {
 	char port[8], output[300];
-	char *arguments[] = {(char *)"python3",
+	char *arguments[] = {(char *)"/usr/bin/python3",
 			     (char *)TEST_SOURCE "/tools/benchmarks/exec_daemon.py",
 			     port,
 			     (char *)page,
@@ -107,7 +106,7 @@ static void run_daemon(const char *page)
 	tier_enter_gateway();
 	snprintf(port, sizeof(port), "%d", TIER_PORT);
 	snprintf(output, sizeof(output), "%s/exec_daemon.jsonl", bench_directory());
-	execvp(arguments[0], arguments);
+	execv(arguments[0], arguments);
 	_exit(127);
 }
 
