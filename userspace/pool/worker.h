@@ -79,6 +79,7 @@ typedef int worker_callback(struct faas_call *call, const struct faas_event *eve
 struct worker_function {
 	worker_callback *on_event;
 	bool has_state;
+	bool leads_on; /* an output of it leads to another function */
 	uint8_t number;
 	uint8_t output_count;
 	uint8_t input_count;

@@ -39,8 +39,7 @@ int faas_emit(struct faas_call *call, unsigned int output, const struct faas_val
 	emission->output = (uint8_t)output;
 	emission->parent = call->emission;
 	emission->payload = NULL;
-	for (unsigned int i = 0; i < count; i++)
-		emission->values[i] = values[i];
+	words_copy(emission->values, values, count * (uint32_t)sizeof(values[0]));
 	return 0;
 }
 
@@ -165,37 +164,62 @@ FAAS_EVENT_AT(payload_bytes, 36);
 FAAS_EVENT_AT(flags, 46);
 FAAS_EVENT_AT(field_count, 48);
 
-/* Write what an emission is as an event: the header, addresses and key of the
- * event it follows, its own fields, and the payload if asked for. Returns its
- * length; with @p to NULL nothing else. */
-static uint32_t make_event(const struct worker *worker, const struct worker_emission *emission,
-			   bool with_payload, void *to)
-{
-	const struct worker_output *output =
-		&worker->functions[emission->function].outputs[emission->output];
-	const struct faas_event *from = worker->run.event;
-	const uint8_t *payload = emission->payload;
-	uint32_t payload_bytes = payload ? emission->payload_bytes : from->payload_bytes;
-	uint32_t head_bytes = FAAS_EVENT_KEY_OFFSET + FAAS_ALIGN8(from->key_bytes);
-	uint32_t field_bytes = (uint32_t)(output->field_count * sizeof(emission->values[0]));
-	uint8_t *at = to;
-	uint32_t bytes;
+/* The parts of what an emission is as an event. */
+struct event_parts {
+	uint32_t head_bytes; /* header, addresses and key */
+	uint32_t field_bytes;
+	uint32_t payload_bytes;
+	bool own_payload;
+};
 
-	if (!with_payload)
-		payload_bytes = 0;
-	bytes = head_bytes + field_bytes + words_pad(payload_bytes);
-	if (!to)
-		return bytes;
-	make_header(output, from, with_payload && payload, payload_bytes, to);
-	words_copy(at + FAAS_EVENT_HEADER_BYTES, (const uint8_t *)from + FAAS_EVENT_HEADER_BYTES,
-		   head_bytes - FAAS_EVENT_HEADER_BYTES);
-	words_copy(at + head_bytes, emission->values, field_bytes);
-	if (payload_bytes) {
-		log_put_word(at + bytes - sizeof(uint64_t), 0);
-		memcpy(at + head_bytes + field_bytes, payload ? payload : faas_event_payload(from),
-		       payload_bytes);
+static inline uint32_t parts_bytes(const struct event_parts *parts)
+{
+	return parts->head_bytes + parts->field_bytes + words_pad(parts->payload_bytes);
+}
+
+static inline struct event_parts parts_of(const struct faas_event *from,
+					  const struct worker_emission *emission,
+					  const struct worker_output *output, bool with_payload)
+{
+	struct event_parts parts = {
+		.head_bytes = FAAS_EVENT_KEY_OFFSET + FAAS_ALIGN8(from->key_bytes),
+		.field_bytes = (uint32_t)(output->field_count * sizeof(emission->values[0])),
+		.own_payload = with_payload && emission->payload,
+	};
+
+	if (with_payload)
+		parts.payload_bytes =
+			parts.own_payload ? emission->payload_bytes : from->payload_bytes;
+	return parts;
+}
+
+/* Write what an emission is as an event: the header, addresses and key of the event it
+ * follows, its own fields, and the payload if asked for. */
+static inline void make_event(const struct faas_event *from, const struct worker_emission *emission,
+			      const struct worker_output *output, const struct event_parts *parts,
+			      uint8_t *to)
+{
+	uint8_t *payload = to + parts->head_bytes + parts->field_bytes;
+
+	make_header(output, from, parts->own_payload, parts->payload_bytes, to);
+	words_copy(to + FAAS_EVENT_HEADER_BYTES, (const uint8_t *)from + FAAS_EVENT_HEADER_BYTES,
+		   parts->head_bytes - FAAS_EVENT_HEADER_BYTES);
+	words_copy(to + parts->head_bytes, emission->values, parts->field_bytes);
+	if (parts->payload_bytes) {
+		log_put_word(payload + words_pad(parts->payload_bytes) - sizeof(uint64_t), 0);
+		memcpy(payload, parts->own_payload ? emission->payload : faas_event_payload(from),
+		       parts->payload_bytes);
 	}
-	return bytes;
+}
+
+/* The same for the functions behind it. */
+static void make_downstream(struct worker *worker, const struct worker_emission *emission,
+			    const struct worker_output *output)
+{
+	const struct faas_event *from = worker->run.event;
+	struct event_parts parts = parts_of(from, emission, output, true);
+
+	make_event(from, emission, output, &parts, (uint8_t *)worker->downstream);
 }
 
 /* Call the functions behind what was emitted, in the order of the emissions.
@@ -211,7 +235,7 @@ static __attribute__((noinline)) int call_downstream(struct worker *worker)
 			&worker->functions[emission->function].outputs[emission->output];
 
 		if (output->user_count)
-			(void)make_event(worker, emission, true, worker->downstream);
+			make_downstream(worker, emission, output);
 		for (uint32_t u = 0; !reason && u < output->user_count; u++)
 			reason = call_function(worker, output->users[u],
 					       worker->functions[output->users[u]].on_event,
@@ -284,16 +308,17 @@ static __attribute__((noinline)) int log_outputs(struct worker *worker, bool *re
 		const struct worker_emission *emission = &run->emissions[i];
 		const struct worker_output *output =
 			&worker->functions[emission->function].outputs[emission->output];
-		bool with_payload = !output->field_count;
-		void *body;
+		struct event_parts parts;
+		uint8_t *body;
 
 		if (!output->sinks)
 			continue;
-		body = log_output(&worker->log, output->sinks,
-				  make_event(worker, emission, with_payload, NULL));
+		parts = parts_of(run->event, emission, output, !output->field_count);
+		body = log_build_entry(&worker->log, LOG_ENTRY_OUTPUT, 0, 0, parts_bytes(&parts),
+				       output->sinks, 0);
 		if (!body)
 			return LOG_DEAD_LIMIT;
-		(void)make_event(worker, emission, with_payload, body);
+		make_event(run->event, emission, output, &parts, body);
 		*ret_any = true;
 	}
 	return 0;
@@ -558,7 +583,7 @@ int worker_event_called(struct worker *worker, const struct worker_pending *pend
 	struct worker_run *run = &worker->run;
 	int reason = note_call(worker, (uint8_t)pending->entry->index, 0, failed);
 
-	if (!reason && run->emission_count)
+	if (!reason && run->emission_count && pending->hashed->leads_on)
 		reason = call_downstream(worker);
 	__atomic_store_n(&worker->page->attempt_position, 0, __ATOMIC_RELAXED);
 	return settle(worker, &pending->record, reason);

@@ -133,6 +133,7 @@ static void set_outputs(struct worker_function *function, const struct bundle_fu
 			else if (target->kind == TARGET_USER)
 				output->users[output->user_count++] = (uint8_t)target->index;
 		}
+		function->leads_on |= output->user_count != 0;
 	}
 }
 
