@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Every CPU counts for itself; the sum is what all of them counted. */
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -103,11 +106,56 @@ static void slots_of_all_cpus(void **state)
 	root_close(&root);
 }
 
+/* A map of another version of this program, or of another kind, is told from one's own. */
+static void sizes_of_others(void **state)
+{
+	static const struct {
+		enum bpf_map_type type;
+		uint32_t value_bytes;
+		int sum, meters;
+	} rows[] = {
+		{BPF_MAP_TYPE_ARRAY, 16, 0, 0},
+		{BPF_MAP_TYPE_ARRAY, 8, -ESTALE, -ESTALE},
+		{BPF_MAP_TYPE_ARRAY, 15, -ESTALE, -ESTALE},
+		{BPF_MAP_TYPE_ARRAY, 17, -ESTALE, 0}, /* meters of functions come behind */
+		{BPF_MAP_TYPE_ARRAY, 24, -ESTALE, 0},
+		{BPF_MAP_TYPE_HASH, 16, -ESTALE, -ESTALE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = bpf_map_create(rows[i].type, "ef_counters", sizeof(uint32_t),
+					rows[i].value_bytes, 4, NULL);
+		uint64_t value[3] = {0}, sum[2];
+
+		assert_true(fd >= 0);
+		for (uint32_t key = 0; key < 4; key++) {
+			value[0] = key + 1;
+			value[1] = 10 * (key + 1);
+			assert_int_equal(bpf_map_update_elem(fd, &key, value, BPF_ANY), 0);
+		}
+		assert_int_equal(counters_sum(fd, 2, 1, sum, sizeof(sum)), rows[i].sum);
+		if (!rows[i].sum) {
+			assert_int_equal(sum[0], 2 + 4);
+			assert_int_equal(sum[1], 20 + 40);
+		}
+		assert_int_equal(counters_meters(fd, sum, sizeof(sum)), rows[i].meters);
+		if (!rows[i].meters) {
+			assert_int_equal(sum[0], 10);
+			assert_int_equal(sum[1], 100);
+		}
+		close(fd);
+	}
+	assert_true(counters_sum(-1, 1, 0, NULL, 0) < 0);
+	assert_true(counters_meters(-1, NULL, 0) < 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(meters_of_all_cpus),
 		cmocka_unit_test(slots_of_all_cpus),
+		cmocka_unit_test(sizes_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -297,6 +297,14 @@ static void move(void)
 		updater_gone();
 }
 
+/* As long as the tables of before are said to be there, it may be decided so. Then what came
+ * of the new version's timers cannot be told apart. */
+static bool returns_now(void)
+{
+	return update.goal && !sim_plan.timer_ns && sim_below(2) &&
+	       (!update.kept || world_runtime_page()->migrated_from);
+}
+
 /* Whoever asked for the update goes on where it is, or wants the version before. */
 void updates_runtime_died(void)
 {
@@ -310,7 +318,7 @@ void updates_runtime_died(void)
 	case MOVING:
 		if (update.step == END_REST)
 			update.rest = page->rest_generation != 0;
-		if (update.goal && !update.kept && sim_below(2))
+		if (returns_now() || (update.goal && !update.tried && !update.kept && sim_below(2)))
 			go(RETURNING, BEGIN);
 		else
 			go(MOVING, BEGIN);
@@ -383,7 +391,7 @@ bool updates_worker_ended(bool as_told, bool runtime_gone)
 	case TRIAL:
 		if (!runtime_gone)
 			return false;
-		go(MOVING, BEGIN);
+		go(returns_now() ? RETURNING : MOVING, BEGIN);
 		break;
 	default:
 		return false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Bundles as directories: sealed, opened, and refused when anything differs. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +29,20 @@ struct fixture {
 	struct workflow workflow;
 	struct bundle read;
 	struct diags diags;
+	unsigned int open_files; /* before the test */
 };
+
+static unsigned int count_open_files(void)
+{
+	DIR *stream = opendir("/proc/self/fd");
+	unsigned int count = 0;
+
+	assert_non_null(stream);
+	while (readdir(stream))
+		count++;
+	closedir(stream);
+	return count;
+}
 
 static void write_file(const struct fixture *fixture, const char *name, const char *text)
 {
@@ -69,6 +83,7 @@ static int set_up(void **state)
 	if (workflow_parse(workflow_text, strlen(workflow_text), "w.yaml", &options,
 			   &fixture->workflow, &fixture->diags))
 		return -1;
+	fixture->open_files = count_open_files();
 	return bundle_seal(fixture->directory, &fixture->workflow.bundle, &fixture->diags);
 }
 
@@ -77,6 +92,7 @@ static int tear_down(void **state)
 	struct fixture *fixture = *state;
 	char command[64];
 
+	assert_int_equal(count_open_files(), fixture->open_files);
 	snprintf(command, sizeof(command), "rm -r %s", fixture->directory);
 	assert_int_equal(system(command), 0);
 	free(fixture);
@@ -207,6 +223,136 @@ static void test_no_digest(void **state)
 	assert_refused(fixture, "no digest");
 }
 
+static void replace(struct fixture *fixture, const char *name)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s/%s", fixture->directory, name);
+	assert_int_equal(system(command), 0);
+}
+
+static void manifest_is_link(struct fixture *fixture)
+{
+	replace(fixture, "manifest.json");
+	assert_int_equal(symlink("kernel.bpf.o", path_of(fixture, "manifest.json")), 0);
+}
+
+static void manifest_is_fifo(struct fixture *fixture)
+{
+	replace(fixture, "manifest.json");
+	assert_int_equal(mkfifo(path_of(fixture, "manifest.json"), 0644), 0);
+}
+
+static void manifest_is_directory(struct fixture *fixture)
+{
+	replace(fixture, "manifest.json");
+	assert_int_equal(mkdir(path_of(fixture, "manifest.json"), 0755), 0);
+}
+
+static void object_is_directory(struct fixture *fixture)
+{
+	replace(fixture, "kernel.bpf.o");
+	assert_int_equal(mkdir(path_of(fixture, "kernel.bpf.o"), 0755), 0);
+}
+
+static void user_is_link(struct fixture *fixture)
+{
+	replace(fixture, "user");
+	assert_int_equal(symlink("data", path_of(fixture, "user")), 0);
+}
+
+static void user_is_file(struct fixture *fixture)
+{
+	replace(fixture, "user");
+	write_file(fixture, "user", "");
+}
+
+static void data_is_gone(struct fixture *fixture)
+{
+	replace(fixture, "data");
+}
+
+static void print_manifest(struct fixture *fixture)
+{
+	char *text = bundle_print(&fixture->workflow.bundle);
+
+	assert_non_null(text);
+	write_file(fixture, "manifest.json", text);
+	free(text);
+}
+
+static void last_digit_differs(struct fixture *fixture)
+{
+	fixture->workflow.bundle.files[0].sha256[63] ^= 1; /* d, and e or c */
+	print_manifest(fixture);
+}
+
+static void digests_change_over(struct fixture *fixture)
+{
+	struct bundle_file *files = fixture->workflow.bundle.files, file = files[0];
+
+	memcpy(files[0].sha256, files[2].sha256, sizeof(file.sha256));
+	memcpy(files[2].sha256, file.sha256, sizeof(file.sha256));
+	print_manifest(fixture);
+}
+
+static void pad_manifest(struct fixture *fixture, int64_t bytes)
+{
+	char *text = bundle_print(&fixture->workflow.bundle);
+	size_t used = strlen(text);
+
+	assert_true(used < (size_t)bytes);
+	text = realloc(text, (size_t)bytes + 1);
+	assert_non_null(text);
+	memset(text + used, ' ', (size_t)bytes - used);
+	text[bytes] = '\0';
+	write_file(fixture, "manifest.json", text);
+	free(text);
+}
+
+static void manifest_too_large(struct fixture *fixture)
+{
+	pad_manifest(fixture, FAAS_MANIFEST_BYTES_MAX + 1);
+}
+
+static const struct {
+	void (*spoil)(struct fixture *fixture);
+	const char *cause;
+} spoilt[] = {
+	{manifest_is_link, "no readable manifest.json"},
+	{manifest_is_fifo, "cannot read it"},
+	{manifest_is_directory, "cannot read it"},
+	{object_is_directory, "not a regular file"},
+	{user_is_link, "cannot list it"},
+	{user_is_file, "cannot list it"},
+	{data_is_gone, "cannot list it"},
+	{last_digit_differs, "the file was changed"},
+	{digests_change_over, "the file was changed"},
+	{manifest_too_large, "1048576"},
+};
+
+static void test_spoilt(void **state)
+{
+	for (size_t i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++) {
+		struct fixture *fixture;
+
+		assert_int_equal(set_up(state), 0);
+		fixture = *state;
+		spoilt[i].spoil(fixture);
+		assert_refused(fixture, spoilt[i].cause);
+		(void)tear_down(state);
+	}
+}
+
+/* As large as a manifest may be. */
+static void test_largest_manifest(void **state)
+{
+	struct fixture *fixture = *state;
+
+	pad_manifest(fixture, FAAS_MANIFEST_BYTES_MAX);
+	assert_int_equal(bundle_open(fixture->directory, &fixture->read, &fixture->diags), 0);
+}
+
 static void test_no_directory(void **state)
 {
 	struct fixture *fixture = *state;
@@ -229,6 +375,86 @@ static void test_seal(void **state)
 	assert_int_equal(bundle_seal(fixture->directory, bundle, &fixture->diags), -1);
 	assert_int_equal(access(path_of(fixture, "manifest.json"), F_OK), -1);
 	assert_int_equal(access(path_of(fixture, "manifest.json.new"), F_OK), -1);
+}
+
+static void assert_not_sealed(struct fixture *fixture, const char *directory, const char *cause)
+{
+	const struct bundle *bundle = &fixture->workflow.bundle;
+
+	assert_int_equal(
+		bundle_seal(directory, (struct bundle *)(uintptr_t)bundle, &fixture->diags), -1);
+	if (!strstr(fixture->diags.list[0].cause, cause)) {
+		diags_print(&fixture->diags, stderr);
+		fail_msg("not \"%s\"", cause);
+	}
+	assert_int_equal(access(path_of(fixture, "manifest.json.new"), F_OK), -1);
+	memset(&fixture->diags, 0, sizeof(fixture->diags));
+}
+
+/* What cannot get its name is not left under another. */
+static void test_seal_fails(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_not_sealed(fixture, "/tmp/bundle_test.none", "cannot open the bundle");
+	assert_not_sealed(fixture, path_of(fixture, "kernel.bpf.o"), "cannot open the bundle");
+	manifest_is_directory(fixture);
+	assert_not_sealed(fixture, fixture->directory, "cannot write it");
+}
+
+/* Directories for what the bundle has not are none of it. */
+static void test_seal_without(void **state)
+{
+	struct fixture *fixture = *state;
+	struct bundle *bundle = &fixture->workflow.bundle;
+
+	bundle->user_count = 0;
+	assert_not_sealed(fixture, fixture->directory, "\"user\" that does not belong");
+	bundle->user_count = 1;
+	for (uint32_t i = 0; i < bundle->kernel[0].map_count; i++)
+		bundle->kernel[0].maps[i].contents[0] = '\0';
+	assert_not_sealed(fixture, fixture->directory, "\"data\" that does not belong");
+}
+
+static void fill_maps(struct bundle *bundle, const char *path)
+{
+	for (uint32_t i = 0; i < bundle->kernel_count; i++)
+		for (uint32_t k = 0; k < bundle->kernel[i].map_count; k++)
+			strcpy(bundle->kernel[i].maps[k].contents, path);
+}
+
+/* A file may fill any number of maps; so many files, and not one more. Where the number is
+ * right, it is refused for all functions having one name. */
+static void test_seal_many(void **state)
+{
+	struct fixture *fixture = *state;
+	struct bundle *bundle = &fixture->workflow.bundle;
+	uint32_t files = 2; /* without data */
+
+	bundle->kernel_count = FAAS_KERNEL_FUNCTIONS_MAX;
+	bundle->kernel[0].map_count = FAAS_STATE_MAPS_MAX;
+	for (uint32_t i = 1; i < FAAS_KERNEL_FUNCTIONS_MAX; i++)
+		bundle->kernel[i] = bundle->kernel[0];
+	fill_maps(bundle, "data/k.list");
+	assert_int_equal(bundle_seal(fixture->directory, bundle, &fixture->diags), -1);
+	assert_int_equal(bundle->file_count, 3);
+	replace(fixture, "data/k.list");
+	fill_maps(bundle, "data/2");
+	for (uint32_t i = 0; files <= BUNDLE_FILES_MAX; i++) {
+		char *contents = bundle->kernel[i / FAAS_STATE_MAPS_MAX]
+					 .maps[i % FAAS_STATE_MAPS_MAX]
+					 .contents;
+
+		if (files == BUNDLE_FILES_MAX) {
+			assert_int_equal(bundle_seal(fixture->directory, bundle, &fixture->diags),
+					 -1);
+			assert_int_equal(bundle->file_count, BUNDLE_FILES_MAX);
+			memset(&fixture->diags, 0, sizeof(fixture->diags));
+		}
+		snprintf(contents, BUNDLE_DATA_PATH_BYTES, "data/%u", files++);
+		write_file(fixture, contents, "");
+	}
+	assert_not_sealed(fixture, fixture->directory, "one file more than a bundle may have");
 }
 
 static void test_digest(void **state)
@@ -270,8 +496,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_fifo, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_manifest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_digest, set_up, tear_down),
+		cmocka_unit_test(test_spoilt),
+		cmocka_unit_test_setup_teardown(test_largest_manifest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_directory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_seal, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_seal_fails, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_seal_without, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_seal_many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_digest, set_up, tear_down),
 	};
 
