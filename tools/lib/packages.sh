@@ -10,11 +10,11 @@ PACKAGES_BUILD='gcc make pkg-config|pkgconf libc6-dev clang llvm llvm-14-dev|llv
 # libcmocka: the plant and the collector are linked with the tests' library.
 PACKAGES_DEMO='iproute2 util-linux bpftool jq tshark tcpreplay libcmocka-dev'
 PACKAGES_CHECK='git g++ python3 nodejs ethtool e2fsprogs libclang-rt-dev clang-format clang-tidy cppcheck'
-# What benchmarks compare with: libraries to build them, and a program that one of them
-# runs with a configuration of its own (where there is systemd, the package also starts
-# the service, so that only tools/bench installs it).
+# What benchmarks compare with: libraries to build them, and programs that they run, one with
+# a configuration of its own (where there is systemd, its package also starts the service, so
+# that only tools/bench installs it).
 PACKAGES_BENCH='libsqlite3-dev liblmdb-dev'
-PACKAGES_BENCH_RUN='rsyslog'
+PACKAGES_BENCH_RUN='rsyslog python3'
 PACKAGES_CLEANROOM='debootstrap slirp4netns'
 # For virtual machines of this machine's architecture, and of others.
 PACKAGES_VM="busybox-static cpio kmod xz-utils zstd debian-archive-keyring
