@@ -29,6 +29,7 @@ static int add(const struct resolving *resolving, const struct interface_link *l
 				 "name those that are needed, or use a narrower pattern",
 				 "the triggers mean more than %zu interfaces",
 				 RECORD_ATTACHMENTS_MAX);
+	record->netns_cookie = resolving->netns->cookie;
 	attachment = &record->attachments[record->attachment_count++];
 	*attachment = (struct attachment){
 		.trigger = resolving->index,

@@ -8,11 +8,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NAMED_NETNS "/run/netns"
 #define SELF_NETNS "/proc/self/ns/net"
+
+/* Of the namespace that this process is in. */
+static uint64_t read_cookie(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t bytes = sizeof(cookie);
+
+	if (fd < 0)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &bytes))
+		cookie = 0;
+	close(fd);
+	return cookie;
+}
 
 int netns_enter_path(struct netns *netns, const char *path)
 {
@@ -44,6 +60,7 @@ int netns_enter_path(struct netns *netns, const char *path)
 		return error;
 	}
 	netns->inode = info.st_ino;
+	netns->cookie = read_cookie();
 	return 0;
 }
 

@@ -10,9 +10,10 @@
 
 /* A network namespace that this process has entered, and the one it came from. */
 struct netns {
-	int from_fd; /* -1: none was entered */
-	uint64_t inode;
-	char path[256]; /* "" for the one it is in */
+	int from_fd;	 /* -1: none was entered */
+	uint64_t inode;	 /* may be that of one that is gone */
+	uint64_t cookie; /* no two have the same; 0: the kernel does not tell */
+	char path[256];	 /* "" for the one it is in */
 };
 
 /* Enter namespace @p name of `ip netns` (NULL: stay). */

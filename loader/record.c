@@ -30,7 +30,8 @@ int record_write(const char *workflow, const struct record *record, struct diags
 					(json_int_t)attachment->interface.index, "netns_inode",
 					(json_int_t)attachment->interface.netns_inode));
 	}
-	root = json_pack("{s:s, s:o}", "netns", record->netns_path, "interfaces", list);
+	root = json_pack("{s:s, s:I, s:o}", "netns", record->netns_path, "netns_cookie",
+			 (json_int_t)record->netns_cookie, "interfaces", list);
 	snprintf(directory, sizeof(directory), "%s/%s", FAAS_RUN_WORKFLOWS, workflow);
 	error = host_make_directory(directory);
 	record_path(workflow, "", path, sizeof(path));
@@ -61,6 +62,7 @@ int record_read(const char *workflow, struct record *ret)
 	char path[FAAS_PATH_BYTES];
 	json_t *root, *list, *item;
 	const char *netns;
+	json_int_t cookie = 0;
 	size_t index;
 	int error = 0;
 
@@ -69,12 +71,14 @@ int record_read(const char *workflow, struct record *ret)
 		return -errno;
 	root = json_load_file(path, 0, NULL);
 	memset(ret, 0, sizeof(*ret));
-	if (json_unpack(root, "{s:s, s:o}", "netns", &netns, "interfaces", &list) ||
+	if (json_unpack(root, "{s:s, s?I, s:o}", "netns", &netns, "netns_cookie", &cookie,
+			"interfaces", &list) ||
 	    !json_is_array(list) || json_array_size(list) > RECORD_ATTACHMENTS_MAX) {
 		json_decref(root);
 		return -EINVAL;
 	}
 	snprintf(ret->netns_path, sizeof(ret->netns_path), "%s", netns);
+	ret->netns_cookie = (uint64_t)cookie;
 	json_array_foreach (list, index, item) {
 		struct attachment *attachment = &ret->attachments[index];
 		json_int_t trigger, number, inode;
@@ -106,4 +110,11 @@ int record_enter(const struct record *record, struct netns *netns)
 	error = netns_enter_inode(netns, record->attachments[0].interface.netns_inode);
 	netns->path[0] = '\0'; /* its path is that of a process, which may end */
 	return error;
+}
+
+bool record_is_of(const struct record *record, const struct netns *netns)
+{
+	return record->attachment_count &&
+	       record->attachments[0].interface.netns_inode == netns->inode &&
+	       (!record->netns_cookie || !netns->cookie || record->netns_cookie == netns->cookie);
 }

@@ -18,7 +18,8 @@ struct attachment {
 };
 
 struct record {
-	char netns_path[256]; /* "" for the one of the command that loaded */
+	char netns_path[256];  /* "" for the one of the command that loaded */
+	uint64_t netns_cookie; /* as in struct netns */
 	struct attachment attachments[RECORD_ATTACHMENTS_MAX];
 	uint32_t attachment_count;
 };
@@ -29,9 +30,12 @@ int record_write(const char *workflow, const struct record *record, struct diags
 int record_read(const char *workflow, struct record *ret) __attribute__((warn_unused_result));
 
 /* Enter its namespace: by its path, or by its inode if the command that loaded was in
- * it, wherever this one is. 0 or -errno. A path may lead to another namespace than
- * then: netns->inode tells. */
+ * it, wherever this one is. 0 or -errno. Path and inode may lead to another namespace than
+ * then: record_is_of() tells. */
 int record_enter(const struct record *record, struct netns *netns)
 	__attribute__((warn_unused_result));
+
+/* Whether its interfaces were found in this namespace. */
+bool record_is_of(const struct record *record, const struct netns *netns);
 
 #endif

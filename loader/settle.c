@@ -56,7 +56,7 @@ static int put_rules(const struct settling *settling)
 		return 0;
 	if (error)
 		return fail(settling, "entering the network namespace", error);
-	if (record->attachment_count && record->attachments[0].interface.netns_inode == netns.inode)
+	if (record_is_of(record, &netns))
 		error = attach_put(settling->host, settling->slot, settling->bundle, record,
 				   settling->diags);
 	netns_leave(&netns);

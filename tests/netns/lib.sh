@@ -105,6 +105,11 @@ stretched() { echo $(($1 * ${TIME_FACTOR:-1})); }
 # (10.77.0.2, fd77::2).
 network() {
 	netns_make "$GATEWAY"
+	network_around
+}
+
+# Around a gateway that is there.
+network_around() {
 	netns_make "$PLANT"
 	netns_veth "$GATEWAY" gw0 "$PLANT" plant0
 	in_netns "$GATEWAY" ip address add 10.77.0.1/24 dev gw0

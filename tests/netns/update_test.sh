@@ -275,12 +275,23 @@ from_elsewhere() {
 }
 
 # The namespace went, and another of its name came: a way back does not attach there.
+# A kernel gives the number of a namespace again that is gone.
+made_with_number() { # NUMBER
+	netns_delete "$GATEWAY"
+	netns_make "$GATEWAY"
+	[ "$(number_of_gateway)" = "$1" ]
+}
+number_of_gateway() { stat -L -c %i "/run/netns/$GATEWAY"; }
+
 namespace_made_anew() {
+	local number
 	network
+	number=$(number_of_gateway)
 	load_bundle "$SCRATCH/drops"
 	fails 0 faas update --confirm 600s "$SCRATCH/passes"
 	netns_delete "$GATEWAY" "$PLANT"
-	network
+	wait_for 10 made_with_number "$number" || echo "another one has its number"
+	network_around
 	fails 0 faas rollback gate
 	! has_program "$GATEWAY" gw0 || fail "attached to an interface that was never asked for"
 	same "mode" gone "$(of_status gate 'interfaces[0].mode')"
