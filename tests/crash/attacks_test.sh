@@ -185,7 +185,7 @@ unharmed() {
 control_groups() {
 	local file
 	network
-	load witness --set workers.memory=16Mi
+	load witness --set workers.memory=16Mi --set workers.instances.min=1
 	file=$(group_file witness memory.max memory.limit_in_bytes)
 	[ -n "$file" ] || {
 		echo "no control groups for memory here"
@@ -207,7 +207,7 @@ control_groups() {
 
 share_of_the_processor() {
 	local file
-	fails 0 load witness --set workers.cpu=20%
+	fails 0 load witness --set workers.cpu=20% --set workers.instances.min=1
 	file=$(group_file witness cpu.max cpu.cfs_quota_us)
 	same "its share of the processor" 20000 "$(cut -d' ' -f1 "$file")"
 	same "who is in its group" "$(worker_pid)" "$(cat "${file%/*}/cgroup.procs")"
