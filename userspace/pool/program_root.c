@@ -228,8 +228,7 @@ int program_root_enter(const char *root, int archive, const char **ret_step)
 	(void)umask(0022);
 	(void)snprintf(options, sizeof(options), "mode=755,size=%d", 2 * FAAS_EXEC_FILES_BYTES);
 	*ret_step = "mounts of its own";
-	if (unshare(CLONE_NEWNS) ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("tmpfs", PLACE, "tmpfs", MS_NOSUID | MS_NODEV, options))
 		return -errno;
 	*ret_step = root[0] ? "its root" : "/usr";
