@@ -99,8 +99,10 @@ in_gateway() { # NAME COMMAND...
 	nsenter --target "$pid" --mount --root --net --pid -- "$@" 9<&-
 }
 
+# Its worker stays: one that is idle is no process that could be stopped.
 load_durable() { # GATEWAY
 	in_gateway "$1" "$FAAS" load --set functions.total.state=durable \
+		--set workers.instances.min=1 \
 		--set functions.total.keys=256 --set storage.size=16Mi \
 		--set "sinks.records.file.path=$RECORDS" "$FIXTURES/witness.yaml"
 }
@@ -169,6 +171,11 @@ cut_power() {
 	local pids begin
 	status_of first
 	pids="$(get worker.pid) $(get worker.courier_pid)"
+	# 0 is whoever runs this test, and all that it runs.
+	[[ $pids =~ ^[1-9][0-9]*\ [1-9][0-9]*$ ]] || {
+		fail "worker and courier are \"$pids\""
+		return 1
+	}
 	send first $BURST &
 	SENDER=$!
 	sleep "0.$(printf %03d $((RANDOM % 170)))"

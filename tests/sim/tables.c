@@ -134,12 +134,18 @@ int __wrap_openat(int directory, const char *name, int flags, ...)
 int __wrap_posix_fallocate(int fd, off_t offset, off_t bytes);
 int __wrap_posix_fallocate(int fd, off_t offset, off_t bytes)
 {
+	struct sim_file *file;
+
 	(void)offset;
 	sim_step();
 	if (sim_chance(sim_plan.write_errors))
 		return ENOSPC;
-	sim_file(fd)->bytes = (uint64_t)bytes;
-	memset(sim_data(fd), 0, (size_t)bytes);
+	/* What is there already stays. */
+	file = sim_file(fd);
+	if ((uint64_t)bytes > file->bytes) {
+		memset(file->data + file->bytes, 0, (size_t)bytes - file->bytes);
+		file->bytes = (uint64_t)bytes;
+	}
 	return 0;
 }
 
