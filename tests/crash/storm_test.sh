@@ -19,7 +19,7 @@ BACK_S=10
 
 begin_load() {
 	network
-	load witness
+	load witness --set workers.instances.min=1 # at the end there is one, however long that took
 	RANDOM=$SEED
 	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 4000000000 \
 		--keys $KEYS --rate $RATE >"$CASE/sent" 2>"$CASE/sender"
