@@ -17,6 +17,7 @@
 #include "carried.h"
 #include "counters.h"
 #include "generation.h"
+#include "log_header.h"
 #include "ringview.h"
 
 #define READ_TRIES 100
@@ -101,8 +102,7 @@ static int read_page(const struct bundle *bundle, const char *name, uint64_t mag
 }
 
 /* The worker's page, mapped: a copy would be torn. NULL with errno. */
-static const struct worker_page *map_page(const struct bundle *bundle, const char *name,
-					  size_t bytes)
+static const void *map_page(const struct bundle *bundle, const char *name, size_t bytes)
 {
 	int fd = open_page(bundle, name);
 	struct stat info;
@@ -121,20 +121,37 @@ static const struct worker_page *map_page(const struct bundle *bundle, const cha
 	return page;
 }
 
+/* Where the first record begins that is not processed: where the log has it, if it counts in
+ * this ring already. Nothing was taken from it else. */
+static uint64_t first_of(const struct log_header *log, const struct ringview *ring,
+			 uint32_t ring_map_id, const struct page_counters *user)
+{
+	if (__atomic_load_n(&log->ring_map_id, __ATOMIC_ACQUIRE) != ring_map_id ||
+	    user->sequence < log->ring_first_sequence)
+		return __atomic_load_n(ring->consumer, __ATOMIC_ACQUIRE);
+	return user->ring_position;
+}
+
 /*
  * The worker's counters say up to which position of the ring they count; what
  * lies behind that is in flight. If the worker moves on in between, the ring
  * under that position may be written again: then look again.
  */
 static int read_user_tier(const struct bundle *bundle, const struct ringview *ring,
-			  struct ledger *ret)
+			  uint32_t ring_map_id, struct ledger *ret)
 {
+	const struct log_header *log = map_page(bundle, "log", sizeof(*log));
 	const struct worker_page *page;
 	int error = -EAGAIN;
 
-	page = map_page(bundle, "worker.page", WORKER_PAGE_BYTES);
-	if (!page)
+	if (!log)
 		return -errno;
+	page = map_page(bundle, "worker.page", WORKER_PAGE_BYTES);
+	if (!page) {
+		error = -errno;
+		munmap((void *)log, sizeof(*log));
+		return error;
+	}
 	if (page->magic != WORKER_PAGE_MAGIC)
 		error = -EINVAL;
 	for (int i = 0; i < READ_TRIES && error == -EAGAIN; i++) {
@@ -142,10 +159,12 @@ static int read_user_tier(const struct bundle *bundle, const struct ringview *ri
 			error = -EINVAL;
 			break;
 		}
-		error = ringview_count(ring, ret->user.ring_position, &ret->in_flight);
+		error = ringview_count(ring, first_of(log, ring, ring_map_id, &ret->user),
+				       &ret->in_flight);
 	}
 	ret->worker = *page;
 	munmap((void *)page, WORKER_PAGE_BYTES);
+	munmap((void *)log, sizeof(*log));
 	if (error)
 		return error;
 	ret->processed = ret->user.processed;
@@ -173,40 +192,72 @@ static int read_courier(const struct bundle *bundle, struct ledger *ret)
 			 sizeof(ret->runtime));
 }
 
-static int open_ring(const struct bundle *bundle, uint32_t generation, struct ringview *ret)
+static int open_ring(const struct bundle *bundle, uint32_t generation, const char *pin,
+		     struct ringview *ret, uint32_t *ret_map_id)
 {
-	int fd = open_workflow_pin(bundle, generation, FAAS_PIN_RING0), error;
+	int fd = open_workflow_pin(bundle, generation, pin), error;
+	struct ringview_info info = {0};
 
 	if (fd < 0)
 		return fd;
-	error = ringview_open(fd, ret);
+	error = ringview_identify(fd, &info);
+	if (!error)
+		error = ringview_open(fd, ret);
 	close(fd);
+	*ret_map_id = info.map_id;
+	return error;
+}
+
+/* What is in a ring that no worker has come to yet. */
+static int add_waiting(const struct ringview *ring, struct ledger *ret)
+{
+	uint64_t waiting = 0;
+	int error =
+		ringview_count(ring, __atomic_load_n(ring->consumer, __ATOMIC_ACQUIRE), &waiting);
+
+	ret->in_flight += waiting;
+	return error;
+}
+
+/* The same of the one that a generation moves to, if it does. */
+static int add_next(const struct bundle *bundle, uint32_t generation, struct ledger *ret)
+{
+	struct ringview next;
+	uint32_t ignored;
+	int error = open_ring(bundle, generation, FAAS_PIN_RING_NEXT, &next, &ignored);
+
+	if (error)
+		return error == -ENOENT ? 0 : error;
+	error = add_waiting(&next, ret);
+	ringview_close(&next);
 	return error;
 }
 
 /* The worker may be at the ring of a version that did not stay; then its own is @p own, and
  * the next. */
 static int read_rings(const struct bundle *bundle, uint32_t generation, const struct ringview *own,
-		      struct ledger *ret)
+		      uint32_t own_map_id, struct ledger *ret)
 {
 	struct runtime_page page = {0};
 	struct ringview rest;
-	uint64_t waiting = 0;
+	uint32_t rest_map_id;
 	int error;
 
 	(void)read_page(bundle, "runtime.page", RUNTIME_PAGE_MAGIC, &page, sizeof(page));
-	if (!page.rest_generation || page.generation != generation)
-		return read_user_tier(bundle, own, ret);
-	error = open_ring(bundle, page.rest_generation, &rest);
+	if (!page.rest_generation || page.generation != generation) {
+		error = read_user_tier(bundle, own, own_map_id, ret);
+		return error ? error : add_next(bundle, generation, ret);
+	}
+	error = open_ring(bundle, page.rest_generation, FAAS_PIN_RING0, &rest, &rest_map_id);
 	if (error)
 		return error;
-	error = read_user_tier(bundle, &rest, ret);
+	error = read_user_tier(bundle, &rest, rest_map_id, ret);
 	ringview_close(&rest);
 	if (!error)
-		error = ringview_count(own, __atomic_load_n(own->consumer, __ATOMIC_ACQUIRE),
-				       &waiting);
-	ret->in_flight += waiting;
-	return error;
+		error = add_next(bundle, page.rest_generation, ret);
+	if (!error)
+		error = add_waiting(own, ret);
+	return error ? error : add_next(bundle, generation, ret);
 }
 
 /* As of one generation. */
@@ -217,6 +268,7 @@ static int read_generation(const struct host *host, const struct bundle *bundle,
 	struct faas_slot_counters counters;
 	struct faas_meters meters, carried;
 	struct ringview ring;
+	uint32_t ring_map_id;
 	int error;
 
 	memset(ret, 0, sizeof(*ret));
@@ -224,11 +276,11 @@ static int read_generation(const struct host *host, const struct bundle *bundle,
 	if (bundle->deadline_ns)
 		read_wake(bundle, generation, &ret->wake);
 	if (ret->has_user_tier) {
-		error = open_ring(bundle, generation, &ring);
+		error = open_ring(bundle, generation, FAAS_PIN_RING0, &ring, &ring_map_id);
 		if (error)
 			return error;
 		ret->ring_bytes = ring.bytes;
-		error = read_rings(bundle, generation, &ring, ret);
+		error = read_rings(bundle, generation, &ring, ring_map_id, ret);
 		if (!error)
 			error = read_courier(bundle, ret);
 		else

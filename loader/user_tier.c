@@ -306,15 +306,15 @@ int user_tier_settle(const char *name, const struct bundle *bundle, uint32_t gen
 	return control_settle(name, generation, diags);
 }
 
-int user_tier_left(const char *name, uint32_t generation, uint64_t *ret)
+/* Add what is in one ring of a generation that is pinned at @p directory. 0 or -errno. */
+static int count_ring(const char *directory, const char *pin, uint64_t *count)
 {
-	char directory[FAAS_PATH_BYTES - 32], path[FAAS_PATH_BYTES];
+	char path[FAAS_PATH_BYTES];
 	struct ringview ring;
+	uint64_t events = 0;
 	int fd, error;
 
-	generation_pins(name, generation, directory, sizeof(directory));
-	snprintf(path, sizeof(path), "%s/%s", directory, FAAS_PIN_RING0);
-	*ret = 0;
+	snprintf(path, sizeof(path), "%s/%s", directory, pin);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
@@ -322,7 +322,19 @@ int user_tier_left(const char *name, uint32_t generation, uint64_t *ret)
 	close(fd);
 	if (error)
 		return error;
-	error = ringview_count(&ring, __atomic_load_n(ring.consumer, __ATOMIC_ACQUIRE), ret);
+	error = ringview_count(&ring, __atomic_load_n(ring.consumer, __ATOMIC_ACQUIRE), &events);
 	ringview_close(&ring);
+	*count += events;
 	return error;
+}
+
+int user_tier_left(const char *name, uint32_t generation, uint64_t *ret)
+{
+	char directory[FAAS_PATH_BYTES - 32];
+	int error;
+
+	generation_pins(name, generation, directory, sizeof(directory));
+	*ret = 0;
+	error = count_ring(directory, FAAS_PIN_RING0, ret);
+	return error ? error : count_ring(directory, FAAS_PIN_RING_NEXT, ret);
 }

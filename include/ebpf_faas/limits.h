@@ -78,6 +78,7 @@
 #define FAAS_QUEUE_EVENTS_MAX (1 << 20)
 #define FAAS_QUEUE_EVENT_BYTES                                                                     \
 	256 /* a queue of N events is a ring of N times this, rounded up to 2^k */
+#define FAAS_ACTIVATION_RING_BYTES 65536 /* the ring of a workflow that is idle */
 
 /* User functions. */
 #define FAAS_STATE_BYTES_MAX 4096

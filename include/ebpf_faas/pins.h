@@ -34,7 +34,10 @@
  *       route                  array, mmapable: shard -> instance
  *       rings                  array of maps: instance -> ring
  *       wake                   array, mmapable: instance -> worker sleeps
- *       ring0                  BPF ring buffer of instance 0
+ *       ring0                  BPF ring buffer of instance 0; a small one while the workflow
+ *                              is idle
+ *       ring-next              the one that it moves to, while it does: what is in ring0 comes
+ *                              before what is in there
  *       <instance>_<map>       state of kernel functions; a map that outlives an update
  *                              is pinned in both generations
  *       data-<instance>, bss-<instance>  variables of kernel functions
@@ -75,6 +78,7 @@
 #define FAAS_PIN_RINGS "rings"
 #define FAAS_PIN_WAKE "wake"
 #define FAAS_PIN_RING0 "ring0"
+#define FAAS_PIN_RING_NEXT "ring-next"
 
 #define FAAS_RUN_DIRECTORY "/run/ebpf-faas"
 #define FAAS_RUN_SOCKET FAAS_RUN_DIRECTORY "/control.sock"	 /* for root */

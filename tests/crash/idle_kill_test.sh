@@ -26,7 +26,11 @@ part_of_the_log() {
 	[ "$(log_blocks)" -le 4096 ] || fail "the log has $(log_blocks) blocks"
 	kill -CONT "$(runtime_pid)"
 	settle meter
-	exactly_once 10 2000
+	same "all events" 20000 $(($(counted processed) + $(counted lost.ring_full)))
+	wait_for 30 lines_are "$CASE/records.jsonl" "$(counted processed)"
+	same "records out of order, or not there" "$(counted processed) 0" \
+		"$(lines_of "$CASE/records.jsonl") $(jq -r '"\(.key) \(.fields.count)"' "$CASE/records.jsonl" |
+			awk '$2 != ++last[$1]' | wc -l)"
 }
 worker_waits() { [ "$(worker state)" = "waiting for the courier" ]; }
 
@@ -81,6 +85,54 @@ runtime_is_gone() { [ -z "$(runtime_pid)" ]; }
 killed_armed() { killed_there idle.armed; }
 killed_giving_back() { killed_there idle.log_noted; }
 
+# At each step to the small queue, and of the way back to the full one.
+queue_is() { # BYTES
+	[ "$(bpftool map show -j pinned "$PIN_ROOT/workflows/meter/ring0" | jq .max_entries)" = "$1" ] &&
+		[ ! -e "$PIN_ROOT/workflows/meter/ring-next" ]
+}
+killed_to_small() { # POINT
+	killed_there "$1"
+	wait_for 10 queue_is 65536 || fail "its queue is not the small one"
+}
+killed_to_full() { # POINT
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=$1:2 load_meter
+	wait_for 10 queue_is 65536
+	events 100
+	wait_for 10 runtime_is_gone
+	events 100
+	faas gc
+	settle meter
+	exactly_once 10 20
+	wait_for 10 queue_is 65536 || fail "its queue is not the small one again"
+}
+killed_before_the_pin() { killed_to_small ring.made; }
+killed_behind_the_pin() { killed_to_small ring.pinned; }
+killed_with_two() { killed_to_small ring.given; }
+killed_with_the_next() { killed_to_small ring.taken; }
+killed_with_its_page() { killed_to_small ring.adopted; }
+killed_back_before_the_pin() { killed_to_full ring.made; }
+killed_back_behind_the_pin() { killed_to_full ring.pinned; }
+killed_back_with_two() { killed_to_full ring.given; }
+killed_back_with_the_next() { killed_to_full ring.taken; }
+
+# The worker is killed between two rings: what came for each is there once.
+killed_between() {
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=ring.given:2:stop load meter --set "workers.idle=4s"
+	wait_for 10 queue_is 65536
+	events 100
+	wait_for 10 stopped_at runtime_pid
+	events 100
+	kill -KILL "$(worker_pid)"
+	kill -CONT "$(runtime_pid)"
+	settle meter
+	exactly_once 10 20
+	same "restarts" 1 "$(worker restarts)"
+}
+
 if [ ! -x "$FAULTS_BUILD/ebpf-faas" ]; then
 	echo "fault points need: make BUILD=$FAULTS_BUILD FAULTS=1 all" >&2
 	exit 1
@@ -92,4 +144,14 @@ test_case "an event while the worker leaves" while_it_leaves
 test_case "the runtime is killed on the way" killed_armed
 test_case "the runtime is killed as it gives memory back" killed_giving_back
 test_case "a worker with a part of its log" part_of_the_log
+test_case "to the small queue: before it has a name" killed_before_the_pin
+test_case "to the small queue: it has a name" killed_behind_the_pin
+test_case "to the small queue: producers have it" killed_with_two
+test_case "to the small queue: it is the one that is read" killed_with_the_next
+test_case "to the small queue: positions count in it" killed_with_its_page
+test_case "back to the full one: before it has a name" killed_back_before_the_pin
+test_case "back to the full one: it has a name" killed_back_behind_the_pin
+test_case "back to the full one: producers have it" killed_back_with_two
+test_case "back to the full one: it is the one that is read" killed_back_with_the_next
+test_case "the worker is killed between two queues" killed_between
 tests_done

@@ -35,6 +35,44 @@ comes_and_goes() {
 log_blocks() { stat -c %b /run/ebpf-faas/workflows/meter/log; }
 log_is_given_back() { [ "$(log_blocks)" -le 16 ]; }
 
+# Of its queue it keeps a small one, and has all of it again with a worker.
+queue() { bpftool map show -j pinned "$PIN_ROOT/workflows/meter/ring0" | jq .max_entries; }
+queue_is() { [ "$(queue)" = "$1" ] && [ ! -e "$PIN_ROOT/workflows/meter/ring-next" ]; }
+gives_its_queue_back() {
+	network
+	load_meter 2s
+	same "its queue with the first worker" 16777216 "$(queue)"
+	for round in 1 2; do
+		idle meter
+		wait_for 10 queue_is 65536 || fail "the queue of an idle workflow: $(queue)"
+		is_idle meter || fail "a worker came for the queue alone"
+		events 100
+		wait_for 10 queue_is 16777216 || fail "the queue with a worker: $(queue)"
+		events 100
+		settle meter
+		exactly_once 10 $((round * 20))
+	done
+	same "lost" 0 "$(counted lost.ring_full)"
+	same "restarts" 0 "$(worker meter restarts)"
+	same "errors of the runtime" 0 "$(grep -c 'level=error' /run/ebpf-faas/runtime.log || true)"
+}
+
+# More than the small queue holds, at once: what there is no room for is lost and counted, the
+# rest is in its order.
+bursts() {
+	network
+	load_meter 1s
+	idle meter
+	wait_for 10 queue_is 65536
+	traffic --to 10.77.0.1:5005 --count 20000 --keys 10 --first-port 40000
+	settle meter
+	same "all events" 20000 $(($(counted processed) + $(counted lost.ring_full)))
+	[ "$(counted processed)" -ge 200 ] || fail "it processed $(counted processed)"
+	same "records" "$(counted processed)" "$(lines_of "$CASE/records.jsonl")"
+	same "records out of order" 0 "$(jq -r '"\(.key) \(.fields.count)"' "$CASE/records.jsonl" |
+		awk '$2 != ++last[$1]' | wc -l)"
+}
+
 # Each gap between two events is about as long as it takes to become idle: they come at
 # whatever moment of that.
 at_every_moment() {
@@ -74,7 +112,7 @@ asked() {
 	same "lines for ten keys" 12 "$(lines_of "$CASE/states")"
 	workers=$(worker meter incarnation)
 	faas state import meter total "$CASE/states"
-	same "the worker that took them" $((workers + 1)) "$(worker meter incarnation)"
+	[ "$(worker meter incarnation)" -gt "$workers" ] || fail "no worker came for them"
 	idle meter
 	faas update --set "sinks.records.file.path=$CASE/records.jsonl" --set workers.idle=200ms \
 		--set version=2 "$FIXTURES/meter.yaml"
@@ -131,6 +169,8 @@ timers() {
 }
 
 test_case "a workflow comes and goes with its events" comes_and_goes
+test_case "an idle workflow gives its queue back" gives_its_queue_back
+test_case "a burst wakes it" bursts
 test_case "events at every moment of becoming idle" at_every_moment
 test_case "a worker that stays" stays
 test_case "states, versions and the end of an idle workflow" asked

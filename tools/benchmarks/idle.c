@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,15 +33,38 @@ const struct runtime_page *idle_page(const char *workflow)
 	return page;
 }
 
-void idle_wait(const struct runtime_page *page)
+static bool is_idle(const struct runtime_page *page)
+{
+	return __atomic_load_n(&page->idle, __ATOMIC_ACQUIRE) &&
+	       __atomic_load_n(&page->ring, __ATOMIC_ACQUIRE) != PAGE_RING_MOVES;
+}
+
+static bool has_worker(const struct runtime_page *page)
+{
+	return __atomic_load_n(&page->ring, __ATOMIC_ACQUIRE) == PAGE_RING_FULL &&
+	       __atomic_load_n(&page->worker_pid, __ATOMIC_ACQUIRE);
+}
+
+static void wait_for(const struct runtime_page *page, bool (*is)(const struct runtime_page *page),
+		     const char *what)
 {
 	uint64_t begin_ns = bench_now_ns();
 
-	while (!__atomic_load_n(&page->idle, __ATOMIC_ACQUIRE)) {
+	/* Twice in a row: its ring begins to change behind the end of the worker. */
+	for (unsigned int looks = 0; looks < 2; looks = is(page) ? looks + 1 : 0) {
 		if (bench_now_ns() - begin_ns > PATIENCE_NS)
-			bench_die("a workflow does not become idle");
+			bench_die("a workflow does not %s", what);
 		kit_look_for_signal();
 		usleep(SETTLED_US);
 	}
-	usleep(SETTLED_US);
+}
+
+void idle_wait(const struct runtime_page *page)
+{
+	wait_for(page, is_idle, "become idle");
+}
+
+void idle_wait_for_worker(const struct runtime_page *page)
+{
+	wait_for(page, has_worker, "get a worker with its full ring");
 }

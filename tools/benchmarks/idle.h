@@ -8,7 +8,10 @@
 /* Of a workflow that is loaded. Borrowed for the life of the program. */
 const struct runtime_page *idle_page(const char *workflow);
 
-/* Wait until it has no worker. */
+/* Wait until it has no worker, and its ring does not change any more. */
 void idle_wait(const struct runtime_page *page);
+
+/* After an event: wait until a worker has the ring of full size. */
+void idle_wait_for_worker(const struct runtime_page *page);
 
 #endif

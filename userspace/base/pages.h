@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 19
+#define PAGES_VERSION 20
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -215,6 +215,13 @@ enum page_limits {
 	PAGE_LIMIT_HOSTNAME = 1u << 11,
 };
 
+/* Which ring producers have. */
+enum page_ring {
+	PAGE_RING_FULL = 0,
+	PAGE_RING_SMALL = 1, /* that of a workflow without a worker */
+	PAGE_RING_MOVES = 2, /* another one is made, or has still to be come to */
+};
+
 #define PAGE_REASON_BYTES 256
 
 /* What the numbers in events of another generation are in this one, which has the same by
@@ -278,7 +285,7 @@ struct runtime_page {
 	uint64_t idle_until_ns;
 	uint64_t log_limit;
 	uint32_t program_limits; /* of the programs of exec functions, as `limits` */
-	uint32_t reserved;
+	uint32_t ring;		 /* enum page_ring */
 };
 
 /* The rule: so many workers within this time ended by what their functions did. */

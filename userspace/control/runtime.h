@@ -14,6 +14,7 @@
 #include "loop.h"
 #include "userspace/control/control_server.h"
 #include "userspace/control/courier_link.h"
+#include "userspace/control/ring_move.h"
 #include "userspace/pool/supervisor.h"
 #include "userspace/pool/supervisor_cell.h"
 
@@ -53,6 +54,11 @@ struct workflow {
 	uint32_t slots_flags;
 	bool slots_late;
 	bool on_failure_drop;
+	/* Of the ring while there is a worker; 0: it has no other one when it is idle. */
+	uint32_t ring_full_bytes;
+	bool ring_next; /* producers are at the next ring, the worker is not */
+	struct ring_move ring_move;
+	struct loop_timer ring_look;
 	TAILQ_ENTRY(workflow) all;
 };
 
@@ -157,6 +163,17 @@ int workflow_rest_begin(struct workflow *workflow, const struct bundle *bundle, 
 	__attribute__((warn_unused_result));
 void workflow_rest_look(struct workflow *workflow);
 int workflow_rest_end(struct workflow *workflow) __attribute__((warn_unused_result));
+
+/*
+ * workflow_ring.c: a small ring for an idle workflow, the full one for a worker. _look does
+ * what is to be done now: it is called whenever a worker is ready or has left. _take makes the
+ * next ring the one that is read: without a process, when the one before is empty. _stop ends
+ * a move, or what waits for its time; @p full: and lets producers have the full ring.
+ */
+void workflow_ring_open(struct workflow *workflow, const struct bundle *bundle);
+void workflow_ring_look(struct workflow *workflow);
+int workflow_ring_take(struct workflow *workflow) __attribute__((warn_unused_result));
+void workflow_ring_stop(struct workflow *workflow, bool full);
 
 /* Operation "import": @p piece is the piece in hexadecimal, borrowed. */
 void workflow_import(struct workflow *workflow, uint64_t client, const json_t *piece);

@@ -63,6 +63,7 @@ void workflow_enlist(struct workflow *workflow)
 
 void workflow_destroy(struct workflow *workflow)
 {
+	workflow_ring_stop(workflow, false);
 	supervisor_destroy(&workflow->supervisor);
 	if (workflow->namespace_fd >= 0)
 		close(workflow->namespace_fd);
@@ -163,8 +164,8 @@ static uint32_t left_of(const struct workflow *workflow)
 	return deadline > now ? (uint32_t)((deadline - now) / CLOCK_NS_PER_MS) : 0;
 }
 
-/* The ring of another version is empty, or its worker died: what has come meanwhile waits in
- * the own ring. False: this is its end. */
+/* The ring of another version is empty, or the one before a move, or the worker died: what has
+ * come meanwhile waits in the own ring, or the next one. False: this is its end. */
 static bool go_on(struct workflow *workflow)
 {
 	struct supervisor *supervisor = &workflow->supervisor;
@@ -172,8 +173,12 @@ static bool go_on(struct workflow *workflow)
 
 	if (!supervisor->reported && stops)
 		return false;
-	if (supervisor->reported && workflow_rest_end(workflow))
+	if (supervisor->reported &&
+	    (workflow->rest ? workflow_rest_end(workflow) : workflow_ring_take(workflow)))
 		return !stops; /* without a process, as the log says */
+	if (stops && !workflow->rest && !workflow->ring_next &&
+	    !supervisor_idle_has_events(supervisor))
+		return false;
 	supervisor_start(supervisor, false);
 	if (stops)
 		supervisor_stop(supervisor, left_of(workflow));
@@ -185,7 +190,7 @@ static void on_ended(struct supervisor *supervisor)
 	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
 	struct runtime *runtime = workflow->runtime;
 
-	if (!runtime->ending && workflow->rest && go_on(workflow))
+	if (!runtime->ending && (workflow->rest || workflow->ring_next) && go_on(workflow))
 		return;
 	if (runtime->ending) {
 		/* Its files stay for the next runtime. */
@@ -204,6 +209,8 @@ void workflow_stop(struct workflow *workflow, uint32_t drain_ms)
 {
 	workflow->phase = WORKFLOW_STOPPING;
 	workflow->stop_deadline_ns = clock_monotonic_ns() + drain_ms * CLOCK_NS_PER_MS;
+	/* Where it runs again, events may come some time before its worker. */
+	workflow_ring_stop(workflow, workflow->keep);
 	supervisor_stop(&workflow->supervisor, drain_ms);
 }
 
@@ -238,16 +245,11 @@ void workflow_settle(const struct workflow *workflow)
 			     strerror(-err));
 }
 
-static void on_ready(struct supervisor *supervisor)
+/* Its first worker is ready. */
+static void begin_to_run(struct workflow *workflow)
 {
-	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
+	struct supervisor *supervisor = &workflow->supervisor;
 
-	if (!workflow->runtime->watch.deadline_ns)
-		runtime_watch(workflow->runtime);
-	if (!supervisor->files.runtime_page->quarantined)
-		workflow_slots_go_on(workflow);
-	if (workflow->phase != WORKFLOW_STARTING)
-		return;
 	workflow->phase = WORKFLOW_RUNNING;
 	/* What is on the disk is what its worker has: from now on all of it is taken up. */
 	supervisor->files.runtime_page->resets = 0;
@@ -260,6 +262,24 @@ static void on_ready(struct supervisor *supervisor)
 	control_server_answer(workflow->runtime->server, workflow->waiter,
 			      json_pack("{s:b}", "ok", 1));
 	workflow->waiter = 0;
+}
+
+static void on_ready(struct supervisor *supervisor)
+{
+	struct workflow *workflow = loop_container(supervisor, struct workflow, supervisor);
+
+	if (!workflow->runtime->watch.deadline_ns)
+		runtime_watch(workflow->runtime);
+	if (!supervisor->files.runtime_page->quarantined)
+		workflow_slots_go_on(workflow);
+	if (workflow->phase == WORKFLOW_STARTING)
+		begin_to_run(workflow);
+	workflow_ring_look(workflow);
+}
+
+static void on_idle(struct supervisor *supervisor)
+{
+	workflow_ring_look(loop_container(supervisor, struct workflow, supervisor));
 }
 
 static void on_quarantined(struct supervisor *supervisor)
@@ -398,6 +418,7 @@ struct workflow *workflow_new(struct runtime *runtime, const struct start *start
 	workflow->namespace_fd = -1;
 	supervisor_init(&workflow->supervisor, runtime->loop, &runtime->cell);
 	workflow->supervisor.ready = on_ready;
+	workflow->supervisor.idled = on_idle;
 	workflow->supervisor.failed = on_failed;
 	workflow->supervisor.ended = on_ended;
 	workflow->supervisor.quarantined = on_quarantined;
@@ -430,6 +451,7 @@ struct workflow *workflow_new(struct runtime *runtime, const struct start *start
 			(void)!run_files_remove(FAAS_RUN_WORKFLOWS, start->name);
 		goto cleanup;
 	}
+	workflow_ring_open(workflow, bundle);
 	err = 0;
 cleanup:
 	free(bundle);

@@ -124,6 +124,18 @@ void workflow_rest_look(struct workflow *workflow)
 	supervisor_stop(supervisor, END_MS);
 }
 
+/* Whether the other generation was moving to another ring when it was ended: that is read
+ * before the own one. 0, 1 or -errno. */
+static int take_its_next(const struct workflow *workflow)
+{
+	char pins[PINS_BYTES];
+	int err;
+
+	pins_of(workflow->supervisor.name, workflow->rest, pins);
+	err = ring_move_take(pins);
+	return err ? (err == -ENOENT ? 0 : err) : 1;
+}
+
 int workflow_rest_end(struct workflow *workflow)
 {
 	struct supervisor *supervisor = &workflow->supervisor;
@@ -131,16 +143,20 @@ int workflow_rest_end(struct workflow *workflow)
 	struct diags *diags = calloc(1, sizeof(*diags));
 	struct ring_identity ring;
 	char pins[PINS_BYTES];
-	int err = diags ? 0 : -ENOMEM;
+	int err = diags ? leave(workflow) : -ENOMEM, more = 0;
 
-	pins_of(supervisor->name, supervisor->generation, pins);
 	if (!err)
-		err = leave(workflow);
+		more = take_its_next(workflow);
+	if (more < 0)
+		err = more;
+	pins_of(supervisor->name, more ? workflow->rest : supervisor->generation, pins);
 	if (!err && supervisor_read_ring(supervisor, pins, diags))
 		err = -EIO;
 	if (!err)
 		err = ring_identity_of(supervisor->ring, &ring);
-	if (!err) {
+	if (!err && more) {
+		run_files_adopt(&supervisor->files, supervisor->generation, &ring);
+	} else if (!err) {
 		run_files_adopt(&supervisor->files, supervisor->generation, &ring);
 		fault_point("rest.over");
 		__atomic_store_n(&page->rest_generation, 0, __ATOMIC_RELEASE);

@@ -3,7 +3,7 @@
  * The log of one worker: at once the write-ahead log of the state and the
  * queue of the sinks. One preallocated file, mapped by worker and courier:
  *
- *   offset 0     struct log_header, padded to LOG_DATA_OFFSET
+ *   offset 0     struct log_header (log_header.h), padded to LOG_DATA_OFFSET
  *          4096  segment_count segments of segment_bytes, used in a circle
  *
  * A log position counts bytes from the beginning of the log's life; its place
@@ -29,23 +29,12 @@
 #include <ebpf_faas/limits.h>
 
 #include "bundle_size.h"
+#include "log_header.h"
 
 #define LOG_MAGIC 0x676f6c2d73616166ull
 #define LOG_RECORD_MAGIC 0x6572
 #define LOG_VERSION 1
 #define LOG_DATA_OFFSET SIZE_LOG_HEAD
-
-struct log_header {
-	uint64_t magic;
-	uint32_t version;
-	uint32_t segment_count;
-	uint64_t segment_bytes;
-	uint64_t log_id; /* random, new for each log file */
-	uint32_t ring_map_id;
-	uint32_t reserved;
-	uint64_t ring_boot_hash;      /* of /proc/sys/kernel/random/boot_id */
-	uint64_t ring_first_sequence; /* records before it count positions in an earlier ring */
-};
 
 enum log_kind {
 	LOG_EVENT = 1, /* an event was processed */

@@ -123,7 +123,8 @@ int supervisor_import(struct supervisor *supervisor, const void *piece, size_t b
 		return -EBUSY;
 	if (supervisor->state == SUPERVISOR_IDLE)
 		supervisor_idle_wake(supervisor);
-	if (supervisor->state != SUPERVISOR_RUNNING && supervisor->state != SUPERVISOR_STARTING)
+	if (supervisor->state != SUPERVISOR_RUNNING && supervisor->state != SUPERVISOR_STARTING &&
+	    !supervisor->turning)
 		return -EAGAIN;
 	supervisor->import_piece = malloc(bytes);
 	if (!supervisor->import_piece)
@@ -131,7 +132,7 @@ int supervisor_import(struct supervisor *supervisor, const void *piece, size_t b
 	memcpy(supervisor->import_piece, piece, bytes);
 	supervisor->import_bytes = bytes;
 	supervisor->import_piece->number = ++supervisor->import_number;
-	if (send_piece(supervisor)) {
+	if (!supervisor->turning && send_piece(supervisor)) {
 		forget_piece(supervisor);
 		return -EAGAIN;
 	}
@@ -435,9 +436,24 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 		go_idle(supervisor);
 		return;
 	}
-	if (supervisor->importing)
+	/* Another one takes its place, as was asked for. */
+	if (supervisor->turning && supervisor->reported && !how.signal && !how.status) {
+		end(supervisor);
+		return;
+	}
+	if (supervisor->importing && !supervisor->turning)
 		end_import_with(supervisor, IMPORT_ENDED);
 	on_death(supervisor, &how);
+}
+
+/* The piece that waited for the next worker is with it, or nobody's any more. */
+static void end_turn(struct supervisor *supervisor, bool stops)
+{
+	if (!supervisor->turning)
+		return;
+	supervisor->turning = false;
+	if (supervisor->importing && (stops || send_piece(supervisor)))
+		end_import_with(supervisor, IMPORT_ENDED);
 }
 
 void supervisor_start_process(struct supervisor *supervisor)
@@ -472,6 +488,7 @@ void supervisor_start_process(struct supervisor *supervisor)
 	supervisor->state = SUPERVISOR_STARTING;
 	loop_set(supervisor->loop, &supervisor->timer,
 		 clock_monotonic_ns() + SUPERVISOR_READY_MS * CLOCK_NS_PER_MS, on_too_slow);
+	end_turn(supervisor, false);
 }
 
 void supervisor_start(struct supervisor *supervisor, bool first)
@@ -518,6 +535,7 @@ void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms)
 {
 	bool asked = false;
 
+	end_turn(supervisor, true);
 	/* A process without any of its functions puts aside what is in the ring. */
 	if (supervisor->state == SUPERVISOR_QUARANTINED && bound_ms)
 		supervisor_start_process(supervisor);
@@ -538,6 +556,12 @@ void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms)
 			 clock_monotonic_ns() + bound_ms * CLOCK_NS_PER_MS, on_too_slow);
 	else
 		process_kill(supervisor);
+}
+
+void supervisor_turn(struct supervisor *supervisor, uint32_t bound_ms)
+{
+	supervisor_stop(supervisor, bound_ms);
+	supervisor->turning = supervisor->state == SUPERVISOR_STOPPING;
 }
 
 static void close_fd(int *fd)

@@ -83,6 +83,7 @@ struct supervisor {
 	struct supervisor_watch watch;
 	struct supervisor_idle idle;
 	uint32_t stop_bound_ms; /* of the stop that goes on */
+	bool turning;		/* another worker follows */
 	bool importing;		/* a piece is with the worker */
 	uint64_t import_number;
 	/* The piece: a worker that ends for idleness without a word of it has not read it. */
@@ -91,6 +92,7 @@ struct supervisor {
 	void (*imported)(struct supervisor *supervisor, const char *reason); /* NULL: it is in */
 	/* Called from the loop; none may destroy the supervisor in ready. */
 	void (*ready)(struct supervisor *supervisor);  /* each process, when it is */
+	void (*idled)(struct supervisor *supervisor);  /* each process, when it has left */
 	void (*failed)(struct supervisor *supervisor); /* the first process: see reason */
 	void (*ended)(struct supervisor *supervisor);
 	void (*quarantined)(struct supervisor *supervisor); /* and nothing runs any more */
@@ -140,6 +142,10 @@ void supervisor_start_process(struct supervisor *supervisor);
 /* Let it drain for @p bound_ms at most, 0: kill it; then ended is called, from
  * the loop or from here. */
 void supervisor_stop(struct supervisor *supervisor, uint32_t bound_ms);
+
+/* The same for a worker that another one takes the place of: a piece of states that comes
+ * meanwhile is for that one. */
+void supervisor_turn(struct supervisor *supervisor, uint32_t bound_ms);
 
 /* Whether there is a worker to look after. */
 bool supervisor_is_watched(const struct supervisor *supervisor);
