@@ -89,7 +89,7 @@ static void map_data(void)
 		return;
 	if (fd < 0)
 		fd = memfd_create("rings", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, (off_t)(2 * RING_PAGES_MAX * page_bytes)))
+	if (fd < 0 || ftruncate(fd, (off_t)(2ull * RING_PAGES_MAX * page_bytes)))
 		abort();
 	mapped = ring_bytes();
 	for (uint64_t i = 0; i < 4; i++)
