@@ -11,11 +11,13 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <jansson.h>
 
 #include "bench.h"
 #include "delays.h"
+#include "kit.h"
 #include "report.h"
 #include "sleeper.h"
 #include "tier.h"
@@ -24,6 +26,7 @@
 #define RUN_FRAMES 16000u
 #define BATCH_FRAMES 64
 #define TRIES_MAX 5
+#define DEATH_LOOKS 500
 #define LONGEST_US ((double)DELAYS_STEP_NS * DELAYS_STEPS / 1000)
 #define ATTACKER "bench-attacker"
 
@@ -87,13 +90,27 @@ static void begin(struct neighbour *neighbour, const struct attack *attack)
 	tier_send(&neighbour->network, false, &neighbour->attack, attack->events, BATCH_FRAMES);
 }
 
+/* What dies of its first event is told by the worker behind it, which begins a little later. */
+static void wait_for_death(const struct tier_workflow *attacker)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+
+	for (int i = 0; i < DEATH_LOOKS && !tier_counters(attacker).dead_lettered; i++) {
+		kit_look_for_signal();
+		nanosleep(&pause, NULL);
+	}
+}
+
 /* An attack that was none, or was over before the other one's events, shows nothing. */
 static void end(struct neighbour *neighbour, const struct attack *attack)
 {
-	struct page_counters done = tier_counters(&neighbour->attacker);
 	struct faas_meters meters = tier_meters(&neighbour->attacker);
+	struct page_counters done;
 	bool harmed;
 
+	if (attack->deadly)
+		wait_for_death(&neighbour->attacker);
+	done = tier_counters(&neighbour->attacker);
 	if (attack->beside)
 		harmed =
 			meters.emitted + meters.lost_ring_full >= 0.9 * attack->beside * RUN_FRAMES;
