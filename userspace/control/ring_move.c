@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -92,6 +93,8 @@ int ring_move_wait(struct ring_move *move)
 	(void)pthread_join(move->thread, NULL);
 	loop_remove(move->loop, &move->done);
 	close(fd);
+	free(move->pins);
+	move->pins = NULL;
 	move->runs = false;
 	running--;
 	return move->error;
@@ -128,10 +131,15 @@ int ring_move_begin(struct ring_move *move, struct loop *loop, const char *pins,
 	if (running >= RING_MOVES_MAX)
 		return -EAGAIN;
 	*move = (struct ring_move){.loop = loop, .bytes = bytes, .ended = ended, .done.fd = -1};
-	snprintf(move->pins, sizeof(move->pins), "%s", pins);
+	move->pins = strdup(pins);
+	if (!move->pins)
+		return -ENOMEM;
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
+	if (fd < 0) {
+		err = -errno;
+		free(move->pins);
+		return err;
+	}
 	err = loop_add(loop, &move->done, fd, EPOLLIN, on_done);
 	if (!err)
 		err = start_thread(move);

@@ -31,7 +31,7 @@ struct ring_move {
 	struct loop *loop;
 	struct loop_source done; /* owned eventfd */
 	pthread_t thread;
-	char pins[FAAS_PATH_BYTES - 32];
+	char *pins; /* owned, while it runs: there are many workflows, and few move */
 	uint32_t bytes;
 	int error;
 	bool runs;
