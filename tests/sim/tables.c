@@ -32,24 +32,35 @@ uint64_t tables_bytes_max(void)
 	return most;
 }
 
+/* Its number, or SIM_TABLES. */
+static int find(const char *name)
+{
+	int i = 0;
+
+	while (i < SIM_TABLES && strcmp(names[i], name))
+		i++;
+	return i;
+}
+
 int tables_find(const char *name)
 {
-	for (int i = 0; i < SIM_TABLES; i++)
-		if (!strcmp(names[i], name))
-			return SIM_FD_TABLE + i;
-	return -1;
+	int at = find(name);
+
+	return at < SIM_TABLES ? SIM_FD_TABLE + at : -1;
 }
 
 /* What a worker maps are those with the functions' numbers. */
 static void show_tables(void)
 {
+	static const struct sim_file none;
+
 	for (uint32_t i = 0; i < sim_bundle->user_count; i++) {
 		char name[NAME_BYTES];
 		int fd;
 
 		(void)snprintf(name, sizeof(name), "state.%u", i);
 		fd = tables_find(name);
-		*sim_file(SIM_FD_STATE + (int)i) = fd < 0 ? (struct sim_file){0} : *sim_file(fd);
+		*sim_file(SIM_FD_STATE + (int)i) = fd < 0 ? none : *sim_file(fd);
 	}
 }
 
@@ -153,18 +164,18 @@ int __real_renameat(int from, const char *name, int to, const char *target);
 int __wrap_renameat(int from, const char *name, int to, const char *target);
 int __wrap_renameat(int from, const char *name, int to, const char *target)
 {
-	int fd, replaced;
+	int at, replaced;
 
 	sim_step();
 	if (from != SIM_FD_DIRECTORY)
 		return __real_renameat(from, name, to, target);
-	fd = tables_find(name);
-	if (fd < 0)
+	at = find(name);
+	if (at == SIM_TABLES)
 		return fail(ENOENT);
-	replaced = tables_find(target);
-	if (replaced >= 0)
-		names[replaced - SIM_FD_TABLE][0] = '\0';
-	(void)snprintf(names[fd - SIM_FD_TABLE], NAME_BYTES, "%s", target);
+	replaced = find(target);
+	if (replaced < SIM_TABLES)
+		names[replaced][0] = '\0';
+	(void)snprintf(names[at], NAME_BYTES, "%s", target);
 	show_tables();
 	return 0;
 }
@@ -173,15 +184,15 @@ int __real_unlinkat(int directory, const char *name, int flags);
 int __wrap_unlinkat(int directory, const char *name, int flags);
 int __wrap_unlinkat(int directory, const char *name, int flags)
 {
-	int fd;
+	int at;
 
 	sim_step();
 	if (directory != SIM_FD_DIRECTORY)
 		return __real_unlinkat(directory, name, flags);
-	fd = tables_find(name);
-	if (fd < 0)
+	at = find(name);
+	if (at == SIM_TABLES)
 		return fail(ENOENT);
-	names[fd - SIM_FD_TABLE][0] = '\0';
+	names[at][0] = '\0';
 	show_tables();
 	return 0;
 }
