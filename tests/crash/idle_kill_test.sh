@@ -121,8 +121,8 @@ killed_back_with_the_next() { killed_to_full ring.taken; }
 killed_between() {
 	FAAS=$FAULTS_BUILD/ebpf-faas
 	network
-	EBPF_FAAS_FAULT=ring.given:2:stop load meter --set "workers.idle=4s"
-	wait_for 10 queue_is 65536
+	EBPF_FAAS_FAULT=ring.given:2:stop load meter --set "workers.idle=8s"
+	wait_for 30 queue_is 65536
 	events 100
 	wait_for 10 stopped_at runtime_pid
 	events 100
