@@ -46,8 +46,31 @@ static size_t unended(const char *tail, size_t count)
 	return bytes;
 }
 
+/* After a loss of power a file may be as long as it was, and not have all that was written to
+ * it: the end reads as zeros then, which no line has. */
+static int cut_zeros(struct file_sink *sink)
+{
+	char tail[ENCODE_LINE_BYTES_MAX];
+	uint64_t bytes = sink->bytes;
+	size_t room = 0, count = 0;
+
+	while (bytes && !count) {
+		room = bytes < sizeof(tail) ? (size_t)bytes : sizeof(tail);
+		if (pread(sink->fd, tail, room, (off_t)(bytes - room)) != (ssize_t)room)
+			return -EIO;
+		for (count = room; count && !tail[count - 1]; count--)
+			continue;
+		bytes -= room - count;
+	}
+	if (bytes == sink->bytes)
+		return 0;
+	sink->bytes = bytes;
+	sink->torn = true;
+	return cut(sink);
+}
+
 /* See to it that the file ends with a whole line. */
-static int mend(struct file_sink *sink)
+static int mend_line(struct file_sink *sink)
 {
 	char tail[ENCODE_LINE_BYTES_MAX];
 	size_t room = sink->bytes < sizeof(tail) ? (size_t)sink->bytes : sizeof(tail);
@@ -72,6 +95,13 @@ static int mend(struct file_sink *sink)
 		return -errno;
 	sink->bytes++;
 	return 0;
+}
+
+static int mend(struct file_sink *sink)
+{
+	int err = cut_zeros(sink);
+
+	return err ? err : mend_line(sink);
 }
 
 int file_sink_open(struct file_sink *sink, uint64_t inode, uint64_t bytes)

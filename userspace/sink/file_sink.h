@@ -43,8 +43,8 @@ void file_sink_init(struct file_sink *sink, const char *path, uint64_t rotate_by
 /*
  * Open the file, making it (0640) if it is not there, but not its directory. If
  * it is the one of @p inode, what lies behind @p bytes is cut off; if it is another
- * one, a record at its end that is not whole is, and anything else there that is no
- * whole line is ended. 0; -EWOULDBLOCK: somebody else has it locked; -EINVAL: no
+ * one, zeros at its end and a record there that is not whole are, and anything else there
+ * that is no whole line is ended. 0; -EWOULDBLOCK: somebody else has it locked; -EINVAL: no
  * regular file; or -errno of open.
  */
 int file_sink_open(struct file_sink *sink, uint64_t inode, uint64_t bytes)

@@ -160,22 +160,30 @@ static void test_ends_with_a_whole_line(void **state)
 		{"{\"id\":\"1\"}\ntheirs", "{\"id\":\"1\"}\ntheirs\nb\n"},
 		{"theirs", "theirs\nb\n"},
 	};
+	static const size_t zeros[] = {0, 1, 4096, 100000};
+	static char longer[100001];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct file_sink sink;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t j = 0; j < sizeof(zeros) / sizeof(zeros[0]); j++) {
+			struct file_sink sink;
 
-		write_raw(rows[i].there);
-		file_sink_init(&sink, path, 0, 0);
-		append(&sink, "b\n");
-		assert_string_equal(contents(path), rows[i].wanted);
-		assert_int_equal(sink.bytes, strlen(rows[i].wanted));
-		file_sink_close(&sink);
-		assert_int_equal(unlink(path), 0);
-	}
+			write_raw(rows[i].there);
+			/* As long as it was, without what was written there. */
+			assert_int_equal(truncate(path, (off_t)(strlen(rows[i].there) + zeros[j])),
+					 0);
+			file_sink_init(&sink, path, 0, 0);
+			append(&sink, "b\n");
+			assert_string_equal(contents(path), rows[i].wanted);
+			assert_int_equal(sink.bytes, strlen(rows[i].wanted));
+			file_sink_close(&sink);
+			assert_int_equal(unlink(path), 0);
+		}
 	/* Too long to be a record. */
-	write_raw("{\"id\":\"");
-	assert_int_equal(truncate(path, 100000), 0);
+	memset(longer, 'x', sizeof(longer) - 1);
+	memcpy(longer, "{\"id\":\"", 7);
+	longer[sizeof(longer) - 1] = '\0';
+	write_raw(longer);
 	{
 		struct file_sink sink;
 
