@@ -130,7 +130,9 @@ killed_between() {
 	kill -CONT "$(runtime_pid)"
 	settle meter
 	exactly_once 10 20
-	same "restarts" 1 "$(worker restarts)"
+	# None, if the runtime saw that the queues had changed before it saw that death: then the
+	# worker was to leave anyway.
+	[ "$(worker restarts)" -le 1 ] || fail "restarts: $(worker restarts)"
 }
 
 if [ ! -x "$FAULTS_BUILD/ebpf-faas" ]; then
