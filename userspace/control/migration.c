@@ -31,6 +31,8 @@
 
 /* For all keys of a workflow. */
 #define MIGRATION_MS 15000
+/* Words of the process that are read at a time; it says three at most. */
+#define MESSAGES_MAX 8
 
 _Static_assert(MIGRATE_FD_TO(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all can be passed");
 
@@ -90,22 +92,31 @@ static void on_too_slow(struct loop_timer *timer)
 	kill_process(migration);
 }
 
+static void hear(struct migration *migration, const char *message)
+{
+	if (!strncmp(message, "failed ", 7) && !migration->reason[0])
+		snprintf(migration->reason, sizeof(migration->reason), "%s", message + 7);
+}
+
 static void on_control(struct loop_source *source, uint32_t events)
 {
 	struct migration *migration = loop_container(source, struct migration, control);
 	char message[WORKER_MESSAGE_BYTES_MAX];
-	ssize_t bytes = recv(source->fd, message, sizeof(message) - 1, MSG_DONTWAIT);
 
 	(void)events;
-	if (bytes < 0)
-		return;
-	if (!bytes) {
-		close_source(migration, source);
-		return;
+	/* All there is: when it has ended, its reason is behind other words. */
+	for (int i = 0; i < MESSAGES_MAX; i++) {
+		ssize_t bytes = recv(source->fd, message, sizeof(message) - 1, MSG_DONTWAIT);
+
+		if (bytes < 0)
+			return;
+		if (!bytes) {
+			close_source(migration, source);
+			return;
+		}
+		message[bytes] = '\0';
+		hear(migration, message);
 	}
-	message[bytes] = '\0';
-	if (!strncmp(message, "failed ", 7) && !migration->reason[0])
-		memcpy(migration->reason, message + 7, (size_t)bytes - 6);
 }
 
 /* All states are where the new version wants them. */
