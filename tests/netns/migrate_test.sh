@@ -59,6 +59,8 @@ key_refused() {
 	settle growth
 	fails 1 update_to second --set functions.total.params.refuse=7
 	says 'not migrated from version 1 to 2: faas_on_migrate returned -34 for key 40007'
+	fails 1 update_to second --set functions.total.params.sleeps=1
+	says 'it called clock_nanosleep while states were moved, which functions may not'
 	same "generation" 1 "$(generation)"
 	same "the state is as it was" '[5,7]' "$(state count)"
 	send 50
@@ -221,8 +223,8 @@ killed() {
 			faas update --set "sinks.records.file.path=$CASE/records.jsonl" \
 				--set functions.total.params.pause_us=20000 "$VERSIONS/second/growth.yaml" &
 			COMMAND=$!
-			wait_for 10 growing || true
-			[ "$round" != 2 ] || sleep 0.2
+			wait_for 10 growing || fail "no state was moved"
+			[ "$round" != 2 ] || sleep 0.15
 			# shellcheck disable=SC2046
 			kill -KILL $("${victim}_pid") || true
 			wait "$COMMAND" || true
@@ -235,7 +237,9 @@ killed() {
 			if faas state list growth total --json | jq -e '.version == 2' >/dev/null; then
 				faas unload growth
 				load_first
-				sent=0
+				send 50
+				settle growth
+				sent=5
 			fi
 		done
 	done

@@ -60,7 +60,10 @@ wait_for() {
 	local deadline=$((SECONDS + ($1 > 20 ? $1 : 20) * ${TIME_FACTOR:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$deadline" ] || return 1
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			echo "waited in vain for: $*" >&2
+			return 1
+		fi
 		sleep 0.05
 	done
 }

@@ -27,6 +27,7 @@
 #include "userspace/control/runtime.h"
 #include "userspace/pool/supervisor_migrate.h"
 #include "userspace/pool/supervisor_renew.h"
+#include "userspace/pool/worker_filter.h"
 #include "userspace/pool/worker_migrate.h"
 
 /* For all keys of a workflow. */
@@ -94,8 +95,16 @@ static void on_too_slow(struct loop_timer *timer)
 
 static void hear(struct migration *migration, const char *message)
 {
-	if (!strncmp(message, "failed ", 7) && !migration->reason[0])
+	char name[64];
+
+	if (migration->reason[0])
+		return;
+	if (!strncmp(message, "failed ", 7))
 		snprintf(migration->reason, sizeof(migration->reason), "%s", message + 7);
+	else if (!strncmp(message, "forbidden ", 10))
+		snprintf(migration->reason, sizeof(migration->reason),
+			 "it called %s while states were moved, which functions may not",
+			 filter_call_name((int)strtol(message + 10, NULL, 10), name, sizeof(name)));
 }
 
 static void on_control(struct loop_source *source, uint32_t events)
