@@ -73,19 +73,19 @@ begin_gateway() {
 		return 1
 	}
 	GATEWAYS[$1]=$(tr -d ' ' <"/proc/${UNSHARES[$1]}/task/${UNSHARES[$1]}/children")
-	in_gateway "$1" stat -c %d /run >>"$SCRATCH/devices"
+	group_of "/proc/${GATEWAYS[$1]}/root/run" >>"$SCRATCH/groups"
 }
 
 # A runtime that was killed leaves its control groups, which have their name from its /run.
 remove_groups() {
-	local device
-	while read -r device; do
-		find /sys/fs/cgroup -depth -type d \( -name "ebpf-faas.$device" -o \
-			-path "*/ebpf-faas.$device/*" \) -exec rmdir {} \; 2>/dev/null
-	done <"$SCRATCH/devices"
+	local group
+	while read -r group; do
+		find /sys/fs/cgroup -depth -type d \( -name "$group" -o -path "*/$group/*" \) \
+			-exec rmdir {} \; 2>/dev/null
+	done <"$SCRATCH/groups"
 }
-: >"$SCRATCH/devices"
-trap 'remove_groups; rm -rf "$SCRATCH"' EXIT
+: >"$SCRATCH/groups"
+trap 'remove_groups; remove_directory "$SCRATCH"' EXIT
 
 end_gateway() { # NAME
 	kill -KILL "${GATEWAYS[$1]}"

@@ -216,7 +216,7 @@ group_file() {
 	local workflow=$1 name
 	shift
 	for name; do
-		find /sys/fs/cgroup -path "*/ebpf-faas.$(stat -c %d /run)/$workflow/$name"
+		find /sys/fs/cgroup -path "*/$(group_of /run)/$workflow/$name"
 	done | head -n 1
 }
 

@@ -104,6 +104,10 @@ process_gone() {
 	[ -z "$state" ] || [ "$state" = Z ]
 }
 
+# group_of DIRECTORY: what the control groups of a runtime are called that has its run files on
+# the file system of this directory.
+group_of() { echo "ebpf-faas.$(stat -c %d "$1").$(stat -f -c %i "$1")"; }
+
 # Processes of this build, or of an installed one: command, runtime, workers, courier.
 # By their program, not by their name alone: others may test on the same machine.
 faas_processes() {

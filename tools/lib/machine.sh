@@ -25,7 +25,7 @@ machine_interfaces() { ls -1 /sys/class/net; }
 # They are named after the file system of /run: those of other rooms are not ours.
 machine_cgroups() {
 	local group
-	group=ebpf-faas.$(stat -c %d /run)
+	group=$(group_of /run)
 	find /sys/fs/cgroup -type d \( -name "$group" -o -path "*/$group/*" \) 2>/dev/null || true
 }
 machine_run_files() { if [ -e /run/ebpf-faas ]; then find /run/ebpf-faas; fi; }

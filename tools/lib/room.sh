@@ -57,7 +57,7 @@ child_of() { awk '{print $1}' "/proc/${1:-none}/task/${1:-none}/children" 2>/dev
 # Files are left of a room, and groups of processes, without any, if it was killed.
 room_remove() { # DIRECTORY
 	local group
-	group=ebpf-faas.$(cat "$1/device" 2>/dev/null)
+	group=$(cat "$1/group" 2>/dev/null)
 	find /sys/fs/cgroup -depth -type d \( -name "$group" -o -path "*/$group/*" \) \
 		-exec rmdir {} \; 2>/dev/null
 	rm -rf --one-file-system "$1"
@@ -76,7 +76,7 @@ room_furnish() {
 	local directory run=$FAAS_ROOM/run processes=/proc
 	# A clean room knows of all processes of the machine as well.
 	[ ! -d /run/machine/proc ] || processes=/run/machine/proc
-	mkdir "$run" && mount -t tmpfs -o mode=755 run "$run" && stat -c %d "$run" >"$FAAS_ROOM/device" &&
+	mkdir "$run" && mount -t tmpfs -o mode=755 run "$run" && group_of "$run" >"$FAAS_ROOM/group" &&
 		mkdir -p "$run/lock" "$run/netns" "$run/machine/proc" "$run/machine/lib" &&
 		mount --bind "$processes" "$run/machine/proc" && mount --no-mtab --move "$run" /run &&
 		mount --bind /run/netns /run/netns && mount --make-shared /run/netns &&

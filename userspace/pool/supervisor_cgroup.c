@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <ebpf_faas/pins.h>
@@ -101,12 +102,19 @@ static void find_hierarchy(struct hierarchy *ret)
 static int top_of(const struct hierarchy *hierarchy, enum controller controller,
 		  char ret[FAAS_PATH_BYTES])
 {
+	struct statfs file_system;
 	struct stat status;
+	uint32_t id[2];
 
-	if (stat(FAAS_RUN_DIRECTORY, &status))
+	if (stat(FAAS_RUN_DIRECTORY, &status) || statfs(FAAS_RUN_DIRECTORY, &file_system))
 		return -errno;
-	snprintf(ret, FAAS_PATH_BYTES, "%.*s/ebpf-faas.%llu", FAAS_PATH_BYTES - 64,
-		 hierarchy->mounts[controller], (unsigned long long)status.st_dev);
+	/* The number of a device is given to the next one as soon as it is free. The id of a
+	 * tmpfs is its own; a file system that has none may share one, but not its number. */
+	_Static_assert(sizeof(file_system.f_fsid) == sizeof(id), "two words");
+	memcpy(id, &file_system.f_fsid, sizeof(id));
+	snprintf(ret, FAAS_PATH_BYTES, "%.*s/ebpf-faas.%llu.%" PRIx64, FAAS_PATH_BYTES - 64,
+		 hierarchy->mounts[controller], (unsigned long long)status.st_dev,
+		 (uint64_t)id[0] << 32 | id[1]);
 	return 0;
 }
 

@@ -2,8 +2,9 @@
 /*
  * Control groups of workers: memory and share of the processor, of version 2 where it
  * has the controllers, else of version 1, else none, and the worker bounds itself
- * by rlimits. Below each controller lies ebpf-faas.DEVICE/WORKFLOW, where DEVICE is that
- * of the directory of run files: two runtimes do not share it.
+ * by rlimits. Below each controller lies ebpf-faas.DEVICE.ID/WORKFLOW, where DEVICE and ID are
+ * those of the file system of run files: two runtimes do not share it, nor does one that
+ * begins find what is left of one that has ended elsewhere.
  */
 #ifndef FAAS_POOL_SUPERVISOR_CGROUP_H
 #define FAAS_POOL_SUPERVISOR_CGROUP_H
