@@ -190,10 +190,10 @@ SIM_SRC := $(filter-out userspace/pool/worker_main.c userspace/pool/worker_waite
 	userspace/pool/worker_privilege.c userspace/pool/worker_sandbox.c \
 	userspace/pool/worker_filter.c userspace/pool/worker_landlock.c,$(sort $(wildcard userspace/ring/*.c userspace/log/*.c \
 	userspace/state/*.c userspace/pool/worker_*.c userspace/pool/supervisor_migrate.c \
-	userspace/pool/supervisor_re[ns]*.c userspace/sink/feed*.c userspace/sink/file_sink.c)))
+	userspace/pool/supervisor_re[ns]*.c userspace/pool/supervisor_storage.c userspace/sink/feed*.c userspace/sink/file_sink.c)))
 SIM_WRAPS := malloc calloc aligned_alloc free memcpy fstat mmap munmap open close write recv send \
 	clock_gettime getrandom dlopen dlsym dlerror ringview_identify waiter_wait waiter_wait_beat waiter_look waiter_write \
-	waiter_make_thread pread posix_fadvise fcntl fdatasync fsync ftruncate log_close_group durable_snapshot_begin fprintf sched_yield \
+	waiter_make_thread pread pwrite posix_fadvise fcntl fdatasync fsync ftruncate log_close_group durable_snapshot_begin fprintf sched_yield \
 	bpf_map_lookup_elem bpf_map_update_elem bpf_map_delete_elem bpf_map_get_next_key \
 	openat posix_fallocate renameat unlinkat ringview_open
 $(BUILD)/sim/obj/%.o: %.c

@@ -59,6 +59,7 @@ void death_by_power(void)
 	process_kill(&world.courier);
 	system_worker_gone();
 	sinks_courier_gone();
+	updates_power_loss();
 	system_power_loss();
 	kernel_power_loss();
 	runtime_lay_out(2 + sim_kernel.ring_number);
@@ -79,12 +80,12 @@ void death_check_boot(void)
 	world.survivors = check_survivors(world.survivors);
 	sim_kernel.accepted_count = world.survivors;
 	drift_booted(world.survivors);
+	updates_booted();
 	sim_note("%u events have survived", world.survivors);
 }
 
-void death_of_someone(void)
+static void kill_someone(void)
 {
-	world.kills++;
 	if (sim_plan.durable && sim_below(100) < sim_plan.power_losses) {
 		death_by_power();
 		return;
@@ -104,6 +105,26 @@ void death_of_someone(void)
 		if (world.worker.state != SIM_GONE)
 			kill_worker();
 	}
+}
+
+bool death_comes(void)
+{
+	bool power = world.dark;
+
+	if (world.kills >= sim_plan.kills_max && !world.dark)
+		return false;
+	/* An update takes few turns. */
+	if (sim_plan.durable && updates_are_at_it() && sim_chance(sim_plan.power_losses / 4))
+		power = true;
+	if (!power && !sim_chance(sim_plan.kills))
+		return false;
+	world.kills += !world.dark;
+	world.dark = false;
+	if (power)
+		death_by_power();
+	else
+		kill_someone();
+	return true;
 }
 
 static void count_death(void)
@@ -134,9 +155,11 @@ void(fault_point)(const char *name)
 	if (sim_chance(sim_plan.point_pauses))
 		sim_pause();
 	/* Those are passed seldom. */
-	if (!strncmp(name, "durable.", 8) || !strncmp(name, "migrate.", 8) ||
-	    !strncmp(name, "rest.", 5) || !strcmp(name, "recover.new_ring"))
+	if (!strncmp(name, "durable.", 8) || !strncmp(name, "rest.", 5) ||
+	    !strcmp(name, "recover.new_ring"))
 		of_1000 *= 10;
+	if (!strncmp(name, "migrat", 6))
+		of_1000 *= 30;
 	/* And that one far too often: for each table that may be there. */
 	if (!strcmp(name, "migrate.clearing"))
 		of_1000 = of_1000 ? 1 : 0;
@@ -144,6 +167,11 @@ void(fault_point)(const char *name)
 		return;
 	world.kills++;
 	point->kills++;
+	if (sim_plan.durable && updates_are_at_it() && sim_below(2)) {
+		world.dark = true;
+		sim_note("the power goes at %s of %s", name, sim_current->name);
+		sim_pause();
+	}
 	count_death();
 	sim_note("%s dies at %s", sim_current->name, name);
 	sim_die(SIGKILL);

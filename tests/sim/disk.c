@@ -124,6 +124,7 @@ void disk_reset(void)
 	events_at_boot = 0;
 	booted = false;
 	outage = 0;
+	store_reset(NULL);
 	for (uint32_t i = 0; i < WAITER_WRITES_MAX; i++)
 		drop(&writes[i]);
 }
@@ -263,6 +264,7 @@ ssize_t __wrap_pread(int fd, void *to, size_t bytes, off_t offset)
 	uint64_t at = (uint64_t)offset;
 
 	sim_step();
+	fd = migrator_fd(fd);
 	if (!sim_is_ours(fd))
 		return __real_pread(fd, to, bytes, offset);
 	file = sim_file(fd);
@@ -292,16 +294,59 @@ int __wrap_fcntl(int fd, int command, ...)
 	return 0;
 }
 
-/* Bytes of each file of the disk, for the bundle at hand. */
-void disk_sizes(uint64_t *bytes)
+/* Bytes of each file of the disk, for this version. */
+static void count_bytes(const struct bundle *bundle, uint64_t *bytes)
 {
 	uint64_t staging = (uint64_t)sim_plan.segment_count * sim_plan.segment_bytes;
 	struct durable_image images[FAAS_USER_FUNCTIONS_MAX] = {0};
 
-	for (uint32_t i = 0; i < sim_bundle->user_count; i++)
-		state_durable_shape(sim_bundle, i, &images[i].shape);
+	for (uint32_t i = 0; i < bundle->user_count; i++)
+		state_durable_shape(bundle, i, &images[i].shape);
 	bytes[DISK_LOG] = durable_log_bytes(sim_plan.circle * staging, staging);
 	bytes[DISK_SNAPSHOT_0] = bytes[DISK_SNAPSHOT_1] = durable_snapshot_bytes(images);
 	bytes[DISK_DAMAGE] = DAMAGE_BYTES;
 	bytes[DISK_BEFORE] = 0;
+}
+
+static uint8_t *lay_out(uint8_t *at, int fd, uint64_t bytes, uint64_t room)
+{
+	*sim_file(fd) = (struct sim_file){.data = at, .bytes = bytes};
+	return at + ((room + 4095) & ~4095ull);
+}
+
+uint8_t *disk_lay_out(uint8_t *begin)
+{
+	uint64_t bytes[DISK_FILES], room[DISK_FILES],
+		node = sim_plan.updates ? store_node_bytes() : 0;
+	uint8_t *at = begin;
+
+	count_bytes(sim_bundle, bytes);
+	memcpy(room, bytes, sizeof(room));
+	for (uint32_t version = 1; version <= SIM_VERSIONS; version++) {
+		uint64_t needs[DISK_FILES];
+
+		count_bytes(workflow_bundle(version), needs);
+		for (int i = 0; i < DISK_FILES; i++)
+			room[i] = needs[i] > room[i] ? needs[i] : room[i];
+	}
+	for (int i = 0; i < DISK_FILES; i++)
+		at = lay_out(at, SIM_FD_DISK + i, bytes[i], room[i]);
+	for (int i = 0; i < SIM_NODES; i++)
+		at = lay_out(at, SIM_FD_NODE + i, 0, node);
+	at += (size_t)SIM_NODES * node;
+	memset(begin, 0, (size_t)(at - begin));
+	if (node)
+		store_reset(at - (size_t)SIM_NODES * node);
+	return at;
+}
+
+/* As storage_open does. */
+void disk_fit(void)
+{
+	uint64_t bytes[DISK_FILES];
+
+	count_bytes(sim_bundle, bytes);
+	for (int i = 0; i < DISK_FILES; i++)
+		if (sim_file(SIM_FD_DISK + i)->bytes < bytes[i])
+			sim_file(SIM_FD_DISK + i)->bytes = bytes[i];
 }

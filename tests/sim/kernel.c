@@ -138,6 +138,8 @@ uint32_t kernel_map_id(uint32_t ring)
 void kernel_power_loss(void)
 {
 	memset(producers, 0, sizeof(producers));
+	for (uint32_t i = 0; i < 2; i++)
+		*consumer_of(i) = *producer_of(i) = 0;
 	kernel_new_ring();
 	sim_kernel.emitted = 0;
 }

@@ -34,6 +34,8 @@ static int run_worker(void)
 	}
 	for (int i = 0; i < DISK_FILES; i++)
 		files.disk[i] = SIM_FD_DISK + i;
+	if (updates_before() >= 0)
+		files.disk[DISK_BEFORE] = updates_before();
 	status = worker_map(worker, sim_bundle, 0, &files);
 	if (!status) {
 		worker->notify_fd = SIM_FD_NOTIFY;

@@ -4,14 +4,14 @@
 
 #include "updates.h"
 
-#define UPDATES_MAX 4
+#define RETURNS_MAX 32
 
 /* States that events changed since are not there any more, though the events were. */
 static struct {
 	uint32_t swapped_at, back_at; /* behind so many events */
 	struct sim_chain states[SIM_FUNCTIONS_MAX][SIM_KEYS_MAX];
 	uint32_t keys[SIM_FUNCTIONS_MAX];
-} marks[UPDATES_MAX];
+} marks[RETURNS_MAX];
 static uint32_t mark_count;
 
 void returns_reset(void)
@@ -19,7 +19,7 @@ void returns_reset(void)
 	mark_count = 0;
 }
 
-static void apply_marks(uint32_t event)
+void returns_apply(uint32_t event)
 {
 	for (uint32_t i = 0; i < mark_count; i++) {
 		if (marks[i].swapped_at == event) {
@@ -33,19 +33,17 @@ static void apply_marks(uint32_t event)
 	}
 }
 
-void returns_note(uint32_t swapped_at, uint32_t back_at)
+void returns_add(uint32_t swapped_at, uint32_t back_at)
 {
-	uint64_t budget = sim_budget;
-
+	if (mark_count == RETURNS_MAX)
+		sim_fail("more ways back than RETURNS_MAX");
 	sim_note("back to the states of %u events, behind %u", swapped_at, back_at);
-	sim_budget = 0;
 	marks[mark_count].swapped_at = swapped_at;
 	marks[mark_count++].back_at = back_at;
-	model_reset();
-	for (uint32_t i = 0; i < sim_kernel.accepted_count; i++) {
-		apply_marks(i);
-		workflow_expect(&sim_kernel.accepted[i]);
-	}
-	apply_marks(sim_kernel.accepted_count);
-	sim_budget = budget;
+}
+
+void returns_forget(uint32_t survivors)
+{
+	while (mark_count && marks[mark_count - 1].back_at > survivors)
+		mark_count--;
 }

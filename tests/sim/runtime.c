@@ -114,7 +114,7 @@ void runtime_lay_out(uint32_t boot)
 	page->log_id = world.log_id;
 	page->ring_map_id = 1 + sim_kernel.ring_number;
 	page->ring_boot_hash = 76 + boot;
-	page->generation = 1 + world.renewals;
+	page->generation = sim_plan.updates ? updates_generation() : 1 + world.renewals;
 	page->magic = RUNTIME_PAGE_MAGIC;
 	/* Smaller segments than the worker would make: they are used in a circle. */
 	log_format(sim_data(SIM_FD_LOG), sim_plan.segment_count, sim_plan.segment_bytes,

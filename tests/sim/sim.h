@@ -8,6 +8,7 @@
  *   system.c    what they ask of the system: mappings, files, clocks, waiting
  *   sinks.c     the sinks' files
  *   disk.c      the disk of a durable log, with all that disks do
+ *   store.c     the directory on it, and the tables of before an update that come into it
  *   kernel.c    the producing end of the ring
  *   workflow.c  which functions there are, and the events for them
  *   functions.c what they do
@@ -24,6 +25,7 @@
  *   updates.c   the same, when another version of the workflow is to run
  *   migrator.c  the process that moves the states for it
  *   returns.c   what comes of the events where the workflow went back
+ *   boots.c     which version runs when the power was gone amid an update
  *   tables.c    the directory with the tables of states, which an update replaces
  *   programs.c  what the processes run
  *
@@ -155,6 +157,8 @@ static inline void sim_step(void)
 
 #define SIM_TABLES (3 * SIM_FUNCTIONS_MAX) /* that there are, come next, and were before */
 
+#define SIM_NODES 4 /* files that the directory on the disk has, or had when it was synced */
+
 enum sim_fd {
 	SIM_FD_FIRST = 1 << 20,
 	SIM_FD_RING = SIM_FD_FIRST, /* two of them, as kernel.c has */
@@ -172,7 +176,9 @@ enum sim_fd {
 	SIM_FD_DISK = SIM_FD_OBJECT + SIM_FUNCTIONS_MAX,
 	SIM_FD_TABLE = SIM_FD_DISK + DISK_FILES,
 	SIM_FD_DIRECTORY = SIM_FD_TABLE + SIM_TABLES,
-	SIM_FD_LAST,
+	SIM_FD_STORE,
+	SIM_FD_NODE,
+	SIM_FD_LAST = SIM_FD_NODE + SIM_NODES,
 };
 
 struct sim_file {
@@ -228,7 +234,10 @@ void sinks_path(uint32_t sink, char *to, size_t bytes);
 
 /* ---- the disk ---- */
 
-void disk_sizes(uint64_t *bytes);
+/* Its files, from @p at on; returns where they end. And when another version is to run:
+ * what it needs more. */
+uint8_t *disk_lay_out(uint8_t *at);
+void disk_fit(void);
 void disk_reset(void);
 bool disk_step(void); /* something completes */
 bool disk_is_idle(void);
@@ -240,6 +249,20 @@ void disk_power_loss(void);
 uint32_t disk_survivors(void);
 /* Events before this place in the log, which ends a group. */
 uint32_t disk_events_before(uint64_t position);
+/* ---- the directory on the disk ---- */
+
+#define SIM_STORE "on-the-disk" /* what it is below */
+uint64_t store_node_bytes(void);
+void store_reset(uint8_t *media);
+void store_power_loss(void);
+int store_open(const char *name, int flags);
+int store_rename(const char *name, const char *target);
+int store_unlink(const char *name);
+int store_sync(void);
+int store_sync_file(int fd);
+/* The tables of before that an update has put there: a descriptor; -1: none. */
+int store_before(void);
+
 /* Counters of the worker that runs, as of its last record. */
 extern const struct page_counters *sim_live;
 
@@ -372,6 +395,8 @@ uint32_t workflow_function(enum sim_role role);
 void workflow_reset(void); /* bundles and model of the plan */
 void workflow_open(void);  /* once */
 void model_reset(void);
+/* The model is that of the first so many events. */
+void model_replay(uint32_t count);
 /* The bundle of that version is that of the workflow. */
 void workflow_use(uint32_t version);
 const struct bundle *workflow_bundle(uint32_t version);
@@ -419,14 +444,23 @@ bool updates_are_at_it(void); /* it does not rest as long */
 bool updates_hold_events(void);
 /* True: no worker is started for now. */
 bool updates_worker_ended(bool as_told, bool runtime_gone);
-void updates_worker_ready(uint64_t events); /* that came before, in all */
+void updates_worker_ready(uint64_t events); /* that came before, since the last boot */
+void updates_power_loss(void);		    /* before memory goes */
+void updates_booted(void);		    /* a worker is ready, and what has survived is known */
 void updates_runtime_died(void);
 bool updates_kill(void); /* False: nobody is there to be killed */
 bool updates_is_migrator(void);
+int updates_before(void);	   /* the worker's descriptor of the tables of before; -1 */
+uint32_t updates_generation(void); /* that is loaded */
 /* Whether faas_on_migrate is to refuse this one. */
 bool updates_refuse(const struct sim_chain *chain);
 int migrator_fd(int fd); /* which of ours it is */
+/* Behind @p survivors events, after a loss of power: what the states went back to. */
+void updates_expect_survivors(uint32_t survivors);
 uint32_t updates_loading(void);
+
+/* returns.c: behind event @p event, of all. */
+void returns_apply(uint32_t event);
 
 /* tables.c */
 uint64_t tables_bytes_max(void);
@@ -493,7 +527,7 @@ uint32_t check_survivors(uint32_t least);
 
 struct sim_totals {
 	uint64_t runs, events, kills_worker, kills_courier, kills_runtime, renewals, steps, lost,
-		stalls, power_losses, updates, returns;
+		stalls, power_losses, updates, returns, cuts;
 };
 
 extern struct sim_totals sim_totals;

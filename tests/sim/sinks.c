@@ -108,6 +108,8 @@ int __wrap_open(const char *path, int flags, ...)
 	mode = va_arg(arguments, mode_t);
 	va_end(arguments);
 	sim_step();
+	if (!strncmp(path, SIM_STORE, sizeof(SIM_STORE) - 1))
+		return SIM_FD_STORE;
 	fd = __real_open(path, flags, mode);
 	if (fd >= 0 && sim_current) {
 		if (open_count == OPEN_MAX_FILES)
@@ -182,6 +184,9 @@ int __wrap_fdatasync(int fd)
 	struct stat status;
 
 	sim_step();
+	fd = migrator_fd(fd);
+	if (sim_is_ours(fd))
+		return store_sync_file(fd);
 	if (sim_chance(sim_plan.write_errors)) {
 		errno = EIO;
 		return -1;
@@ -192,13 +197,12 @@ int __wrap_fdatasync(int fd)
 	return 0;
 }
 
-/* Of a directory: names are there at once. */
+/* Of a directory: names of sinks' files are there at once. */
 int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
 {
-	(void)fd;
 	sim_step();
-	return 0;
+	return fd == SIM_FD_STORE ? store_sync() : 0;
 }
 
 int __real_ftruncate(int fd, off_t bytes);

@@ -29,7 +29,7 @@
 
 struct sim_system sim_system;
 static uint8_t *pool; /* of all files */
-#define POOL_BYTES (8 << 20)
+#define POOL_BYTES (16 << 20)
 
 void system_open(void)
 {
@@ -73,19 +73,12 @@ static uint8_t *give_memory(uint8_t *at)
 	return at;
 }
 
-static void give_disk(uint8_t *at)
-{
-	uint64_t bytes[DISK_FILES];
-
-	disk_sizes(bytes);
-	for (int i = 0; i < DISK_FILES; i++)
-		at = give(at, SIM_FD_DISK + i, bytes[i]);
-}
+/* Where memory begins: what is on the disk stays. */
+static uint8_t *begin_of_memory;
 
 void system_reset(void)
 {
 	char directory[sizeof(sim_system.directory)];
-	uint8_t *at;
 
 	memcpy(directory, sim_system.directory, sizeof(directory));
 	memset(&sim_system, 0, sizeof(sim_system));
@@ -95,16 +88,15 @@ void system_reset(void)
 	verdicts_reset();
 	drift_reset();
 	imports_reset();
-	at = give_memory(pool);
 	disk_reset();
-	if (sim_plan.durable)
-		give_disk(at);
+	begin_of_memory = sim_plan.durable ? disk_lay_out(pool) : pool;
+	(void)give_memory(begin_of_memory);
 }
 
 void system_power_loss(void)
 {
 	disk_power_loss();
-	(void)give_memory(pool);
+	(void)give_memory(begin_of_memory);
 	sim_system.ring_fired = sim_system.space_fired = sim_system.control_fired = false;
 	sim_system.courier_notified = false;
 	sim_system.runtime_gone = false;

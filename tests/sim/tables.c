@@ -131,6 +131,8 @@ int __wrap_openat(int directory, const char *name, int flags, ...)
 	mode = va_arg(arguments, mode_t);
 	va_end(arguments);
 	sim_step();
+	if (directory == SIM_FD_STORE)
+		return store_open(name, flags);
 	if (directory != SIM_FD_DIRECTORY)
 		return __real_openat(directory, name, flags, mode);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -167,6 +169,8 @@ int __wrap_renameat(int from, const char *name, int to, const char *target)
 	int at, replaced;
 
 	sim_step();
+	if (from == SIM_FD_STORE)
+		return store_rename(name, target);
 	if (from != SIM_FD_DIRECTORY)
 		return __real_renameat(from, name, to, target);
 	at = find(name);
@@ -187,6 +191,8 @@ int __wrap_unlinkat(int directory, const char *name, int flags)
 	int at;
 
 	sim_step();
+	if (directory == SIM_FD_STORE)
+		return store_unlink(name);
 	if (directory != SIM_FD_DIRECTORY)
 		return __real_unlinkat(directory, name, flags);
 	at = find(name);

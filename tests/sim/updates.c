@@ -9,7 +9,7 @@
  * What control/migration.c and control/workflow_rest.c do in this order is done here, by a
  * process that calls the runtime's real code; it may be interrupted and killed anywhere, as
  * the one that moves the states. Who asked for the update does not die, and says again what
- * it wants.
+ * it wants. Where the power goes: boots.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +18,7 @@
 #include "userspace/pool/supervisor_migrate.h"
 #include "userspace/pool/supervisor_renew.h"
 #include "userspace/pool/supervisor_rest.h"
+#include "userspace/pool/supervisor_storage.h"
 #include "updates.h"
 #include "world.h"
 
@@ -29,14 +30,31 @@ static struct sim_process updater;
 
 struct update update;
 
+void updates_processes_gone(void)
+{
+	updater.state = migrator.state = SIM_GONE;
+	update.running = false;
+}
+
+int updates_before(void)
+{
+	return update.before;
+}
+
+uint32_t updates_generation(void)
+{
+	return update.generations[0];
+}
+
 void updates_reset(void)
 {
 	memset(&update, 0, sizeof(update));
 	update.last_generation = 1;
 	update.versions[0] = 1;
 	update.generations[0] = 1;
+	update.before = -1;
 	returns_reset();
-	updater.state = migrator.state = SIM_GONE;
+	updates_processes_gone();
 	sim_kernel.version = 1;
 }
 
@@ -50,13 +68,14 @@ static void go(enum phase phase, enum step step)
 void updates_worker_ready(uint64_t events)
 {
 	if (update.phase != EMPTYING) {
-		update.tried = true;
+		update.tried |= update.goal || update.phase == LEAVING;
 		return;
 	}
 	if (!update.tried)
 		return;
 	update.tried = false;
-	returns_note(update.swapped_at, (uint32_t)events);
+	returns_add(update.swapped_at, disk_survivors() + (uint32_t)events);
+	model_replay(sim_kernel.accepted_count);
 }
 
 /* ---- the runtime ---- */
@@ -138,6 +157,7 @@ static enum outcome begin_workflow(void)
 	uint32_t generation = update.generations[update.goal];
 	struct ring_identity ring = ring_of(update.goal);
 
+	update.before = store_before();
 	if (update.rest) {
 		begin_rest();
 		return BEGUN;
@@ -157,6 +177,14 @@ static enum outcome make_tables(void)
 	if (!migrate_may_begin("", NAME))
 		sim_fail("the worker has ended as it should, and the states may not be moved");
 	update.moved = 0;
+	update.disk = -1;
+	if (sim_plan.durable) {
+		update.disk = storage_before_make(SIM_STORE, workflow_bundle(update.versions[0]));
+		if (update.disk < 0) {
+			check_done(migrate_settle("", NAME), "migrate_settle");
+			return REFUSED;
+		}
+	}
 	for (uint32_t i = 0; i < to->user_count; i++) {
 		char name[32];
 
@@ -174,6 +202,19 @@ static enum outcome make_tables(void)
 	return WANTS_MIGRATOR;
 }
 
+/* As in control/migration.c. */
+static enum outcome swap(void)
+{
+	if (sim_plan.durable && storage_before_commit(SIM_STORE, NAME)) {
+		check_done(migrate_settle("", NAME), "migrate_settle");
+		return REFUSED;
+	}
+	fault_point("migration.kept_before");
+	check_done(migrate_swap("", NAME, update.moved), "migrate_swap");
+	fault_point("migration.swapped");
+	return begin_workflow();
+}
+
 static int run_updater(void)
 {
 	switch (update.step) {
@@ -184,8 +225,7 @@ static int run_updater(void)
 			sim_fail("the tables of before are not there any more");
 		return make_tables();
 	case SWAP:
-		check_done(migrate_swap("", NAME, update.moved), "migrate_swap");
-		return begin_workflow();
+		return swap();
 	case UNDO:
 		check_done(migrate_settle("", NAME), "migrate_settle");
 		return REFUSED;
@@ -194,6 +234,8 @@ static int run_updater(void)
 		return BEGUN;
 	case KEEP:
 		check_done(migrate_keep("", NAME), "migrate_keep");
+		if (sim_plan.durable && storage_before_remove(SIM_STORE, NAME))
+			return REFUSED;
 		return BEGUN;
 	}
 	return REFUSED;
@@ -210,6 +252,8 @@ void updates_open(void)
 static void start_worker(uint32_t ring)
 {
 	workflow_use(update.versions[update.goal]);
+	if (sim_plan.durable)
+		disk_fit();
 	sim_system.reading = ring;
 	sim_system.ring_fired = false;
 	runtime_restart();
@@ -220,6 +264,8 @@ static void start_worker(uint32_t ring)
 static void finish(uint32_t which)
 {
 	sim_note("generation %u stays", update.generations[which]);
+	if (store_before() >= 0)
+		sim_fail("the tables of before an update stay on the disk");
 	update.generations[0] = update.generations[which];
 	update.versions[0] = update.versions[which];
 	update.rings[0] = update.rings[which];
@@ -239,6 +285,14 @@ static void begun(void)
 	else if (update.rest)
 		go(EMPTYING, BEGIN);
 	else
+		updates_settle();
+}
+
+void updates_settle(void)
+{
+	if (sim_plan.durable)
+		go(KEEPING, KEEP);
+	else
 		finish(0);
 }
 
@@ -246,7 +300,11 @@ static void updater_ended(void)
 {
 	switch (update.step) {
 	case KEEP:
-		finish(1);
+		/* Whoever asked asks again. */
+		if (updater.status == REFUSED)
+			go(KEEPING, KEEP);
+		else
+			finish(update.goal);
 		break;
 	case END_REST:
 		update.rest = false;
@@ -302,7 +360,7 @@ static void move(void)
 static bool returns_now(void)
 {
 	return update.goal && !sim_plan.timer_ns && sim_below(2) &&
-	       (!update.kept || world_runtime_page()->migrated_from);
+	       (!update.kept || (!sim_plan.durable && world_runtime_page()->migrated_from));
 }
 
 /* Whoever asked for the update goes on where it is, or wants the version before. */
@@ -370,7 +428,8 @@ bool updates_worker_ended(bool as_told, bool runtime_gone)
 		if (worker_page_read(world_worker_page(), &counters))
 			sim_fail("the worker's page does not hold still");
 		world.renewing = false;
-		update.swapped_at = (uint32_t)(counters.processed + counters.dead_lettered);
+		update.swapped_at =
+			disk_survivors() + (uint32_t)(counters.processed + counters.dead_lettered);
 		update.goal = 1;
 		update.rest = update.tried = update.kept = false;
 		kernel_switch_ring(true);
@@ -484,6 +543,7 @@ bool updates_turn(void)
 			runtime_tell_worker("stop");
 		return false;
 	case STOPPING:
+	case BOOTING:
 		return false;
 	}
 	return false;

@@ -13,7 +13,8 @@ enum phase {
 	KEEPING,   /* the same, and the runtime makes it final */
 	RETURNING, /* events go into the ring of before, as soon as no producer is amid one */
 	LEAVING,   /* the worker of the version that does not stay is to end */
-	EMPTYING   /* the version before empties the other's ring */
+	EMPTYING,  /* the version before empties the other's ring */
+	BOOTING	   /* the power was gone amid it: a version is loaded again */
 };
 
 enum step { BEGIN, SWAP, UNDO, END_REST, KEEP };
@@ -36,9 +37,12 @@ struct update {
 	bool tried;	/* a worker of the new version was ready */
 	bool kept;	/* it was said to stay: there is no way back */
 	uint32_t swapped_at;
+	bool lost;    /* with the power, the states of the new version */
 	bool running; /* the updater, in the step */
 	/* The migrator's descriptors. */
-	int from[SIM_FUNCTIONS_MAX], to[SIM_FUNCTIONS_MAX];
+	int from[SIM_FUNCTIONS_MAX], to[SIM_FUNCTIONS_MAX], disk;
+	/* The tables of before on the disk, as the worker was given them; -1: none. */
+	int before;
 };
 
 extern struct update update;
@@ -46,9 +50,14 @@ extern struct sim_process migrator;
 
 void migrator_open(void); /* once */
 
+void updates_processes_gone(void);
+/* The version with the goal's number runs: what led back is removed. */
+void updates_settle(void);
+
 /* returns.c: the version before has its states as they were behind so many events, and goes
  * on behind so many: the model is made anew. */
 void returns_reset(void);
-void returns_note(uint32_t swapped_at, uint32_t back_at);
+void returns_add(uint32_t swapped_at, uint32_t back_at);
+void returns_forget(uint32_t survivors); /* what came behind so many events */
 
 #endif

@@ -99,7 +99,7 @@ static void make_updates(void)
 	sim_plan.renewals = 0;
 	sim_plan.goes_back = sim_below(2);
 	/* What a timer did in states that are gone, no line tells apart. */
-	if (sim_plan.goes_back)
+	if (sim_plan.goes_back || sim_plan.durable)
 		sim_plan.timer_ns = 0;
 }
 
@@ -152,8 +152,7 @@ void plan_make(uint64_t seed)
 	sim_plan.batches = sim_below(4) == 0;
 	if (sim_below(4) == 0)
 		sim_plan.verdict_room = sim_below(2) ? SIM_KEYS_MAX : between(1, 4);
-	if (!sim_plan.durable && !sim_plan.sweep_ns && !sim_plan.imports &&
-	    !sim_plan.verdict_room && sim_below(2))
+	if (!sim_plan.sweep_ns && !sim_plan.imports && !sim_plan.verdict_room && sim_below(2))
 		make_updates();
 	sim_plan.courier_turns = between(20, 1000 - sim_plan.producing - 60);
 }
@@ -310,10 +309,10 @@ static int run_many(uint64_t first, uint64_t runs)
 	printf("# %" PRIu64 " runs, %" PRIu64 " events (%" PRIu64 " lost in full rings), %" PRIu64
 	       " steps, %" PRIu64 " new rings\n# deaths: worker %" PRIu64 ", courier %" PRIu64
 	       ", runtime %" PRIu64 "; power %" PRIu64 "; %" PRIu64 " stalls\n# updates: %" PRIu64
-	       " stay, %" PRIu64 " go back\n",
+	       " stay, %" PRIu64 " go back, %" PRIu64 " lose the power\n",
 	       totals.runs, totals.events, totals.lost, totals.steps, totals.renewals,
 	       totals.kills_worker, totals.kills_courier, totals.kills_runtime, totals.power_losses,
-	       totals.stalls, totals.updates, totals.returns);
+	       totals.stalls, totals.updates, totals.returns, totals.cuts);
 	print_points(reports, jobs);
 	printf("%sok 1 - state, outputs and ledger are those of a run without faults\n1..1\n",
 	       failed ? "not " : "");

@@ -169,10 +169,8 @@ static bool turn(void)
 	bool calm = sim_kernel.made == sim_plan.events && kernel_is_idle();
 	uint32_t what;
 
-	if (world.kills < sim_plan.kills_max && sim_chance(sim_plan.kills)) {
-		death_of_someone();
+	if (death_comes())
 		return true;
-	}
 	death_check_boot();
 	if (sim_plan.durable && sim_chance(sim_plan.disk_turns) && disk_step())
 		return true;
@@ -261,7 +259,7 @@ void world_run(uint64_t seed)
 	runtime_lay_out(1);
 	world.calm_ns = 0;
 	world.passes = 0;
-	world.renewing = world.stopping = world.booted = false;
+	world.renewing = world.stopping = world.booted = world.dark = false;
 	world.survivors = sim_power_losses = 0;
 	world.worker.state = world.courier.state = SIM_GONE;
 	world.worker_start_ns = 0;

@@ -17,6 +17,7 @@ struct world {
 	bool stopping; /* the last one */
 	bool told;     /* this worker, to stop */
 	uint64_t log_id;
+	bool dark;	      /* the power goes, in this moment */
 	bool booted;	      /* since the last power loss: nobody is ready yet */
 	uint32_t survivors;   /* events that must be there then, at least */
 	uint32_t pause_turns; /* without new events */
@@ -52,7 +53,7 @@ void runtime_worker_ended(void);
 void runtime_lay_out(uint32_t boot);
 
 /* deaths.c. death_check_boot: what has survived the last power loss, once it is known. */
-void death_of_someone(void);
+bool death_comes(void); /* between two turns, to somebody */
 void death_by_power(void);
 void death_check_boot(void);
 

@@ -255,8 +255,10 @@ static void begin_to_run(struct workflow *workflow)
 	supervisor->files.runtime_page->resets = 0;
 	if (workflow->rest)
 		runtime_watch(workflow->runtime);
-	/* Which of the tables on the disk count was decided by loading this version. */
-	if (!workflow->keep && supervisor->files.storage.fds[DISK_BEFORE] >= 0)
+	/* Its own tables are on the disk, and none in memory lead back: no version is on
+	 * trial. A later load must not find what an earlier update has left. */
+	if (!supervisor->files.runtime_page->migrated_from &&
+	    supervisor->files.storage.fds[DISK_BEFORE] >= 0)
 		workflow_settle(workflow);
 	workflow->keep = false;
 	control_server_answer(workflow->runtime->server, workflow->waiter,
