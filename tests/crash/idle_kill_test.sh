@@ -84,6 +84,17 @@ killed_there() { # POINT
 runtime_is_gone() { [ -z "$(runtime_pid)" ]; }
 killed_armed() { killed_there idle.armed; }
 killed_giving_back() { killed_there idle.log_noted; }
+killed_taking_copies() {
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=idle.copies:2 load_meter
+	wait_for 20 is_idle
+	events 100
+	wait_for 20 runtime_is_gone || fail "the runtime is not killed there"
+	faas gc
+	settle meter
+	exactly_once 10 10
+}
 
 # At each step to the small queue, and of the way back to the full one.
 queue_is() { # BYTES
@@ -145,6 +156,7 @@ test_case "an event behind a flag that was not set" behind_a_cleared_flag
 test_case "an event while the worker leaves" while_it_leaves
 test_case "the runtime is killed on the way" killed_armed
 test_case "the runtime is killed as it gives memory back" killed_giving_back
+test_case "the runtime is killed as it takes the copies again" killed_taking_copies
 test_case "a worker with a part of its log" part_of_the_log
 test_case "to the small queue: before it has a name" killed_before_the_pin
 test_case "to the small queue: it has a name" killed_behind_the_pin

@@ -26,7 +26,8 @@ comes_and_goes() {
 	same "restarts" 0 "$(worker meter restarts)"
 	same "why the last one ended" "" "$(worker meter last_reason)"
 	idle meter
-	wait_for 5 log_is_given_back
+	wait_for 20 log_is_given_back || fail "its log is $(log_blocks) blocks long"
+	wait_for 20 has_no_copies || fail "the runtime keeps $(copies)"
 	faas status meter | tee "$CASE/output"
 	says '^  worker idle: class throughput, pid 0,.*restarts 0'
 	fails 0 faas unload meter
@@ -34,6 +35,34 @@ comes_and_goes() {
 
 log_blocks() { stat -c %b /run/ebpf-faas/workflows/meter/log; }
 log_is_given_back() { [ "$(log_blocks)" -le 16 ]; }
+# Of manifest and shared objects, in sealed memory.
+copies() { find "/proc/$(runtime_pid)/fd" -lname '/memfd:*' -printf '%l '; }
+has_no_copies() { [ -z "$(copies)" ]; }
+
+# It takes them from its bundle again, if they are what was loaded.
+changed_meanwhile() {
+	local object pid
+	network
+	load_meter
+	events 100
+	settle meter
+	idle meter
+	object=$(echo /var/lib/ebpf-faas/workflows/meter/bundle/user/*.so)
+	cp "$object" "$CASE/object"
+	printf x >>"$object"
+	events 100
+	wait_for 20 runtime_says 'user/total.so: it is not what was loaded' || fail "it does not say so"
+	cp "$CASE/object" "$object"
+	same "processed, and why not all" "100 $(realpath "$object"): it is not what was loaded" \
+		"$(counted processed) $(worker meter last_reason)"
+	pid=$(runtime_pid)
+	kill -KILL "$pid"
+	wait_for 20 process_gone "$pid"
+	faas gc
+	settle meter
+	exactly_once 10 20
+}
+runtime_says() { grep -q "$1" /run/ebpf-faas/runtime.log; }
 
 # Of its queue it keeps a small one, and has all of it again with a worker.
 queue() { bpftool map show -j pinned "$PIN_ROOT/workflows/meter/ring0" | jq .max_entries; }
@@ -171,6 +200,7 @@ timers() {
 test_case "a workflow comes and goes with its events" comes_and_goes
 test_case "an idle workflow gives its queue back" gives_its_queue_back
 test_case "a burst wakes it" bursts
+test_case "an object that was changed meanwhile" changed_meanwhile
 test_case "events at every moment of becoming idle" at_every_moment
 test_case "a worker that stays" stays
 test_case "states, versions and the end of an idle workflow" asked

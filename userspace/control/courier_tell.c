@@ -46,7 +46,7 @@ static int collect(const struct courier_client *client, struct passed *passed, j
 	const struct supervisor *supervisor = client->supervisor;
 	int err;
 
-	err = pass(passed, reopen(supervisor->manifest, O_RDONLY), true);
+	err = pass(passed, copies_manifest(supervisor), true);
 	if (!err)
 		err = pass(passed, reopen(supervisor->files.log, O_RDONLY), true);
 	if (!err)

@@ -481,6 +481,7 @@ void supervisor_start_process(struct supervisor *supervisor)
 		}
 		logger_write(LOGGER_ERROR, "worker.start", "workflow=%s error=\"%s\"",
 			     supervisor->name, supervisor->reason);
+		snprintf(page->last_reason, sizeof(page->last_reason), "%s", supervisor->reason);
 		back_off(supervisor, POLICY_DELAY_MAX_MS);
 		return;
 	}
@@ -582,13 +583,11 @@ void supervisor_destroy(struct supervisor *supervisor)
 	forget_piece(supervisor);
 	programs_free(supervisor);
 	run_files_close(&supervisor->files);
-	close_fd(&supervisor->manifest);
+	copies_free(supervisor);
 	close_fd(&supervisor->ring);
 	close_fd(&supervisor->wake);
 	close_fd(&supervisor->notify);
 	close_fd(&supervisor->space);
-	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
-		close_fd(&supervisor->objects[i]);
 	for (uint32_t i = 0; i < FAAS_KERNEL_FUNCTIONS_MAX; i++)
 		close_fd(&supervisor->verdict_maps[i]);
 }

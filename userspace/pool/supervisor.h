@@ -19,6 +19,7 @@
 #include "import.h"
 #include "loop.h"
 #include "userspace/pool/supervisor_cgroup.h"
+#include "userspace/pool/supervisor_copies.h"
 #include "userspace/pool/supervisor_files.h"
 #include "userspace/pool/supervisor_idle.h"
 #include "userspace/pool/supervisor_policy.h"
@@ -50,8 +51,9 @@ struct supervisor {
 	uint32_t slot;
 	uint32_t user_count;
 	struct run_files files; /* owned */
+	struct copies copies;
 	/* Owned descriptors. */
-	int manifest;
+	int manifest; /* sealed */
 	int ring;
 	int wake;
 	int notify;
@@ -102,9 +104,9 @@ struct supervisor {
 void supervisor_init(struct supervisor *supervisor, struct loop *loop, struct cell *cell);
 
 /*
- * Open what does not belong to the run-time files: manifest and shared objects,
- * copied from @p bundle_directory into sealed memory, ring, wake map and maps for
- * verdicts from @p pins, and the eventfds. The caller fills files. 0 or -1 with a diagnostic.
+ * Get what does not belong to the run-time files: where manifest and shared objects are,
+ * which is @p bundle_directory, ring, wake map and maps for verdicts from @p pins, and the
+ * eventfds. The caller fills files. 0 or -1 with a diagnostic.
  */
 int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundle, uint32_t slot,
 		       uint32_t generation, const char *bundle_directory, const char *pins,

@@ -89,6 +89,7 @@ void supervisor_idle_begin(struct supervisor *supervisor, uint64_t until_ns)
 		if (until_ns != UINT64_MAX)
 			loop_set(supervisor->loop, &supervisor->timer, until_ns, on_due);
 		log_give_back(supervisor);
+		copies_give_back(supervisor);
 		supervisor->idled(supervisor);
 	}
 }

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/memfd.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,56 +16,8 @@
 #include "userspace/pool/supervisor.h"
 #include "userspace/pool/supervisor_exec.h"
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U /* since Linux 6.3 */
-#endif
-
 /* How long a killed process may take to be gone. */
 #define ORPHAN_MS 5000
-
-static int new_memfd(const char *name)
-{
-	/* Shared objects are executable: say so where that must be said. */
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	return fd < 0 ? -errno : fd;
-}
-
-int supervisor_seal(const char *path, const char *name)
-{
-	struct stat status;
-	int from, to = -1;
-	int err = 0;
-
-	from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (from < 0)
-		return -errno;
-	if (fstat(from, &status))
-		err = -errno;
-	if (!err) {
-		to = new_memfd(name);
-		err = to < 0 ? to : 0;
-	}
-	for (off_t left = status.st_size; !err && left > 0;) {
-		ssize_t sent = sendfile(to, from, NULL, (size_t)left);
-
-		if (sent < 0)
-			err = -errno;
-		else if (!sent)
-			err = -EIO;
-		else
-			left -= sent;
-	}
-	if (!err &&
-	    fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		err = -errno;
-	close(from);
-	if (err && to >= 0)
-		close(to);
-	return err ? err : to;
-}
 
 static int open_pin(const char *pins, const char *name, struct diags *diags)
 {
@@ -134,7 +80,7 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 		       uint32_t generation, const char *bundle_directory, const char *pins,
 		       struct diags *diags)
 {
-	char path[FAAS_PATH_BYTES];
+	int err;
 
 	memcpy(supervisor->name, bundle->name, sizeof(supervisor->name));
 	supervisor->slot = slot;
@@ -152,18 +98,10 @@ int supervisor_prepare(struct supervisor *supervisor, const struct bundle *bundl
 		.backoff_max_ms =
 			(bundle->retry_backoff_max_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS,
 	};
-	snprintf(path, sizeof(path), "%s/%s", bundle_directory, BUNDLE_MANIFEST);
-	supervisor->manifest = supervisor_seal(path, "manifest.json");
-	if (supervisor->manifest < 0)
-		return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
-				 strerror(-supervisor->manifest));
-	for (uint32_t i = 0; i < bundle->user_count; i++) {
-		snprintf(path, sizeof(path), "%s/%s", bundle_directory, bundle->user[i].file);
-		supervisor->objects[i] = supervisor_seal(path, bundle->user[i].instance);
-		if (supervisor->objects[i] < 0)
-			return diag_fail(diags, DIAG_FAILED, NULL, "%s: %s", path,
-					 strerror(-supervisor->objects[i]));
-	}
+	err = copies_init(supervisor, bundle, bundle_directory);
+	if (err)
+		return diag_fail(diags, DIAG_FAILED, NULL, "%s/%s: %s", bundle_directory,
+				 BUNDLE_MANIFEST, strerror(-err));
 	if (programs_prepare(supervisor, bundle))
 		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 	if (supervisor_read_ring(supervisor, pins, diags) ||

@@ -240,6 +240,8 @@ int process_start(struct supervisor *supervisor, process_ready on_control, proce
 {
 	int err = open_cgroup(supervisor);
 
+	if (!err)
+		err = copies_take(supervisor);
 	if (err)
 		return err;
 	err = spawn_worker(supervisor, on_control, on_exit);
