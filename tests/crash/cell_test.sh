@@ -16,9 +16,8 @@ has_worker() { [ -n "$(worker_pid)" ]; }
 log_says() { grep -q "$1" /run/ebpf-faas/runtime.log; }
 
 # Other namespaces than the machine's, and nothing in them.
-what_is_in_it() {
+is_empty_in_there() {
 	local pid kind slice
-	network
 	load witness --set workers.instances.min=1
 	pid=$(worker_pid)
 	for kind in $KINDS; do
@@ -44,6 +43,25 @@ what_is_in_it() {
 	same "the holder, in there" 1 "$(awk '/^NSpid/ {print $NF}' "/proc/$(holder_pid)/status")"
 	faas unload witness
 	same "what is left of it" "" "$(holder_pid)$(template_pid)$(worker_pid)"
+}
+
+what_is_in_it() {
+	network
+	is_empty_in_there
+}
+
+# In a chroot: whoever enters a namespace of mounts begins at its root, which is then not ours.
+in_a_chroot() {
+	network
+	mount --rbind / /mnt
+	mount --make-rprivate /mnt
+	printf '#!/bin/sh\nexec chroot /mnt %s "$@"\n' "$FAAS" >"$CASE/command"
+	chmod +x "$CASE/command"
+	FAAS=$CASE/command
+	BUILD=/mnt$BUILD
+	is_empty_in_there
+	wait_for 10 no_runtime || fail "the runtime is still there"
+	umount --lazy /mnt
 }
 
 # kill_it WHAT: it, or a few at once, and then there is a worker again.
@@ -120,6 +138,7 @@ are_refused() {
 }
 
 test_case "what there is in the namespaces of workers" what_is_in_it
+test_case "what there is in them in a chroot" in_a_chroot
 test_case "holder, template, worker and runtime are killed under traffic" killed
 test_case "a machine that refuses namespaces" are_refused
 tests_done

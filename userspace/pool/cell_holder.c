@@ -2,6 +2,8 @@
 #include "userspace/pool/cell.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mount.h>
@@ -18,18 +20,66 @@
 
 #define MOUNT_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
+/* To the root of the namespace of mounts that we are in, which is where everybody begins who
+ * enters it; it is another one than ours in a chroot. */
+static int go_to_the_top(void)
+{
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0), err;
+
+	if (self < 0)
+		return -1;
+	err = setns(self, CLONE_NEWNS);
+	(void)close(self);
+	return err;
+}
+
+/* No mount below it is seen, or taken away, anywhere else. @p root: ours, which it stays. */
+static int keep_mounts(int root)
+{
+	if (go_to_the_top() || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || fchdir(root) ||
+	    chroot("."))
+		return -1;
+	return 0;
+}
+
+/* In a directory that there is: nothing but /proc. */
+static int build_root(void)
+{
+	if (mount("none", FAAS_RUN_DIRECTORY, "tmpfs", MOUNT_FLAGS, "mode=755,size=4k") ||
+	    chdir(FAAS_RUN_DIRECTORY) || mkdir("proc", 0555) ||
+	    mount("proc", "proc", "proc", MOUNT_FLAGS | MS_RDONLY,
+		  "hidepid=invisible,subset=pid") ||
+	    mount(NULL, ".", NULL, MOUNT_FLAGS | MS_REMOUNT | MS_RDONLY, NULL))
+		return -1;
+	return 0;
+}
+
+static int turn(int root)
+{
+	if (go_to_the_top() || fchdir(root) || syscall(SYS_pivot_root, ".", ".") ||
+	    umount2(".", MNT_DETACH) || chdir("/"))
+		return -1;
+	return 0;
+}
+
+/* Do @p act with a descriptor of a directory, which nobody holds behind that. */
+static int with(const char *directory, int (*act)(int))
+{
+	int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -1;
+	err = act(fd);
+	(void)close(fd);
+	return err;
+}
+
 /* A root directory with nothing in it but the /proc of those in this pid namespace, in
  * which each sees itself: objects are loaded by descriptors, and those have their names
  * there. It is built on a directory that there is; who is outside sees nothing of it. */
 static int empty_root(void)
 {
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("none", FAAS_RUN_DIRECTORY, "tmpfs", MOUNT_FLAGS, "mode=755,size=4k") ||
-	    chdir(FAAS_RUN_DIRECTORY) || mkdir("proc", 0555) ||
-	    mount("proc", "proc", "proc", MOUNT_FLAGS | MS_RDONLY,
-		  "hidepid=invisible,subset=pid") ||
-	    mount(NULL, ".", NULL, MOUNT_FLAGS | MS_REMOUNT | MS_RDONLY, NULL) ||
-	    syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
+	if (unshare(CLONE_NEWNS) || with("/", keep_mounts) || build_root() || with(".", turn))
 		return -1;
 	return 0;
 }
