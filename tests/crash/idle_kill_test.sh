@@ -48,7 +48,7 @@ meanwhile() { # POINT PROCESS [COMMAND]
 	same "processed" 10 "$(counted processed)"
 	same "restarts" 0 "$(worker restarts)"
 }
-stopped_at() { [ "$(ps -o stat= -p "$("$1")" | cut -c1)" = T ]; }
+stopped_at() { grep -q '^State:[[:space:]]*T' "/proc/$("$1")/status"; }
 # The worker left with its flag set. That of one that did not is not relied on.
 clear_flag() {
 	# shellcheck disable=SC2046

@@ -10,7 +10,9 @@
 say() { in_netns "$PLANT" bash -c 'printf %s "$1" >/dev/udp/10.77.0.1/5005' say "$1"; }
 some() { traffic --to 10.77.0.1:5005 --count 400 --keys 10 --first-port 40000; }
 # By the first user id of programs; the room has no others of them.
-program_pid() { ps -eo pid=,uid= | awk '$2 >= 2000065536 {print $1}'; }
+program_pid() {
+	grep -s '^Uid:' /proc/[0-9]*/status | awk -F '[/:\t]+' '$6 >= 2000065536 {print $3}'
+}
 
 python() {
 	network
