@@ -98,6 +98,29 @@ power_goes_on_trial() {
 	done
 }
 
+# The new version begins anew, in the layout that there was: its trial ends with the power, and
+# the version before has its counts.
+power_goes_on_trial_anew() {
+	network
+	load_version first
+	send 50
+	settle growth
+	fails 0 update_to first --confirm 600s --reset-state total
+	send 20
+	settle growth
+	same "counts on trial" '[2]' "$(state count)"
+	power_goes
+	fails 0 load_version first
+	same "the version before has its counts" '[5]' "$(state count)"
+	before_gone || fail "the state of before is left on the disk"
+	send 50
+	settle growth
+	power_goes
+	fails 0 load_version first
+	same "counts" '[10]' "$(state count)"
+	faas unload --purge growth
+}
+
 # Back from a trial: the old layout is on the disk again.
 trial_goes_back() {
 	network
@@ -143,6 +166,7 @@ fails_later() {
 
 test_case "durable state is taken over, under traffic" taken_over
 test_case "the power goes while a version is on trial" power_goes_on_trial
+test_case "the power goes while a version that begins anew is on trial" power_goes_on_trial_anew
 test_case "a trial goes back to its durable state" trial_goes_back
 test_case "an update of durable state that fails" fails_later
 tests_done

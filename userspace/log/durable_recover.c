@@ -317,14 +317,24 @@ static int match_shapes(const struct durable_setup *setup, const struct durable_
 	return 0;
 }
 
-/* Whether the tables of before an update are those of the setup. */
+/*
+ * Whether the tables of before an update are those of the setup, and the newer ones are
+ * not. Where states began anew with the update, both are laid out alike: then they are the
+ * version's whose number they have.
+ */
 static bool match_before(const struct durable_setup *setup, const struct durable_super *super,
-			 struct durable_super *before, uint32_t *ret_wanted)
+			 bool is_stale, struct durable_super *before, uint32_t *ret_wanted)
 {
-	uint32_t ignored;
+	uint32_t wanted, ignored;
 
-	return !durable_before_read(setup->disk, super->log_id, before) &&
-	       !match_shapes(setup, before, ret_wanted, &ignored);
+	if (durable_before_read(setup->disk, super->log_id, before) ||
+	    match_shapes(setup, before, &wanted, &ignored))
+		return false;
+	if (!is_stale && (super->generation == setup->generation ||
+			  before->generation != setup->generation))
+		return false;
+	*ret_wanted = wanted;
+	return true;
 }
 
 /* Fill the images from the newest tables on the disk that fit them. */
@@ -337,7 +347,7 @@ static int load_tables(struct recovery *recovery)
 	uint32_t wanted = 0;
 	int err = before ? match_shapes(setup, from, &wanted, &ret->stale_function) : -ENOMEM;
 
-	if (err == -ESTALE && match_before(setup, from, before, &wanted)) {
+	if ((!err || err == -ESTALE) && match_before(setup, from, err, before, &wanted)) {
 		ret->before = recovery->before = true;
 		from = before;
 		err = 0;

@@ -704,6 +704,46 @@ static void test_update_with_tables_of_before(void **state)
 	}
 }
 
+/* An update lets states begin anew in the same layout, and the power goes on its trial: each
+ * generation finds its own. */
+static void test_update_that_begins_anew(void **state)
+{
+	struct durable_recovered found;
+	struct page_counters acknowledged;
+	uint64_t last;
+
+	(void)state;
+	set_machine_up(&machine, 50, DURABLE_WAIT);
+	run(&machine, 40);
+	settle(&machine);
+	last = machine.durable.acknowledged.sequence;
+	assert_int_equal(durable_before_write(machine.setup.disk, machine.setup.images, LOG_ID, 1,
+					      machine.now_ns),
+			 0);
+	acknowledged = machine.durable.acknowledged;
+	durable_end(&machine.durable);
+	memset(machine.tables[1], 0, KEYS * 8);
+	machine.setup.generation++;
+	start(&machine, &acknowledged);
+	settle(&machine);
+	fake_disk_crash(&machine.fake);
+	reboot(&machine, &found);
+	assert_false(found.before);
+	for (uint32_t i = 0; i < KEYS; i++)
+		assert_int_equal(machine.tables[1][i], 0);
+	machine.setup.generation--;
+	reboot(&machine, &found);
+	assert_true(found.before);
+	check_tables(&machine, last);
+	/* Its own are on the disk from here on. */
+	start(&machine, &machine.live);
+	settle(&machine);
+	reboot(&machine, &found);
+	assert_false(found.before);
+	check_tables(&machine, last);
+	tear_machine_down(&machine);
+}
+
 /* Tables of before that were not written to their end, are damaged, or of another log, are
  * none. */
 static void test_tables_of_before_that_do_not_count(void **state)
@@ -751,6 +791,7 @@ int main(void)
 		cmocka_unit_test(test_superblocks),
 		cmocka_unit_test(test_other_generation),
 		cmocka_unit_test(test_update_with_tables_of_before),
+		cmocka_unit_test(test_update_that_begins_anew),
 		cmocka_unit_test(test_tables_of_before_that_do_not_count),
 	};
 
