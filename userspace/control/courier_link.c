@@ -317,7 +317,13 @@ static void start(struct courier_link *link)
 	proceed(link);
 }
 
-/* Tell of one workflow. 0, or -errno: the socket takes no more now. */
+/* The socket takes no more now: it is full, or the courier has ended and the next one is told. */
+static bool is_later(int err)
+{
+	return err == -EAGAIN || err == -EPIPE || err == -ECONNRESET;
+}
+
+/* Tell of one workflow. 0, or -EAGAIN: later. */
 static int tell(struct courier_link *link, struct courier_client *client)
 {
 	int err;
@@ -325,7 +331,7 @@ static int tell(struct courier_link *link, struct courier_client *client)
 	if (client->stage == COURIER_WANTED) {
 		client->stage = COURIER_ASKED;
 		err = courier_tell_add(link->control.fd, client);
-		if (err == -EAGAIN)
+		if (is_later(err))
 			client->stage = COURIER_WANTED;
 		else if (err)
 			add_failed(link, client, strerror(-err), "");
@@ -335,7 +341,7 @@ static int tell(struct courier_link *link, struct courier_client *client)
 		if (err)
 			client->stage = COURIER_KNOWN;
 	}
-	return err == -EAGAIN ? err : 0;
+	return is_later(err) ? -EAGAIN : 0;
 }
 
 /* Tell the courier what it does not know yet. What does not fit in the socket is
