@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * clients SOCKET COUNT MS [GID]: so many clients at once of a control socket, for so long,
+ * clients SOCKET COUNT MS LEAST [GID]: so many clients at once of a control socket, for so long,
  * none of which behaves: by turns one is silent, one sends half a message, one what is no
  * message or too long, and one asks again and again and never reads. Whoever is sent away
- * comes back. With GID as a user who is nobody, in that group.
+ * comes back. With GID as a user who is nobody, in that group. SIGTERM ends it before, when
+ * LEAST have come in and one has been sent away.
  */
 #include <errno.h>
 #include <grp.h>
@@ -33,7 +34,7 @@ enum way { SILENT, HALF, GARBAGE, DEAF, WAYS };
 struct crowd {
 	struct sockaddr_un address;
 	int *fds; /* -1: to come back */
-	unsigned int count;
+	unsigned int count, least;
 	unsigned long long connected, sent, cut;
 };
 
@@ -92,9 +93,22 @@ static bool act(struct crowd *crowd, int fd, enum way way)
 	return true;
 }
 
+static volatile sig_atomic_t ended;
+
+static void end(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
+
+static bool is_done(const struct crowd *crowd)
+{
+	return ended && crowd->connected >= crowd->least && crowd->cut;
+}
+
 static void crowd_in(struct crowd *crowd, uint64_t end_ms)
 {
-	while (now_ms() < end_ms)
+	while (now_ms() < end_ms && !is_done(crowd))
 		for (unsigned int i = 0; i < crowd->count; i++) {
 			if (crowd->fds[i] < 0)
 				crowd->fds[i] = come(crowd);
@@ -110,17 +124,19 @@ int main(int argc, char **argv)
 {
 	struct rlimit files = {COUNT_MAX + 64, COUNT_MAX + 64};
 	struct crowd crowd = {.address.sun_family = AF_UNIX};
-	gid_t group = argc > 4 ? (gid_t)atoi(argv[4]) : 0;
+	gid_t group = argc > 5 ? (gid_t)atoi(argv[5]) : 0;
 
-	if (argc < 4 || strlen(argv[1]) >= sizeof(crowd.address.sun_path) || atoi(argv[2]) < 1 ||
+	if (argc < 5 || strlen(argv[1]) >= sizeof(crowd.address.sun_path) || atoi(argv[2]) < 1 ||
 	    atoi(argv[2]) > COUNT_MAX) {
-		fprintf(stderr, "usage: clients SOCKET COUNT MS [GID]\n");
+		fprintf(stderr, "usage: clients SOCKET COUNT MS LEAST [GID]\n");
 		return 2;
 	}
 	memcpy(crowd.address.sun_path, argv[1], strlen(argv[1]) + 1);
 	crowd.count = (unsigned int)atoi(argv[2]);
+	crowd.least = (unsigned int)atoi(argv[4]);
 	crowd.fds = malloc(crowd.count * sizeof(*crowd.fds));
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)signal(SIGTERM, end);
 	if (!crowd.fds || setrlimit(RLIMIT_NOFILE, &files) ||
 	    (group && (setgroups(0, NULL) || setgid(group) || setuid(NOBODY)))) {
 		fprintf(stderr, "clients: %s\n", strerror(errno));
