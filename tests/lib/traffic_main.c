@@ -5,8 +5,8 @@
  * with n as u64 big endian. With --reply every datagram must come back to its
  * port, unchanged, before the next one of that port goes out.
  *
- * stdout gets {"sent":N,"bytes":N,"replied":N,"wrong":N}, at the end of --count or
- * at SIGTERM.
+ * stdout gets {"sent":N,"bytes":N,"replied":N,"wrong":N}, at the end of --count or,
+ * behind SIGTERM, when each key has had as many as the others.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -86,10 +86,12 @@ static int run(struct traffic *traffic)
 	for (size_t at = 0; at < sizeof(payload); at++)
 		payload[at] = (uint8_t)at;
 	pace_begin(&pace, traffic->rate);
-	for (uint64_t n = 0; n < traffic->count && traffic->wrong < WRONG_MAX && !ended; n++) {
+	for (uint64_t n = 0; n < traffic->count && traffic->wrong < WRONG_MAX; n++) {
 		uint64_t number = htobe64(n);
 		int fd = traffic->sockets[n % traffic->keys];
 
+		if (ended && n % traffic->keys == 0)
+			break;
 		memcpy(payload, &number, sizeof(number));
 		pace_wait(&pace);
 		if (sendto(fd, payload, traffic->payload_bytes, 0, (struct sockaddr *)&traffic->to,

@@ -18,17 +18,23 @@ trial() { faas status --json gate | jq -c .trial; }
 is_generation() { [ "$(generation)" = "$1" ]; }
 guards() { faas_processes | awk '$2 == "ebpf-faas" {print $1}'; }
 no_guard() { [ -z "$(guards)" ]; }
+# later COMMAND...: an hour from now, by the clock that deadlines go by.
+later() {
+	[ "$1" != faas ] || set -- "$FAAS" "${@:2}"
+	unshare --time --fork --boottime 3600 -- "$@" 9<&-
+}
 load_drops() { faas load --netns "$GATEWAY" "$@" "$SCRATCH/drops"; }
 
 confirmed() {
 	network
 	load_drops
-	fails 0 faas update --confirm "$(stretched 2)s" "$SCRATCH/passes"
+	fails 0 faas update --confirm 60s "$SCRATCH/passes"
 	says 'ebpf-faas confirm'
 	fails 0 faas confirm gate
 	same "trial" null "$(trial)"
 	wait_for 5 no_guard || fail "the guard stays"
-	sleep "$(stretched 2).2" # no event tells that nothing happens
+	# Nor does a command that comes behind the deadline.
+	fails 5 later faas unload nothing-here
 	same "generation" 2 "$(generation)"
 }
 
@@ -36,7 +42,6 @@ not_confirmed() {
 	network
 	load_drops
 	fails 0 faas update --confirm "$(stretched 1)s" "$SCRATCH/passes"
-	same "generation" 2 "$(generation)"
 	wait_for 5 is_generation 1 || fail "it does not go back"
 	wait_for 5 no_guard || fail "the guard stays" # it writes the history last
 	fails 0 faas history gate
@@ -73,27 +78,24 @@ session_ends() {
 	load_drops
 	setsid -w bash -c '"$1" update --confirm "$3" "$2" & wait $!; kill -HUP 0; kill -KILL 0' - \
 		"$FAAS" "$SCRATCH/passes" "$(stretched 2)s" >"$CASE/session" 2>&1 9<&- || true
-	same "generation" 2 "$(generation)"
-	[ -n "$(guards)" ] || fail "the guard went with the session"
-	wait_for 6 is_generation 1 || fail "it does not go back"
+	cat "$CASE/session"
+	wait_for 6 is_generation 1 || fail "the guard went with the session"
+	wait_for 5 no_guard || fail "the guard stays"
+	fails 0 faas history gate
+	says 'version "passes"  goes back: nobody confirmed it'
 }
 
 # A guard that was killed: the next command that changes anything acts on the deadline.
 guard_killed() {
 	network
 	load_drops
-	fails 0 faas update --confirm "$(stretched 1)s" "$SCRATCH/passes"
-	# shellcheck disable=SC2046
-	kill -KILL $(guards)
+	fails 0 faas update --confirm 60s "$SCRATCH/passes"
+	wait_for 5 kill_those guards
 	fails 5 faas unload nothing-here
 	same "generation before the deadline" 2 "$(generation)"
-	wait_for 10 acted_on || fail "no command acts on the deadline"
-	cat "$CASE/acted"
+	fails 5 later faas unload nothing-here
+	says 'generation 2 of workflow gate is over and nobody judged it'
 	same "generation" 1 "$(generation)"
-}
-acted_on() {
-	faas unload nothing-here 2>"$CASE/acted" ||
-		grep -q 'generation 2 of workflow gate is over and nobody judged it' "$CASE/acted"
 }
 
 rollback_on_trial() {
@@ -121,7 +123,7 @@ guard_of_another() {
 	network
 	faas load --netns "$GATEWAY" --set workflow=other --set triggers.in.packet.match.destination_port=5006 \
 		"$FIXTURES/gate.yaml"
-	fails 0 load_drops --confirm 1s
+	fails 0 load_drops --confirm 500s
 	former=$(guards)
 	kill -STOP "$former"
 	fails 0 faas unload gate

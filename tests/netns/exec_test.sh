@@ -74,29 +74,27 @@ misbehaves() {
 # Either of the two is killed, or who holds their namespaces, at work and at rest: each event
 # counts once.
 killed() {
-	local i pid
+	local i
 	network
 	load program --set workers.queue=65536 --set workers.instances.min=1
 	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 20000 --keys 10 \
 		--first-port 40000 --rate 4000 >"$CASE/sent" 2>&1
 	echo "$STARTED" >>"$CASE/pids"
 	for ((i = 0; i < 8; i++)); do
-		wait_for 10 program_is_there
 		case $((i % 3)) in
-		0) pid=$(program_pid) ;;
-		1) pid=$(worker_of_all) ;;
-		2) pid=$(holder_pid) ;;
+		0) wait_for 10 kill_those program_pid ;;
+		1) wait_for 10 kill_those worker_of_all ;;
+		2) wait_for 10 kill_those holder_pid ;;
 		esac
-		kill -KILL "$pid"
-		wait_for 20 is_gone "$pid"
+		wait_for 20 is_gone "$KILLED"
+		wait_for 10 program_is_there
 	done
 	wait "$STARTED"
 	wait_for 60 ledger_at_rest program
 	settle program
 	same "processed" 20000 "$(counted processed)"
-	pid=$(program_pid)
-	kill -KILL "$pid"
-	wait_for 20 is_replaced "$pid"
+	wait_for 10 kill_those program_pid
+	wait_for 20 is_replaced "$KILLED"
 	some
 	settle program
 	same "processed" 20400 "$(counted processed)"
@@ -114,17 +112,20 @@ worker_of_all() { faas status --json program | jq '.worker.pid // empty | select
 
 # On the disk likewise; and what is in memory may go as well, runtime and courier with it.
 durable() {
-	local i pid
+	local i
 	network
 	load_durable
 	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 6000 --keys 10 \
 		--first-port 40000 --rate 3000 >"$CASE/sent" 2>&1
 	echo "$STARTED" >>"$CASE/pids"
 	for ((i = 0; i < 4; i++)); do
+		if [ $((i % 2)) = 0 ]; then
+			wait_for 10 kill_those program_pid
+		else
+			wait_for 10 kill_those worker_of_all
+		fi
+		wait_for 20 is_gone "$KILLED"
 		wait_for 10 program_is_there
-		if [ $((i % 2)) = 0 ]; then pid=$(program_pid); else pid=$(worker_of_all); fi
-		kill -KILL "$pid"
-		wait_for 20 is_gone "$pid"
 	done
 	wait "$STARTED"
 	wait_for 60 ledger_at_rest program

@@ -97,6 +97,7 @@ bursts() {
 	settle meter
 	same "all events" 20000 $(($(counted processed) + $(counted lost.ring_full)))
 	[ "$(counted processed)" -ge 200 ] || fail "it processed $(counted processed)"
+	wait_for 20 lines_are "$CASE/records.jsonl" "$(counted processed)" || true
 	same "records" "$(counted processed)" "$(lines_of "$CASE/records.jsonl")"
 	same "records out of order" 0 "$(jq -r '"\(.key) \(.fields.count)"' "$CASE/records.jsonl" |
 		awk '$2 != ++last[$1]' | wc -l)"

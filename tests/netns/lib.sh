@@ -174,6 +174,32 @@ traffic() {
 	echo "sent: $SENT"
 }
 
+# traffic_begin WORKFLOW OPTION...: datagrams from the plant, until traffic_end. Some have come
+# to the workflow when it returns.
+traffic_begin() {
+	FLOWS_TO=$1
+	FLOWN=$(matched)
+	shift
+	start_in_netns "$PLANT" "$TEST_LIB/traffic" --count 4000000000 "$@" >"$CASE/sent"
+	SENDER=$STARTED
+	echo "$SENDER" >>"$CASE/pids"
+	traffic_flows 1
+}
+matched() { ledger_get "$(ledger "$FLOWS_TO")" matched; }
+# traffic_flows COUNT: until so many have come since the last look.
+traffic_flows() {
+	wait_for 20 flown_more_than $((FLOWN + $1 - 1)) || fail "no packets come to $FLOWS_TO"
+	FLOWN=$(matched)
+}
+flown_more_than() { [ "$(matched)" -gt "$1" ]; }
+# traffic_end: each key has had as many as the others. What was sent is in $SENT.
+traffic_end() {
+	kill -TERM "$SENDER" || fail "the sender ended before its time"
+	wait "$SENDER" || fail "the sender: $(cat "$CASE/sent")"
+	SENT=$(cat "$CASE/sent")
+	echo "sent: $SENT"
+}
+
 # settle WORKFLOW: wait until nothing is on its way; its ledger is in $LEDGER and
 # has been checked.
 settle() {
@@ -224,6 +250,14 @@ group_file() {
 runtime_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-runti/ {print $1}'; }
 worker_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-worke/ {print $1}'; }
 courier_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-couri/ {print $1}'; }
+
+# kill_those FUNCTION...: SIGKILL for all whose PIDs it prints; fails while there are none. They
+# are in $KILLED. Who is to be killed may have ended a moment before: wait_for kill_those.
+kill_those() {
+	KILLED=$("$@")
+	# shellcheck disable=SC2086
+	[ -n "$KILLED" ] && kill -KILL $KILLED
+}
 
 # In the background; it ends with the case. Its PID is in $LAST. Only programs, no
 # functions: see start_in_netns.
@@ -291,6 +325,9 @@ test_case() {
 	) >"$CASE/log" 2>&1
 	status=$?
 	[ "$status" = 0 ] || [ "$status" = 77 ] || : >"$CASE/failed"
+	# What should have happened and did not: whatever was compared behind it, that was not tested.
+	! grep -qE '^waited in vain|: command not found$|^jq: error|kill: usage' "$CASE/log" ||
+		: >"$CASE/failed"
 	[ "$status" = 0 ] || [ ! -s /run/ebpf-faas/runtime.log ] || {
 		echo "the runtime's log ends:"
 		tail -n 15 /run/ebpf-faas/runtime.log

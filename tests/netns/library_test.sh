@@ -103,7 +103,8 @@ windows_told() {
 	done
 	traffic --to 10.20.0.1:5008 --count 1
 	settle power-minutes
-	wait_for 10 lines_are "$CASE/records.jsonl" 5 || true
+	wait_for 10 all_told 100 || true
+	[ "$(lines_of "$CASE/records.jsonl")" -ge 5 ] || fail "only $(lines_of "$CASE/records.jsonl") windows"
 	told=$(jq -s 'map(.fields.count) | add' "$CASE/records.jsonl")
 	same "values told of" 100 "$told"
 	same "means within their window" 0 \
@@ -140,7 +141,7 @@ windows_by_time() {
 		--set functions.report.params.layout='[{name: value, offset: 4, type: u32be}]'
 	traffic --to 10.20.0.1:5010 --count 300 --rate 300 --payload 12
 	settle meter-minutes
-	kill -KILL "$(worker_pid)"
+	wait_for 20 kill_those worker_pid
 	wait_for 20 all_told 300 || true
 	told=$(jq -sc 'map(.fields) | [(map(.count) | add), (map(.sum) | add), (map(.min) | min), (map(.max) | max)]' \
 		"$CASE/records.jsonl")

@@ -14,6 +14,13 @@ update_to() { # VERSION OPTION...
 	faas update --set "sinks.records.file.path=$CASE/records.jsonl" "$@" "$VERSIONS/$version/growth.yaml"
 }
 send() { traffic --to 10.77.0.1:5005 --count "$1" --keys 10 --first-port 40000; }
+# Behind 50 that were sent before; how many of each key that makes is in $EACH.
+begin_traffic() { traffic_begin growth --to 10.77.0.1:5005 --keys 10 --first-port 40000 --rate "${1:-1000}"; }
+end_traffic() {
+	traffic_flows 100
+	traffic_end
+	EACH=$((5 + $(sent sent) / 10))
+}
 # state MEMBER: of all keys, each value once.
 state() { faas state list growth total --all --json | jq -c "[.entries[].value.$1] | unique"; }
 
@@ -24,27 +31,24 @@ taken_over() {
 	settle growth
 	faas build --set "sinks.records.file.path=$CASE/records.jsonl" --output "$CASE/second" \
 		"$VERSIONS/second/growth.yaml"
-	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 8000 --keys 10 \
-		--first-port 40000 --rate 1000 >"$CASE/sent"
-	echo "$STARTED" >>"$CASE/pids"
+	begin_traffic
 	fails 0 faas update "$CASE/second"
-	! process_gone "$STARTED" || fail "the events had ended before the update"
-	wait "$STARTED"
+	end_traffic
 	settle growth
 	same "generation" 2 "$(generation)"
-	same "processed" 8050 "$(counted processed)"
-	same "counts" '[805]' "$(state count)"
-	same "they were taken over" true \
-		"$(faas state list growth total --json | jq '[.entries[].value.taken_over | . >= 5 and . < 805] | all')"
-	exactly_once 10 805
+	same "processed" $((10 * EACH)) "$(counted processed)"
+	same "counts" "[$EACH]" "$(state count)"
+	same "they were taken over" true "$(faas state list growth total --json |
+		jq "[.entries[].value.taken_over | . >= 5 and . < $EACH] | all")"
+	exactly_once 10 "$EACH"
 	same "no table is left beside" state.0 "$(ls /run/ebpf-faas/workflows/growth | grep '^state')"
 	fails 0 update_to second --set version=again
-	same "an update without a change keeps them" '[805]' "$(state count)"
+	same "an update without a change keeps them" "[$EACH]" "$(state count)"
 	fails 0 faas rollback growth
 	fails 1 update_to first
 	says 'version of the state: 2 there, 1 here'
 	says 'FAAS_MIGRATE with faas_on_migrate let growth take it over'
-	same "counts" '[805]' "$(state count)"
+	same "counts" "[$EACH]" "$(state count)"
 	fails 0 update_to first --reset-state total
 	send 10
 	settle growth
@@ -110,17 +114,14 @@ fails_later() {
 	settle growth
 	faas build --set "sinks.records.file.path=/nowhere/at/all" --output "$CASE/second" \
 		"$VERSIONS/second/growth.yaml"
-	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 4000 --keys 10 \
-		--first-port 40000 --rate 1000 >"$CASE/sent"
-	echo "$STARTED" >>"$CASE/pids"
+	begin_traffic
 	fails 1 faas update "$CASE/second"
-	! process_gone "$STARTED" || fail "the events had ended before the update failed"
-	wait "$STARTED"
+	end_traffic
 	settle growth
 	same "generation" 1 "$(generation)"
-	same "the state is as it was, and goes on" '[405]' "$(state count)"
+	same "the state is as it was, and goes on" "[$EACH]" "$(state count)"
 	same "lost" 0 "$(counted lost.error)"
-	exactly_once 10 405
+	exactly_once 10 "$EACH"
 	same "no table is left beside" state.0 "$(ls /run/ebpf-faas/workflows/growth | grep '^state')"
 }
 
@@ -177,19 +178,16 @@ trial_under_traffic() {
 	load_first
 	send 50
 	settle growth
-	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 16000 --keys 10 \
-		--first-port 40000 --rate 2000 >"$CASE/sent"
-	echo "$STARTED" >>"$CASE/pids"
+	begin_traffic 2000
 	fails 1 update_to second --set health.for=10s --set health.max_lost=1000000 \
 		--set health.max_drop_ratio=0 --set triggers.in.mode=take
 	says 'went back'
-	! process_gone "$STARTED" || fail "the events had ended before it went back"
-	wait "$STARTED"
+	end_traffic
 	settle growth
 	same "generation" 1 "$(generation)"
-	same "processed" 16050 "$(counted processed)"
-	wait_for 30 lines_are "$CASE/records.jsonl" 16050 || true
-	same "delivered" 16050 "$(lines_of "$CASE/records.jsonl")"
+	same "processed" $((10 * EACH)) "$(counted processed)"
+	wait_for 30 lines_are "$CASE/records.jsonl" $((10 * EACH)) || true
+	same "delivered" $((10 * EACH)) "$(lines_of "$CASE/records.jsonl")"
 	same "nothing is kept" '' "$(beside)"
 }
 
@@ -221,12 +219,11 @@ killed() {
 	for victim in command runtime worker; do
 		for round in 1 2; do
 			faas update --set "sinks.records.file.path=$CASE/records.jsonl" \
-				--set functions.total.params.pause_us=20000 "$VERSIONS/second/growth.yaml" &
+				--set functions.total.params.pause_us=100000 "$VERSIONS/second/growth.yaml" &
 			COMMAND=$!
 			wait_for 10 growing || fail "no state was moved"
 			[ "$round" != 2 ] || sleep 0.15
-			# shellcheck disable=SC2046
-			kill -KILL $("${victim}_pid") || true
+			wait_for 20 kill_those "${victim}_pid"
 			wait "$COMMAND" || true
 			# The next command finishes it, forward or back.
 			update_to first >"$CASE/next" 2>&1 || update_to second

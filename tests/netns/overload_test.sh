@@ -106,7 +106,7 @@ killed() {
 	wait_for 10 shed_more_than 5000
 	for _ in 1 2 3; do
 		wait_for 10 another_worker "$WORKER"
-		kill -KILL "$WORKER"
+		kill -KILL "$WORKER" || fail "it ended by itself"
 	done
 	wait "$sender"
 	all_accounted 75000
