@@ -4,14 +4,17 @@
 
 #include "updates.h"
 
-#define RETURNS_MAX 32
+#define UPDATES_MAX 32
+#define NEVER UINT32_MAX
 
-/* States that events changed since are not there any more, though the events were. */
+/* Of each update. Where it went back, states that events changed since are not there any more,
+ * though the events were. */
 static struct {
 	uint32_t swapped_at, back_at; /* behind so many events */
+	bool anew;
 	struct sim_chain states[SIM_FUNCTIONS_MAX][SIM_KEYS_MAX];
 	uint32_t keys[SIM_FUNCTIONS_MAX];
-} marks[RETURNS_MAX];
+} marks[UPDATES_MAX];
 static uint32_t mark_count;
 
 void returns_reset(void)
@@ -25,6 +28,10 @@ void returns_apply(uint32_t event)
 		if (marks[i].swapped_at == event) {
 			memcpy(marks[i].states, sim_model.states, sizeof(marks[i].states));
 			memcpy(marks[i].keys, sim_model.keys, sizeof(marks[i].keys));
+			if (marks[i].anew) {
+				memset(sim_model.states, 0, sizeof(sim_model.states));
+				memset(sim_model.keys, 0, sizeof(sim_model.keys));
+			}
 		}
 		if (marks[i].back_at == event) {
 			memcpy(sim_model.states, marks[i].states, sizeof(marks[i].states));
@@ -33,17 +40,27 @@ void returns_apply(uint32_t event)
 	}
 }
 
-void returns_add(uint32_t swapped_at, uint32_t back_at)
+void returns_swapped(uint32_t event, bool anew)
 {
-	if (mark_count == RETURNS_MAX)
-		sim_fail("more ways back than RETURNS_MAX");
-	sim_note("back to the states of %u events, behind %u", swapped_at, back_at);
-	marks[mark_count].swapped_at = swapped_at;
-	marks[mark_count++].back_at = back_at;
+	if (mark_count == UPDATES_MAX)
+		sim_fail("more updates than UPDATES_MAX");
+	marks[mark_count].swapped_at = event;
+	marks[mark_count].anew = anew;
+	marks[mark_count++].back_at = NEVER;
+}
+
+bool returns_back(uint32_t event)
+{
+	if (!mark_count || marks[mark_count - 1].back_at != NEVER)
+		return false;
+	marks[mark_count - 1].back_at = event;
+	sim_note("back to the states of %u events, behind %u", marks[mark_count - 1].swapped_at,
+		 event);
+	return true;
 }
 
 void returns_forget(uint32_t survivors)
 {
-	while (mark_count && marks[mark_count - 1].back_at > survivors)
+	while (mark_count && marks[mark_count - 1].swapped_at > survivors)
 		mark_count--;
 }

@@ -71,11 +71,8 @@ void updates_worker_ready(uint64_t events)
 		update.tried |= update.goal || update.phase == LEAVING;
 		return;
 	}
-	if (!update.tried)
-		return;
-	update.tried = false;
-	returns_add(update.swapped_at, disk_survivors() + (uint32_t)events);
-	model_replay(sim_kernel.accepted_count);
+	if (returns_back(disk_survivors() + (uint32_t)events))
+		model_replay(sim_kernel.accepted_count);
 }
 
 /* ---- the runtime ---- */
@@ -169,7 +166,20 @@ static enum outcome begin_workflow(void)
 	return BEGUN;
 }
 
-/* Tables for all functions with states. */
+/* As in control/migration.c. */
+static enum outcome swap(void)
+{
+	if (sim_plan.durable && storage_before_commit(SIM_STORE, NAME)) {
+		check_done(migrate_settle("", NAME), "migrate_settle");
+		return REFUSED;
+	}
+	fault_point("migration.kept_before");
+	check_done(migrate_swap("", NAME, update.moved), "migrate_swap");
+	fault_point("migration.swapped");
+	return begin_workflow();
+}
+
+/* Tables for all functions with states, or those that begin anew. */
 static enum outcome make_tables(void)
 {
 	const struct bundle *to = workflow_bundle(update.versions[1]);
@@ -199,20 +209,7 @@ static enum outcome make_tables(void)
 		}
 		update.moved |= 1u << i;
 	}
-	return WANTS_MIGRATOR;
-}
-
-/* As in control/migration.c. */
-static enum outcome swap(void)
-{
-	if (sim_plan.durable && storage_before_commit(SIM_STORE, NAME)) {
-		check_done(migrate_settle("", NAME), "migrate_settle");
-		return REFUSED;
-	}
-	fault_point("migration.kept_before");
-	check_done(migrate_swap("", NAME, update.moved), "migrate_swap");
-	fault_point("migration.swapped");
-	return begin_workflow();
+	return update.anew && !sim_plan.durable ? swap() : WANTS_MIGRATOR;
 }
 
 static int run_updater(void)
@@ -428,8 +425,10 @@ bool updates_worker_ended(bool as_told, bool runtime_gone)
 		if (worker_page_read(world_worker_page(), &counters))
 			sim_fail("the worker's page does not hold still");
 		world.renewing = false;
-		update.swapped_at =
-			disk_survivors() + (uint32_t)(counters.processed + counters.dead_lettered);
+		returns_swapped(disk_survivors() +
+					(uint32_t)(counters.processed + counters.dead_lettered),
+				update.anew);
+		model_replay(sim_kernel.accepted_count);
 		update.goal = 1;
 		update.rest = update.tried = update.kept = false;
 		kernel_switch_ring(true);
@@ -461,10 +460,11 @@ bool updates_worker_ended(bool as_told, bool runtime_gone)
 
 static void begin_update(void)
 {
-	update.kind = sim_below(2) ? STAYS : IS_REFUSED;
+	update.anew = !sim_plan.timer_ns && sim_below(4) == 0;
+	update.kind = sim_below(2) || update.anew ? STAYS : IS_REFUSED;
 	if (sim_plan.goes_back && sim_below(3))
 		update.kind = GOES_BACK;
-	update.versions[1] = 3 - update.versions[0];
+	update.versions[1] = update.anew ? update.versions[0] : 3 - update.versions[0];
 	update.generations[1] = ++update.last_generation;
 	update.rings[0] = kernel_ring();
 	update.until = sim_kernel.made + sim_below(sim_plan.events / 4 + 1);

@@ -33,12 +33,12 @@ struct update {
 	bool rest;	/* and whether with the ring of the other first */
 	uint32_t until; /* the trial: so many events made */
 	uint32_t moved; /* mask: functions with states */
+	bool anew;	/* they begin anew, in the layout that they had */
 	uint64_t calls; /* of faas_on_migrate */
 	bool tried;	/* a worker of the new version was ready */
 	bool kept;	/* it was said to stay: there is no way back */
-	uint32_t swapped_at;
-	bool lost;    /* with the power, the states of the new version */
-	bool running; /* the updater, in the step */
+	bool lost;	/* with the power, the states of the new version */
+	bool running;	/* the updater, in the step */
 	/* The migrator's descriptors. */
 	int from[SIM_FUNCTIONS_MAX], to[SIM_FUNCTIONS_MAX], disk;
 	/* The tables of before on the disk, as the worker was given them; -1: none. */
@@ -54,10 +54,11 @@ void updates_processes_gone(void);
 /* The version with the goal's number runs: what led back is removed. */
 void updates_settle(void);
 
-/* returns.c: the version before has its states as they were behind so many events, and goes
- * on behind so many: the model is made anew. */
+/* returns.c: behind so many events an update replaced the states, or let them begin anew;
+ * behind so many the version before has its own again. False: it had them already. */
 void returns_reset(void);
-void returns_add(uint32_t swapped_at, uint32_t back_at);
+void returns_swapped(uint32_t event, bool anew);
+bool returns_back(uint32_t event);
 void returns_forget(uint32_t survivors); /* what came behind so many events */
 
 #endif

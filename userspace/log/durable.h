@@ -178,7 +178,8 @@ int durable_format(const struct durable_setup *setup) __attribute__((warn_unused
  *
  * May be killed anywhere and done again. Writes to no file but the damage file. Where
  * the tables on the disk are of another shape than the images, or alike and of another
- * generation, those of before an update may fit: then the state is as of that update, and later records add nothing.
+ * generation, those of before an update may fit: then the state is as of that update, and
+ * later records add nothing.
  * @return 0; -ESTALE: a table on the disk is of another shape than its image
  * (ret->stale_function), and there are none of before that fit; -EBADMSG, -EPROTO: see
  * durable_super_read, or the geometry differs; what a callback returned; or -errno of a read.

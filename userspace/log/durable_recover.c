@@ -330,8 +330,8 @@ static bool match_before(const struct durable_setup *setup, const struct durable
 	if (durable_before_read(setup->disk, super->log_id, before) ||
 	    match_shapes(setup, before, &wanted, &ignored))
 		return false;
-	if (!is_stale && (super->generation == setup->generation ||
-			  before->generation != setup->generation))
+	if (!is_stale &&
+	    (super->generation == setup->generation || before->generation != setup->generation))
 		return false;
 	*ret_wanted = wanted;
 	return true;
