@@ -152,7 +152,7 @@ void plan_make(uint64_t seed)
 	sim_plan.batches = sim_below(4) == 0;
 	if (sim_below(4) == 0)
 		sim_plan.verdict_room = sim_below(2) ? SIM_KEYS_MAX : between(1, 4);
-	if (!sim_plan.sweep_ns && !sim_plan.imports && !sim_plan.verdict_room && sim_below(2))
+	if (!sim_plan.sweep_ns && !sim_plan.imports && sim_below(2))
 		make_updates();
 	sim_plan.courier_turns = between(20, 1000 - sim_plan.producing - 60);
 }
