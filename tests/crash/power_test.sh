@@ -23,7 +23,7 @@ BURST=6000
 RATE=40000
 KILLS_MAX=2 # of a gateway that begins again
 DISK_MIB=96
-FROZEN_S=5
+FROZEN_S=60
 HOME_DIRECTORY=/var/lib/ebpf-faas
 RECORDS=$HOME_DIRECTORY/records.jsonl
 
@@ -151,17 +151,21 @@ make_disk() {
 	fallocate -l "${DISK_MIB}M" "$DISK"
 }
 
-# It thaws by itself after some time: who waits for a frozen disk cannot be killed.
+# It thaws by itself after some time: who waits for a frozen disk cannot be killed. That time
+# ends with the thaw, or it would end another one's.
+THAWER=
 freeze() {
 	[ ! -d "$DISK" ] || return 0
 	fsfreeze --freeze "$CASE/under"
-	(
-		sleep "$FROZEN_S"
-		thaw
-	) 9<&- &
+	{ read -rt "$FROZEN_S" _ <> <(:) || fsfreeze --unfreeze "$CASE/under"; } 9<&- &
+	THAWER=$!
 	echo $! >>"$CASE/pids"
 }
-thaw() { fsfreeze --unfreeze "$CASE/under" 2>/dev/null || true; }
+thaw() {
+	[ -z "$THAWER" ] || kill "$THAWER" 2>/dev/null || true
+	fsfreeze --unfreeze "$CASE/under" 2>/dev/null || true
+	THAWER=
+}
 
 # ---- a cut ----------------------------------------------------------------------------
 
