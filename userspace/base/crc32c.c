@@ -93,6 +93,7 @@ __attribute__((target("sse4.2"))) static uint32_t compute_sse42(uint32_t crc, co
 }
 
 bool crc32c_instruction;
+bool crc32c_product;
 
 static bool have_sse42(void)
 {
@@ -107,9 +108,11 @@ static bool have_sse42(void)
 #define PART_WORDS_MIN 4
 #define PART_WORDS_MAX 128
 
-/* past[n] moves a checksum past n words: x to the power of 64 n - 33, for the product of
+/* How crc32c_past moves a checksum past n words: x to the power of 64 n - 33, for the product of
  * two reflected words is off by one, and taking the modulus multiplies by x^32. */
-static uint32_t past[2 * PART_WORDS_MAX + 1];
+uint32_t crc32c_past[CRC32C_JOINED_WORDS_MAX + 1];
+
+_Static_assert(2 * PART_WORDS_MAX <= CRC32C_JOINED_WORDS_MAX, "two parts to be moved past");
 
 static bool have_pclmul(void)
 {
@@ -118,16 +121,17 @@ static bool have_pclmul(void)
 
 __attribute__((target("sse4.2"))) static void make_past(void)
 {
-	past[1] = 1;
-	for (uint32_t i = 2; i <= 2 * PART_WORDS_MAX; i++)
-		past[i] = (uint32_t)_mm_crc32_u64(0, past[i - 1]);
+	crc32c_past[1] = 1;
+	for (uint32_t i = 2; i <= CRC32C_JOINED_WORDS_MAX; i++)
+		crc32c_past[i] = (uint32_t)_mm_crc32_u64(0, crc32c_past[i - 1]);
 }
 
 __attribute__((constructor)) static void fill_past(void)
 {
 	__builtin_cpu_init();
 	crc32c_instruction = have_sse42();
-	if (have_pclmul())
+	crc32c_product = have_pclmul();
+	if (crc32c_product)
 		make_past();
 }
 
@@ -135,7 +139,7 @@ __attribute__((target("sse4.2,pclmul"))) static inline uint64_t move_past(uint64
 									  uint64_t words)
 {
 	__m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)crc),
-					       _mm_cvtsi32_si128((int)past[words]), 0);
+					       _mm_cvtsi32_si128((int)crc32c_past[words]), 0);
 
 	return (uint64_t)_mm_cvtsi128_si64(product);
 }

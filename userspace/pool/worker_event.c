@@ -16,6 +16,7 @@
 #include "fault.h"
 #include "userspace/log/log_build.h"
 #include "userspace/pool/supervisor_policy.h"
+#include "userspace/pool/worker_output.h"
 #include "userspace/pool/worker_rest.h"
 #include "userspace/pool/worker_timer.h"
 #include "userspace/state/state_lookup.h"
@@ -122,47 +123,21 @@ static inline int call_function(struct worker *worker, uint8_t number, worker_ca
 	return note_call(worker, number, first, failed);
 }
 
-static inline uint64_t word_of(const struct faas_event *event, size_t index)
-{
-	uint64_t word;
-
-	memcpy(&word, (const uint8_t *)event + index * sizeof(word), sizeof(word));
-	return word;
-}
-
-/* The header of what is emitted to an output behind event @p from. Word by word, for the
- * checksum reads words in a moment, see log_build.h; and each goes from here to there
- * without a stop in an array, which would be read before it is whole. */
+/* The header of what is emitted to an output behind event @p from. */
 static inline void make_header(const struct worker_output *output, const struct faas_event *from,
 			       bool own_payload, uint32_t payload_bytes, uint8_t *to)
 {
-	uint64_t present = (1ull << output->field_count) - 1;
-	uint64_t lengths = (word_of(from, 4) & ~(0xffffull << 32)) | (uint64_t)payload_bytes << 32;
-	uint64_t flags = word_of(from, 5);
+	struct output_header header = output_header(output, from, own_payload, payload_bytes);
 
-	if (own_payload) {
-		lengths = (lengths & ~0xffff0000ull) | (uint64_t)payload_bytes << 16;
-		flags &= ~((uint64_t)FAAS_EVENT_PAYLOAD_CUT << 48);
-	} else if (payload_bytes < from->packet_payload_bytes) {
-		flags |= (uint64_t)FAAS_EVENT_PAYLOAD_CUT << 48;
-	}
-	log_put_word(to, word_of(from, 0));
-	log_put_word(to + 8, word_of(from, 1));
-	log_put_word(to + 16, (word_of(from, 2) & UINT32_MAX) | present << 32);
-	log_put_word(to + 24, (word_of(from, 3) & ~0xffff0000ull) | (uint64_t)output->origin << 16);
-	log_put_word(to + 32, lengths);
-	log_put_word(to + 40, flags);
-	log_put_word(to + 48, (word_of(from, 6) & ~0xffull) | output->field_count);
-	log_put_word(to + 56, word_of(from, 7));
+	log_put_word(to, header.word[0]);
+	log_put_word(to + 8, header.word[1]);
+	log_put_word(to + 16, header.word[2]);
+	log_put_word(to + 24, header.word[3]);
+	log_put_word(to + 32, header.word[4]);
+	log_put_word(to + 40, header.word[5]);
+	log_put_word(to + 48, header.word[6]);
+	log_put_word(to + 56, header.word[7]);
 }
-
-/* Where make_header puts these. */
-FAAS_EVENT_AT(fields_present, 20);
-FAAS_EVENT_AT(origin, 26);
-FAAS_EVENT_AT(packet_payload_bytes, 34);
-FAAS_EVENT_AT(payload_bytes, 36);
-FAAS_EVENT_AT(flags, 46);
-FAAS_EVENT_AT(field_count, 48);
 
 /* The parts of what an emission is as an event. */
 struct event_parts {

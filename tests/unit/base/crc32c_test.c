@@ -131,13 +131,40 @@ static void test_by_words(void **state)
 	}
 }
 
+/* Taken in two parts beside each other. */
+static void test_joined(void **state)
+{
+	static uint8_t data[8 * (40 + CRC32C_JOINED_WORDS_MAX)];
+
+	(void)state;
+	if (!crc32c_joins())
+		skip();
+	srand(4);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)rand();
+	for (uint32_t first_words = 0; first_words <= 40; first_words += 8)
+		for (uint32_t words = 1; words <= CRC32C_JOINED_WORDS_MAX; words++) {
+			uint64_t first = UINT32_MAX, second = 0, word;
+
+			for (uint32_t i = 0; i < first_words + words; i++) {
+				memcpy(&word, data + 8 * (size_t)i, sizeof(word));
+				if (i < first_words)
+					first = crc32c_word(first, word);
+				else
+					second = crc32c_word(second, word);
+			}
+			first = crc32c_join(first, second, words);
+			assert_int_equal(~(uint32_t)first,
+					 reference(0, data, 8 * (size_t)(first_words + words)));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known_answers),
-		cmocka_unit_test(test_all_ways_agree),
-		cmocka_unit_test(test_long_data),
-		cmocka_unit_test(test_by_words),
+		cmocka_unit_test(test_known_answers), cmocka_unit_test(test_all_ways_agree),
+		cmocka_unit_test(test_long_data),     cmocka_unit_test(test_by_words),
+		cmocka_unit_test(test_joined),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -452,7 +452,7 @@ static void test_plain_record(void **state)
 		plain.key_bytes = key_bytes;
 		plain.value_bytes = value_bytes;
 		assert_int_equal(log_begin(&fix.writer), 0);
-		assert_true(log_plain_write(&fix.writer, &plain));
+		assert_true(log_plain_write(&fix.writer, &plain, NULL));
 		assert_memory_equal(pieces, before.place, used);
 		assert_int_equal(fix.writer.head, after.head);
 		assert_int_equal(fix.writer.rest, after.rest);
@@ -462,11 +462,11 @@ static void test_plain_record(void **state)
 	/* As at the end of a segment: one word less than it takes. */
 	assert_int_equal(log_begin(&fix.writer), 0);
 	fix.writer.room = sizeof(struct log_record) + 8 + sizeof(struct log_entry) + 40 + 200 - 8;
-	assert_false(log_plain_write(&fix.writer, &plain));
+	assert_false(log_plain_write(&fix.writer, &plain, NULL));
 	assert_int_equal(fix.writer.used, sizeof(struct log_record));
 	assert_int_equal(fix.writer.entry_count, 0);
 	fix.writer.room += 8;
-	assert_true(log_plain_write(&fix.writer, &plain));
+	assert_true(log_plain_write(&fix.writer, &plain, NULL));
 }
 
 static void test_header_is_checked(void **state)
