@@ -3,8 +3,9 @@
 #
 # Run a command, as root, with compilers that keep what they made below the build
 # directory, under a digest of what it was made from (but the compiler: clean after a
-# new one). For tests on an emulated processor, where a compiler takes a hundred times as
-# long as the test: those that ran here with this compile nothing there.
+# new one). End-to-end tests build the same functions again and again: a third of their
+# processor time is that. And on an emulated processor, where a compiler takes a hundred
+# times as long as the test, those that ran here with this compile nothing.
 #
 #   tests/lib/kept_compilers.sh COMMAND...
 #
@@ -18,18 +19,25 @@ NAME=${0##*/}
 
 # enter COMMAND...
 enter() {
+	[ -z "${KEPT:-}" ] || exec "$@" # within another one
 	# shellcheck source=../../tools/lib/common.sh
 	. "$(dirname "$SELF")/../../tools/lib/common.sh"
 	need_root
 	KEPT=$BUILD/tests/kept
 	KEPT_FUSE=$BUILD/libexec/ebpf-faas-fuse
 	mkdir -p "$KEPT/bin"
-	cp "$SELF" "$KEPT/bin/clang"
-	cp "$SELF" "$KEPT/bin/cc"
-	cp "$KEPT_FUSE" "$KEPT/fuse"
+	keep "$SELF" "$KEPT/bin/clang"
+	keep "$SELF" "$KEPT/bin/cc"
+	keep "$KEPT_FUSE" "$KEPT/fuse"
 	export KEPT KEPT_FUSE PATH=$KEPT/bin:$PATH
 	# shellcheck disable=SC2016
 	exec unshare --mount bash -c 'mount --bind "$KEPT/bin/clang" "$KEPT_FUSE" && exec "$@"' - "$@"
+}
+
+# keep FILE COPY: others may run a copy of another version at this moment.
+keep() {
+	cmp -s "$1" "$2" && return
+	cp "$1" "$2.$$" && mv "$2.$$" "$2"
 }
 
 # What a command line makes its output from, on stdout. Where things lie does not count,
