@@ -28,6 +28,9 @@ no_memory() {
 	local group=/sys/fs/cgroup/memory/ef_$$
 	network
 	[ -d /sys/fs/cgroup/memory ] || group=/sys/fs/cgroup/ef_$$
+	# In version 2 a group has what the one above gives.
+	[ ! -e /sys/fs/cgroup/cgroup.subtree_control ] ||
+		echo +memory >/sys/fs/cgroup/cgroup.subtree_control || true
 	mkdir "$group" || skip "no control groups can be made here"
 	if [ -e "$group/memory.limit_in_bytes" ]; then
 		echo 64M >"$group/memory.limit_in_bytes"
