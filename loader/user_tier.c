@@ -22,6 +22,7 @@
 #include "host.h"
 #include "kernel_object.h"
 #include "pages.h"
+#include "phrase.h"
 #include "ringview.h"
 #include "undelivered.h"
 
@@ -73,8 +74,8 @@ static int check_gone(const struct bundle_function *was, const struct bundle *to
 	    bundle_user_of(to, was->instance) != BUNDLE_NO_FUNCTION)
 		return 0;
 	snprintf(advice, sizeof(advice),
-		 "`ebpf-faas state export %s %s FILE` keeps it; --reset-state %s lets it go",
-		 to->name, was->instance, was->instance);
+		 "`ebpf-faas state export %s %s >%s.jsonl` keeps it; --reset-state %s lets it go",
+		 to->name, was->instance, was->instance, was->instance);
 	return diag_fail(diags, DIAG_FAILED, advice,
 			 "the durable state of %s would be removed: the new version has no "
 			 "function of that name",
@@ -96,14 +97,46 @@ bool user_tier_replaces(const struct bundle *from, const struct bundle *to,
 	return false;
 }
 
+/* How the states of before get into a version that cannot take them over: by hand. */
+static void describe_way(const struct bundle *from, const struct bundle *to, char *text,
+			 size_t bytes)
+{
+	const char *unload = bundle_is_durable(from) ? "unload --purge" : "unload";
+	const char *last = NULL;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < from->user_count; i++) {
+		uint32_t here = bundle_user_of(to, from->user[i].instance);
+
+		if (!from->user[i].has_state || here == BUNDLE_NO_FUNCTION ||
+		    !to->user[here].has_state)
+			continue;
+		last = from->user[i].instance;
+		phrase_add(text, bytes, "%s%s", count++ ? ", " : "for each FUNCTION of ", last);
+	}
+	if (count == 1)
+		text[0] = '\0';
+	if (count != 1)
+		last = "FUNCTION";
+	if (count)
+		phrase_add(text, bytes, "%s`ebpf-faas state export %s %s >%s.jsonl`; then ",
+			   count > 1 ? ": " : "", to->name, last, last);
+	phrase_add(text, bytes, "`ebpf-faas %s %s`%s, load the new version", unload, to->name,
+		   bundle_is_durable(from) ? ", which deletes dead letters too" : "");
+	if (count)
+		phrase_add(text, bytes, ", `ebpf-faas state import %s %s %s.jsonl`", to->name, last,
+			   last);
+}
+
 int user_tier_check(const struct bundle *from, const struct bundle *to,
 		    const struct takeover *takeover, bool trial, struct diags *diags)
 {
-	char difference[256];
+	char difference[256], advice[DIAG_TEXT_BYTES] = "";
 	int error = 0;
 
+	describe_way(from, to, advice, sizeof(advice));
 	if (bundle_needs_runtime(from) && !bundle_needs_runtime(to))
-		return diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
+		return diag_fail(diags, DIAG_FAILED, advice,
 				 "workflow %s would have no functions or sinks outside the kernel "
 				 "any more",
 				 to->name);
@@ -111,7 +144,7 @@ int user_tier_check(const struct bundle *from, const struct bundle *to,
 		return -1;
 	if (bundle_needs_runtime(from) &&
 	    !bundle_same_log(from, to, difference, sizeof(difference)))
-		return diag_fail(diags, DIAG_FAILED, "unload it, then load the new version",
+		return diag_fail(diags, DIAG_FAILED, advice,
 				 "the log of workflow %s cannot go on: %s", to->name, difference);
 	if (trial && !bundle_same_user_tier(from, to, difference, sizeof(difference)))
 		return diag_fail(
