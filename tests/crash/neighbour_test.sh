@@ -44,6 +44,7 @@ unharmed() {
 	same "its lost" 0 "$(jq '[.lost[]] | add // 0' <<<"$LEDGER")"
 	same "its dead letters" 0 "$(counted dead_lettered)"
 	wait_for 30 lines_are "$CASE/records.jsonl" "$sent" || true
+	wait_for 20 is witness ".sinks[0].delivered == $sent" || true
 	same "its sink" "[$sent,0,0]" \
 		"$(faas status --json witness | jq -c '.sinks[0] | [.delivered, .errors, .refused]')"
 	same "its restarts" 0 "$(faas status --json witness | jq .worker.restarts)"

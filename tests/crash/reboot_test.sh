@@ -175,7 +175,7 @@ stays() {
 	pid=$(runtime_pid)
 	send 5005 100
 	service
-	process_gone "$pid" || fail "the runtime of the load is there still"
+	wait_for 20 process_gone "$pid" || fail "the runtime of the load is there still"
 	wait_for 10 worker_runs
 	send 5005 100
 	settle meter

@@ -8,7 +8,6 @@
 
 OTHER_BUILD=$BUILD/faults
 KEYS=10
-EACH=2000
 
 if [ ! -x "$OTHER_BUILD/ebpf-faas" ]; then
 	echo "another build is needed: make BUILD=$OTHER_BUILD FAULTS=1 all" >&2
@@ -25,33 +24,32 @@ runs_from() { # DIRECTORY PID...
 
 # From one build to the other and back, while packets come.
 upgraded() { # SIGNAL OPTION...
-	local signal=$1 build
+	local signal=$1 build all
 	shift
 	network
-	load meter --set workers.queue=65536 "$@"
+	load meter --set workers.queue=65536 --set workers.instances.min=1 "$@"
 	runs_from "$BUILD/libexec" "$(runtime_pid)" "$(worker_pid)" "$(courier_pid)"
-	traffic --to 10.77.0.1:5005 --count $((KEYS * EACH)) --keys $KEYS --rate 5000 &
+	traffic_begin meter --to 10.77.0.1:5005 --keys $KEYS --rate 2000
 	for build in "$OTHER_BUILD" "$BUILD"; do
-		sleep 1 # of the traffic
+		traffic_flows 2000
 		kill "-$signal" "$(runtime_pid)"
 		wait_for 10 no_runtime
 		"$build/ebpf-faas" gc 9<&-
-		wait_for 20 has_worker || fail "no worker: $(cat "$CASE/status")"
+		wait_for 20 has_both || fail "no worker, or no courier: $(cat "$CASE/status")"
 		runs_from "$build/libexec" "$(runtime_pid)" "$(worker_pid)" "$(courier_pid)"
 	done
-	wait
+	traffic_end
+	all=$(sent sent)
 	settle meter
-	same "matched" $((KEYS * EACH)) "$(counted matched)"
-	same "processed" $((KEYS * EACH)) "$(counted processed)"
+	same "matched" "$all" "$(counted matched)"
+	same "processed" "$all" "$(counted processed)"
 	same "lost for want of room in the ring" 0 "$(counted lost.ring_full)"
-	exactly_once $KEYS $EACH
+	exactly_once $KEYS $((all / KEYS))
 	fails 0 faas unload --purge meter
 }
 no_runtime() { ! faas_processes | grep -q 'ebpf-faas-runti'; } # as much as the kernel keeps
-# One that has nothing to do sleeps.
-has_worker() {
-	faas status --json meter >"$CASE/status" &&
-		jq -e '.worker.state | IN("absent", "starting", "stopped", "quarantined") | not' "$CASE/status" >/dev/null
+has_both() {
+	faas status --json meter >"$CASE/status" && [ -n "$(worker_pid)" ] && [ -n "$(courier_pid)" ]
 }
 
 ended() { upgraded TERM; }

@@ -70,6 +70,7 @@ as_it_happens() {
 	same "counts of the functions" \
 		"$(faas status meter --json | jq -cS '[.functions[] | select(.name == "counter").outputs | .counted, .full]')" \
 		"$(explained '[.totals.outputs["meter.counter.counted"], .totals.outputs["meter.counter.full"] // 0]')"
+	wait_for 20 lines_are "$CASE/records.jsonl" "$(counted emitted)" || true
 	same "each event has the count that is written" \
 		"$(jq -r .fields.count "$CASE/records.jsonl" | sort -n | uniq -c)" \
 		"$(explained '.packets[] | select(.events) | .events[].fields.count' | sort -n | uniq -c)"

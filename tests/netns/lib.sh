@@ -237,6 +237,10 @@ exactly_once() {
 	}
 }
 
+# Results in the file, of which some may be there twice.
+different_counts() { jq -r '"\(.key) \(.fields.count)"' "$CASE/records.jsonl" | sort -u | wc -l; }
+different_counts_are() { [ "$(different_counts)" = "$1" ]; }
+
 # group_file WORKFLOW NAME...: of its worker's control group, the first that there is.
 group_file() {
 	local workflow=$1 name

@@ -247,8 +247,11 @@ first_of_all() {
 	find /run/ebpf-faas/workflows/meter | sort >"$CASE/files"
 	fails 1 faas update --confirm 60s "${of_meter[@]}" "$FIXTURES/meter.yaml"
 	says 'other user functions or sinks would not be known to the one before'
+	# No packet meets it: none is lost, as is seen below.
+	begin_traffic meter
 	fails 1 faas update --set "sinks.records.file.path=$CASE/nowhere/records.jsonl" "$FIXTURES/meter.yaml"
 	says 'the directory of .*/nowhere/records.jsonl does not exist'
+	end_traffic
 	wait_for 10 no_process || fail "processes are left of the version that failed"
 	find /run/ebpf-faas/workflows/meter | sort | diff "$CASE/files" - || fail "and files"
 	faas build "${of_meter[@]}" --output "$CASE/bundle" "$FIXTURES/meter.yaml"

@@ -15,7 +15,7 @@ dropped() { settle banned && counted dropped; }
 opens_and_shuts() {
 	local pid
 	network
-	load banned --set functions.judge.params.time=4s
+	load banned --set functions.judge.params.time=8s
 	send 5 40000
 	same "dropped before the ban" 0 "$(dropped)"
 	send 1 40000
@@ -28,6 +28,7 @@ opens_and_shuts() {
 	bpf_map "$PIN_ROOT"/workflows/banned/*verdicts >"$CASE/map"
 	same "in the map by names" '[{"port":40000,"value":1}]' \
 		"$(jq -c '[.[] | {port: .key.source_port, value: .value.value}]' "$CASE/map")"
+	wait_for 20 lines_are "$CASE/records.jsonl" 1 || true
 	same "told" '["40000 6"]' "$(jq -sc '[.[] | "\(.key) \(.fields.events)"]' "$CASE/records.jsonl")"
 	# A courier that comes after takes nothing back and gives nothing twice.
 	pid=$(courier_pid)
@@ -65,7 +66,7 @@ no_courier() {
 # makes room.
 full_map() {
 	network
-	load banned --set functions.door.params.entries=2 --set functions.judge.params.time=4s
+	load banned --set functions.door.params.entries=2 --set functions.judge.params.time=8s
 	send 6 40000
 	send 6 40001
 	send 6 40002
