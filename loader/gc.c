@@ -139,7 +139,7 @@ static void collect(struct gc *gc)
 }
 
 /* Whether a loaded workflow has files of a worker, and there is no runtime for it. What
- * only runs in the kernel has a directory there as well, but no origin. */
+ * only runs in the kernel has a directory there as well, but no page of a runtime. */
 static bool runtime_is_missed(const struct host *host)
 {
 	char path[FAAS_PATH_BYTES];
@@ -149,7 +149,7 @@ static bool runtime_is_missed(const struct host *host)
 
 		if (entry->state != FAAS_REGISTRY_LOADED)
 			continue;
-		snprintf(path, sizeof(path), "%s/%.*s/origin", FAAS_RUN_WORKFLOWS,
+		snprintf(path, sizeof(path), "%s/%.*s/runtime.page", FAAS_RUN_WORKFLOWS,
 			 (int)sizeof(entry->name), entry->name);
 		if (!access(path, F_OK))
 			return !control_runtime_running();

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -43,8 +44,8 @@ static void put_line(struct childlog *log)
 	char quoted[LOGGER_QUOTED_BYTES(CHILDLOG_LINE_BYTES)];
 	uint64_t second = clock_monotonic_ns() / CLOCK_NS_PER_S;
 
-	log->line[log->used] = '\0';
-	memcpy(log->last[log->total++ % CHILDLOG_LAST_LINES], log->line, log->used + 1);
+	log->text->line[log->used] = '\0';
+	memcpy(log->text->last[log->total++ % CHILDLOG_LAST_LINES], log->text->line, log->used + 1);
 	log->used = 0;
 	if (second != log->second) {
 		log->second = second;
@@ -57,14 +58,14 @@ static void put_line(struct childlog *log)
 	}
 	log->lines++;
 	logger_write(LOGGER_INFO, "child", "from=%s text=%s", log->who,
-		     logger_quote(quoted, sizeof(quoted), log->line));
+		     logger_quote(quoted, sizeof(quoted), log->text->line));
 }
 
 static void take(struct childlog *log, const char *data, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i++) {
 		if (data[i] != '\n')
-			log->line[log->used++] = data[i];
+			log->text->line[log->used++] = data[i];
 		if (data[i] == '\n' || log->used == CHILDLOG_LINE_BYTES)
 			put_line(log);
 	}
@@ -99,12 +100,18 @@ static void on_data(struct loop_source *source, uint32_t events)
 int childlog_open(struct childlog *log, struct loop *loop, const char *who,
 		  uint32_t lines_per_second, int *ret_fd)
 {
+	struct childlog_text *text = log->text;
 	int ends[2];
 	int err;
 
+	if (!text)
+		text = malloc(sizeof(*text));
+	if (!text)
+		return -ENOMEM;
 	*log = (struct childlog){
 		.loop = loop,
 		.who = who,
+		.text = text,
 		.source = {.fd = -1},
 		.lines_per_second = lines_per_second,
 	};
@@ -140,4 +147,11 @@ void childlog_close(struct childlog *log)
 	if (fd >= 0)
 		close(fd);
 	log->loop = NULL;
+}
+
+void childlog_forget(struct childlog *log)
+{
+	free(log->text);
+	log->text = NULL;
+	log->total = 0;
 }

@@ -15,11 +15,19 @@
 #define CHILDLOG_LINE_BYTES 512
 #define CHILDLOG_LAST_LINES 8
 
+struct childlog_text {
+	char line[CHILDLOG_LINE_BYTES + 1]; /* in the making */
+	/* The last lines, those that were suppressed too; line n at n % CHILDLOG_LAST_LINES,
+	 * from 0 to total - 1. */
+	char last[CHILDLOG_LAST_LINES][CHILDLOG_LINE_BYTES + 1];
+};
+
+/* All zeros: none has been opened. */
 struct childlog {
 	struct loop *loop;
 	struct loop_source source;
-	const char *who; /* borrowed */
-	char line[CHILDLOG_LINE_BYTES + 1];
+	const char *who;	    /* borrowed */
+	struct childlog_text *text; /* owned; stays when it is closed, until it is forgotten */
 	uint32_t used;
 	uint32_t lines_per_second;
 	uint64_t second;
@@ -27,9 +35,6 @@ struct childlog {
 	uint64_t suppressed;	 /* since it was told */
 	struct loop_timer timer; /* to tell it */
 	uint64_t *counter;	 /* borrowed; counts what was suppressed too, NULL: nothing does */
-	/* The last lines, those that were suppressed too; line n at n % CHILDLOG_LAST_LINES,
-	 * from 0 to total - 1. They stay when it is closed. */
-	char last[CHILDLOG_LAST_LINES][CHILDLOG_LINE_BYTES + 1];
 	uint64_t total;
 };
 
@@ -40,5 +45,8 @@ int childlog_open(struct childlog *log, struct loop *loop, const char *who,
 
 /* Take what is left and end. Does nothing if it is not open. */
 void childlog_close(struct childlog *log);
+
+/* Behind that: the last lines, and the memory that they are in. */
+void childlog_forget(struct childlog *log);
 
 #endif

@@ -23,7 +23,7 @@
 #define WORKER_PAGE_MAGIC 0x65676170726b7766ull
 #define COURIER_PAGE_MAGIC 0x65676170756f6366ull
 #define RUNTIME_PAGE_MAGIC 0x65676170746e7266ull
-#define PAGES_VERSION 20
+#define PAGES_VERSION 21
 
 struct page_function_counters {
 	uint64_t events;  /* callbacks that returned */
@@ -286,13 +286,15 @@ struct runtime_page {
 	uint64_t log_limit;
 	uint32_t program_limits; /* of the programs of exec functions, as `limits` */
 	uint32_t ring;		 /* enum page_ring */
+	/* Of the loading command: a path, "": the runtime's own. For a later runtime. */
+	char netns[FAAS_PATH_BYTES];
 };
 
 /* The rule: so many workers within this time ended by what their functions did. */
 #define POLICY_QUARANTINE_DEATHS 15
 #define POLICY_QUARANTINE_MS 60000
 
-_Static_assert(sizeof(struct worker_page) <= 8192, "two pages");
+_Static_assert(sizeof(struct worker_page) <= 4096, "one page");
 _Static_assert(sizeof(struct courier_page) <= 4096, "one page");
 _Static_assert(sizeof(struct runtime_page) <= 4096, "one page");
 
@@ -325,7 +327,7 @@ static inline int worker_page_read(const struct worker_page *page, struct page_c
 int pages_read_counters(int fd, struct page_counters *ret) __attribute__((warn_unused_result));
 int pages_read_cursor(int fd, struct courier_cursor *ret) __attribute__((warn_unused_result));
 
-#define WORKER_PAGE_BYTES 8192
+#define WORKER_PAGE_BYTES 4096
 #define COURIER_PAGE_BYTES 4096
 #define RUNTIME_PAGE_BYTES 4096
 

@@ -104,6 +104,7 @@ static void on_exit_ready(struct loop_source *source, uint32_t events)
 	close_source(link, &link->control);
 	close_source(link, &link->exit);
 	childlog_close(&link->output);
+	childlog_forget(&link->output);
 	loop_unset(link->loop, &link->timer);
 	link->pid = 0;
 	for (client = TAILQ_FIRST(&link->clients); client; client = TAILQ_NEXT(client, all)) {
@@ -295,6 +296,7 @@ static int spawn_courier(struct courier_link *link)
 		link->pid = 0;
 		close_source(link, &link->control);
 		childlog_close(&link->output);
+		childlog_forget(&link->output);
 	}
 	return err;
 }

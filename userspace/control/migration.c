@@ -76,6 +76,7 @@ static void destroy(struct migration *migration)
 	close_source(migration, &migration->control);
 	close_source(migration, &migration->exit);
 	childlog_close(&migration->output);
+	childlog_forget(&migration->output);
 	free(migration);
 }
 

@@ -579,6 +579,7 @@ void supervisor_destroy(struct supervisor *supervisor)
 		cgroup_remove(supervisor->name);
 	cgroup_close(&supervisor->cgroup);
 	process_close(supervisor);
+	childlog_forget(&supervisor->output);
 	supervisor_idle_end(supervisor);
 	forget_piece(supervisor);
 	programs_free(supervisor);

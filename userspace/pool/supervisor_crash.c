@@ -28,9 +28,9 @@ static json_t *last_lines(const struct childlog *output)
 		output->total < CHILDLOG_LAST_LINES ? (uint32_t)output->total : CHILDLOG_LAST_LINES;
 
 	for (uint32_t i = 0; i < count; i++)
-		json_array_append_new(
-			list,
-			some_text(output->last[(output->total - count + i) % CHILDLOG_LAST_LINES]));
+		json_array_append_new(list,
+				      some_text(output->text->last[(output->total - count + i) %
+								   CHILDLOG_LAST_LINES]));
 	return list;
 }
 

@@ -72,8 +72,7 @@ void run_files_close(struct run_files *files)
 
 static bool is_ours(const char *name)
 {
-	static const char *const names[] = {"worker.page", "courier.page", "runtime.page", "log",
-					    "origin"};
+	static const char *const names[] = {"worker.page", "courier.page", "runtime.page", "log"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(name, names[i]))
@@ -106,7 +105,7 @@ bool run_files_exist(const char *root, const char *name)
 {
 	char path[FAAS_PATH_BYTES];
 
-	snprintf(path, sizeof(path), "%s/%s/origin", root, name);
+	snprintf(path, sizeof(path), "%s/%s/runtime.page", root, name);
 	return !access(path, F_OK);
 }
 
@@ -213,32 +212,21 @@ static int format(struct run_files *files, uint32_t generation, const struct rin
 	return 0;
 }
 
-static int write_origin(int directory, const char *netns)
+static int note_netns(struct runtime_page *page, const char *netns)
 {
-	int fd = make_file(directory, "origin", 0);
-	size_t bytes = strlen(netns);
-	int err = 0;
-
-	if (fd < 0)
-		return fd;
-	if (write(fd, netns, bytes) != (ssize_t)bytes)
-		err = errno ? -errno : -EIO;
-	close(fd);
-	return err;
+	if (strlen(netns) >= sizeof(page->netns))
+		return -ENAMETOOLONG;
+	strcpy(page->netns, netns);
+	return 0;
 }
 
-static int read_origin(int directory, char *netns, size_t room)
+static int read_netns(const struct runtime_page *page, char *netns, size_t room)
 {
-	int fd = openat(directory, "origin", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t bytes;
+	size_t bytes = strnlen(page->netns, sizeof(page->netns));
 
-	if (fd < 0)
-		return -errno;
-	bytes = read(fd, netns, room - 1);
-	close(fd);
-	if (bytes < 0)
-		return -errno;
-	netns[bytes] = '\0';
+	if (bytes == sizeof(page->netns) || bytes >= room)
+		return -EINVAL;
+	memcpy(netns, page->netns, bytes + 1);
 	return 0;
 }
 
@@ -277,7 +265,7 @@ int run_files_create(const char *root, const char *storage, const struct bundle 
 	if (!err)
 		err = each_file(directory, bundle, make_file, &files, &name);
 	if (!err)
-		err = write_origin(directory, netns);
+		err = note_netns(files.runtime_page, netns);
 	if (!err)
 		err = format(&files, generation, ring);
 	if (directory >= 0)
@@ -312,12 +300,12 @@ int run_files_open(const char *root, const char *storage, const struct bundle *b
 	err = directory < 0 ? directory : 0;
 	if (!err)
 		err = each_file(directory, bundle, open_file, &files, &name);
-	if (!err)
-		err = read_origin(directory, ret_netns, netns_bytes);
 	if (!err && (!files.runtime_page || files.runtime_page->magic != RUNTIME_PAGE_MAGIC))
 		err = -EINVAL;
 	else if (!err && files.runtime_page->version != PAGES_VERSION)
 		err = -EPROTONOSUPPORT;
+	else if (!err)
+		err = read_netns(files.runtime_page, ret_netns, netns_bytes);
 	if (directory >= 0)
 		close(directory);
 	if (!err) {

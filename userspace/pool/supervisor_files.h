@@ -3,7 +3,7 @@
  * The run-time files of one workflow, /run/ebpf-faas/workflows/NAME/: pages, log
  * and state (see userspace/base/pages.h), allocated to their last byte before
  * anything maps them, since a store into a page that a full tmpfs does not have
- * is SIGBUS. And "origin", which holds what a later runtime needs to take over.
+ * is SIGBUS. In the runtime's page is also what a later runtime needs to take over.
  */
 #ifndef FAAS_POOL_SUPERVISOR_FILES_H
 #define FAAS_POOL_SUPERVISOR_FILES_H

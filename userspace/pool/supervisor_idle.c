@@ -90,6 +90,7 @@ void supervisor_idle_begin(struct supervisor *supervisor, uint64_t until_ns)
 			loop_set(supervisor->loop, &supervisor->timer, until_ns, on_due);
 		log_give_back(supervisor);
 		copies_give_back(supervisor);
+		childlog_forget(&supervisor->output);
 		supervisor->idled(supervisor);
 	}
 }

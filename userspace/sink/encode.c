@@ -13,74 +13,125 @@ struct origin {
 	bool user;
 	uint8_t function; /* index in kernel or user */
 	char output[FAAS_IDENTIFIER_BYTES];
-	struct bundle_field fields[FAAS_FIELDS_MAX]; /* user functions */
+	struct bundle_field *fields; /* owned; user functions */
 	uint32_t field_count;
 };
 
+/* A courier has one of each workflow, also of those with nothing to do: all lists are of
+ * their length, and owned. */
 struct encoder {
 	char workflow[FAAS_NAME_BYTES];
-	char kernel[FAAS_KERNEL_FUNCTIONS_MAX][FAAS_NAME_BYTES];
-	char user[FAAS_USER_FUNCTIONS_MAX][FAAS_NAME_BYTES];
+	char (*kernel)[FAAS_NAME_BYTES];
+	char (*user)[FAAS_NAME_BYTES];
 	uint32_t user_count;
 	struct trigger_name {
 		uint32_t id;
 		char name[FAAS_NAME_BYTES];
-	} triggers[FAAS_TRIGGERS_MAX];
+	} * triggers;
 	uint32_t trigger_count;
-	struct bundle_kernel_field kernel_fields[FAAS_RECORD_FIELDS_MAX];
+	struct bundle_kernel_field *kernel_fields;
 	uint32_t kernel_field_count;
 	struct key_shape {
 		enum bundle_key_part parts[FAAS_KEY_PARTS_MAX];
 		uint32_t count;
 		uint32_t bytes;
-	} keys[FAAS_ENTRIES_MAX];
+	} * keys;
 	uint32_t key_count;
-	struct origin origins[FAAS_ORIGINS_MAX];
+	struct origin *origins;
+	uint32_t origin_count;
 };
 
-static void take_outputs(struct encoder *encoder, const struct bundle_function *function, bool user,
+/* Origins are numbers below the one returned. */
+static uint32_t count_origins(const struct bundle *bundle)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < bundle->kernel_count + bundle->user_count; i++) {
+		const struct bundle_function *function =
+			i < bundle->kernel_count ? &bundle->kernel[i]
+						 : &bundle->user[i - bundle->kernel_count];
+
+		for (uint32_t k = 0; k < function->output_count; k++)
+			if (function->outputs[k].origin >= count)
+				count = function->outputs[k].origin + 1;
+	}
+	return count < FAAS_ORIGINS_MAX ? count : FAAS_ORIGINS_MAX;
+}
+
+static bool make_lists(struct encoder *encoder, const struct bundle *bundle)
+{
+	encoder->user_count = bundle->user_count;
+	encoder->trigger_count = bundle->trigger_count;
+	encoder->kernel_field_count = bundle->kernel_field_count;
+	encoder->key_count = bundle->entry_count;
+	encoder->origin_count = count_origins(bundle);
+	/* One more of each: none is of no length. */
+	encoder->kernel = calloc(bundle->kernel_count + 1, sizeof(*encoder->kernel));
+	encoder->user = calloc(encoder->user_count + 1, sizeof(*encoder->user));
+	encoder->triggers = calloc(encoder->trigger_count + 1, sizeof(*encoder->triggers));
+	encoder->kernel_fields =
+		calloc(encoder->kernel_field_count + 1, sizeof(*encoder->kernel_fields));
+	encoder->keys = calloc(encoder->key_count + 1, sizeof(*encoder->keys));
+	encoder->origins = calloc(encoder->origin_count + 1, sizeof(*encoder->origins));
+	return encoder->kernel && encoder->user && encoder->triggers && encoder->kernel_fields &&
+	       encoder->keys && encoder->origins;
+}
+
+static bool take_fields(struct origin *origin, const struct bundle_output *output)
+{
+	free(origin->fields);
+	origin->field_count = output->field_count;
+	origin->fields = calloc(output->field_count + 1, sizeof(*origin->fields));
+	if (!origin->fields)
+		return false;
+	memcpy(origin->fields, output->fields, output->field_count * sizeof(*origin->fields));
+	return true;
+}
+
+static bool take_outputs(struct encoder *encoder, const struct bundle_function *function, bool user,
 			 uint32_t index)
 {
 	for (uint32_t i = 0; i < function->output_count; i++) {
 		const struct bundle_output *output = &function->outputs[i];
 		struct origin *origin;
 
-		if (output->origin >= FAAS_ORIGINS_MAX)
+		if (output->origin >= encoder->origin_count)
 			continue;
 		origin = &encoder->origins[output->origin];
 		origin->known = true;
 		origin->user = user;
 		origin->function = (uint8_t)index;
 		memcpy(origin->output, output->name, sizeof(origin->output));
-		memcpy(origin->fields, output->fields, sizeof(origin->fields));
-		origin->field_count = output->field_count;
+		if (!take_fields(origin, output))
+			return false;
 	}
+	return true;
 }
 
 struct encoder *encoder_new(const struct bundle *bundle)
 {
 	struct encoder *encoder = calloc(1, sizeof(*encoder));
+	bool is_whole = true;
 
-	if (!encoder)
+	if (!encoder || !make_lists(encoder, bundle)) {
+		encoder_free(encoder);
 		return NULL;
+	}
 	memcpy(encoder->workflow, bundle->name, sizeof(encoder->workflow));
 	for (uint32_t i = 0; i < bundle->kernel_count; i++) {
 		memcpy(encoder->kernel[i], bundle->kernel[i].instance, FAAS_NAME_BYTES);
-		take_outputs(encoder, &bundle->kernel[i], false, i);
+		is_whole &= take_outputs(encoder, &bundle->kernel[i], false, i);
 	}
-	encoder->user_count = bundle->user_count;
 	for (uint32_t i = 0; i < bundle->user_count; i++) {
 		memcpy(encoder->user[i], bundle->user[i].instance, FAAS_NAME_BYTES);
-		take_outputs(encoder, &bundle->user[i], true, i);
+		is_whole &= take_outputs(encoder, &bundle->user[i], true, i);
 	}
-	encoder->trigger_count = bundle->trigger_count;
 	for (uint32_t i = 0; i < bundle->trigger_count; i++) {
 		encoder->triggers[i].id = bundle->triggers[i].id;
 		memcpy(encoder->triggers[i].name, bundle->triggers[i].name, FAAS_NAME_BYTES);
 	}
-	encoder->kernel_field_count = bundle->kernel_field_count;
-	memcpy(encoder->kernel_fields, bundle->kernel_fields, sizeof(encoder->kernel_fields));
-	encoder->key_count = bundle->entry_count;
+	memcpy(encoder->kernel_fields, bundle->kernel_fields,
+	       encoder->kernel_field_count * sizeof(*encoder->kernel_fields));
 	for (uint32_t i = 0; i < bundle->entry_count; i++) {
 		struct key_shape *key = &encoder->keys[i];
 
@@ -89,11 +140,24 @@ struct encoder *encoder_new(const struct bundle *bundle)
 		for (uint32_t k = 0; k < key->count; k++)
 			key->bytes += bundle_key_part_bytes(key->parts[k]);
 	}
-	return encoder;
+	if (is_whole)
+		return encoder;
+	encoder_free(encoder);
+	return NULL;
 }
 
 void encoder_free(struct encoder *encoder)
 {
+	if (!encoder)
+		return;
+	free(encoder->kernel);
+	free(encoder->user);
+	free(encoder->triggers);
+	free(encoder->kernel_fields);
+	free(encoder->keys);
+	for (uint32_t i = 0; encoder->origins && i < encoder->origin_count; i++)
+		free(encoder->origins[i].fields);
+	free(encoder->origins);
 	free(encoder);
 }
 
@@ -295,7 +359,8 @@ int encode_output(const struct encoder *encoder, const struct encode_id *id, con
 	if (!event_check(event, bytes))
 		return -EBADMSG;
 	if (event->origin != FAAS_ORIGIN_TRIGGER) {
-		if (event->origin >= FAAS_ORIGINS_MAX || !encoder->origins[event->origin].known)
+		if (event->origin >= encoder->origin_count ||
+		    !encoder->origins[event->origin].known)
 			return -EBADMSG;
 		origin = &encoder->origins[event->origin];
 	}

@@ -98,7 +98,7 @@ static void release(struct feed_turn *turn)
 	struct feed *feed = turn->feed;
 	bool any = false;
 
-	for (uint32_t i = 0; i <= FAAS_SINKS_MAX; i++) {
+	for (uint32_t i = 0; i <= feed->sink_count; i++) {
 		struct feed_sink *sink = &feed->sinks[i];
 
 		if (sink->blocked_until_ns && sink->blocked_until_ns <= turn->now_ns) {
@@ -222,7 +222,7 @@ uint64_t feed_retry_ns(const struct feed *feed)
 	if (feed->unsynced_since_ns &&
 	    (!earliest || feed->unsynced_since_ns + FEED_SYNC_MS * CLOCK_NS_PER_MS < earliest))
 		earliest = feed->unsynced_since_ns + FEED_SYNC_MS * CLOCK_NS_PER_MS;
-	for (uint32_t i = 0; i <= FAAS_SINKS_MAX; i++) {
+	for (uint32_t i = 0; i <= feed->sink_count; i++) {
 		uint64_t until = feed->sinks[i].blocked_until_ns;
 
 		if (until && (!earliest || until < earliest))

@@ -48,6 +48,7 @@
 
 struct feed_sink {
 	enum bundle_sink_kind kind;
+	char *path; /* owned; of the file */
 	struct file_sink file;
 	struct udp_sink udp;
 	uint64_t blocked_until_ns; /* 0: not held up */
@@ -94,8 +95,11 @@ struct feed {
 	int verdict_maps[FAAS_KERNEL_FUNCTIONS_MAX]; /* owned; -1: none */
 	/* Of each verdict of each user function: the kernel function. */
 	uint32_t verdicts_to[FAAS_USER_FUNCTIONS_MAX][FAAS_VERDICTS_MAX];
-	struct feed_sink sinks[FAAS_SINKS_MAX + 1]; /* the last: dead letters */
+	struct feed_sink *sinks; /* owned; sink_count of them, and the one for dead letters */
 };
+
+/* There may be a thousand of them that have nothing to do. */
+_Static_assert(sizeof(struct feed) + 2 * sizeof(struct feed_sink) <= 4096, "a page at most");
 
 /* Buffers that all feeds share. */
 struct feed_scratch;

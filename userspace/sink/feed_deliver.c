@@ -17,9 +17,10 @@ struct output {
 	int bytes;	/* of the line, its end included; 0: not encoded yet; or -errno */
 };
 
-static struct courier_sink_counters *counters_of(struct courier_cursor *cursor, uint32_t number)
+static struct courier_sink_counters *counters_of(struct feed *feed, uint32_t number)
 {
-	return number < FAAS_SINKS_MAX ? &cursor->sinks[number] : &cursor->dead_letter_file;
+	return number < feed->sink_count ? &feed->cursor.sinks[number]
+					 : &feed->cursor.dead_letter_file;
 }
 
 /* Make the cursor that was prepared the one that counts. */
@@ -70,7 +71,7 @@ static int encode(struct feed_turn *turn, struct output *output)
  * worker, where code of an author could undo it. */
 static bool is_above_limit(const struct feed_turn *turn, uint32_t number)
 {
-	return turn->feed->output_gap_ns && number < FAAS_SINKS_MAX &&
+	return turn->feed->output_gap_ns && number < turn->feed->sink_count &&
 	       turn->feed->due_ns > turn->now_ns + CLOCK_NS_PER_S - turn->feed->output_gap_ns;
 }
 
@@ -78,7 +79,7 @@ static void count_output(struct feed_turn *turn, uint32_t number)
 {
 	struct feed *feed = turn->feed;
 
-	if (!feed->output_gap_ns || number == FAAS_SINKS_MAX)
+	if (!feed->output_gap_ns || number == feed->sink_count)
 		return;
 	if (feed->due_ns < turn->now_ns)
 		feed->due_ns = turn->now_ns;
@@ -221,7 +222,7 @@ static void leave_out(struct feed_turn *turn, uint32_t number, uint64_t place)
 
 static void deliver(struct feed_turn *turn, uint32_t number, struct output *output)
 {
-	struct courier_sink_counters *counters = counters_of(&turn->feed->cursor, number);
+	struct courier_sink_counters *counters = counters_of(turn->feed, number);
 	struct feed_sink *sink = &turn->feed->sinks[number];
 
 	if (output->place <= counters->done || (sink->used && output->place <= sink->done))
@@ -273,7 +274,7 @@ void feed_deliver_record(struct feed_turn *turn)
 		output.place = record->sequence << 8 | (output.id.output + 1);
 		output.bytes = 0;
 		if (output.entry->kind == LOG_ENTRY_DEAD)
-			deliver(turn, FAAS_SINKS_MAX, &output);
+			deliver(turn, feed->sink_count, &output);
 		for (uint32_t i = 0; output.entry->kind == LOG_ENTRY_OUTPUT && i < feed->sink_count;
 		     i++)
 			if (sinks >> i & 1)
@@ -284,7 +285,7 @@ void feed_deliver_record(struct feed_turn *turn)
 
 void feed_file_failed(struct feed_turn *turn, uint32_t number, int err)
 {
-	struct courier_sink_counters *counters = counters_of(&turn->feed->cursor, number);
+	struct courier_sink_counters *counters = counters_of(turn->feed, number);
 	struct feed_sink *sink = &turn->feed->sinks[number];
 
 	counters->errors++;
@@ -298,7 +299,7 @@ void feed_file_failed(struct feed_turn *turn, uint32_t number, int err)
 static int write_file(struct feed_turn *turn, uint32_t number)
 {
 	struct feed *feed = turn->feed;
-	struct courier_sink_counters *counters = counters_of(&feed->cursor, number);
+	struct courier_sink_counters *counters = counters_of(feed, number);
 	struct feed_sink *sink = &feed->sinks[number];
 	int err;
 
@@ -319,7 +320,7 @@ static int write_file(struct feed_turn *turn, uint32_t number)
 	counters->delivered += sink->line_count;
 	counters->limited += sink->limited;
 	counters->last_error = 0;
-	if (number == FAAS_SINKS_MAX)
+	if (number == feed->sink_count)
 		feed->cursor.dead_letters += sink->line_count;
 	sink->backoff_ms = FEED_RETRY_MIN_MS;
 	return 0;
@@ -327,7 +328,7 @@ static int write_file(struct feed_turn *turn, uint32_t number)
 
 void feed_write_files(struct feed_turn *turn)
 {
-	for (uint32_t i = 0; i <= FAAS_SINKS_MAX; i++) {
+	for (uint32_t i = 0; i <= turn->feed->sink_count; i++) {
 		struct feed_sink *sink = &turn->feed->sinks[i];
 		int err;
 

@@ -67,13 +67,16 @@ static int take_up_cursor(struct feed *feed)
 	return 0;
 }
 
-static void init_file(const struct feed *feed, struct feed_sink *sink, const char *path,
-		      uint64_t rotate_bytes, uint32_t keep,
-		      const struct courier_sink_counters *counters)
+static int init_file(const struct feed *feed, struct feed_sink *sink, const char *path,
+		     uint64_t rotate_bytes, uint32_t keep,
+		     const struct courier_sink_counters *counters, struct diags *diags)
 {
+	sink->path = strdup(path);
+	if (!sink->path)
+		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
 	sink->kind = SINK_FILE;
 	sink->backoff_ms = FEED_RETRY_MIN_MS;
-	file_sink_init(&sink->file, path, rotate_bytes, keep);
+	file_sink_init(&sink->file, sink->path, rotate_bytes, keep);
 	sink->file.inode = counters->file_inode;
 	sink->file.bytes = counters->file_bytes;
 	sink->file.durable = feed->durable;
@@ -81,6 +84,7 @@ static void init_file(const struct feed *feed, struct feed_sink *sink, const cha
 	 * cursor up. */
 	sink->file.unsynced = sink->file.unnamed =
 		feed->durable && counters->done >> 8 > feed->cursor.synced_sequence;
+	return 0;
 }
 
 static int open_file(struct feed_sink *sink, const char *name, struct diags *diags)
@@ -121,10 +125,22 @@ static int open_sink(struct feed *feed, const struct bundle *bundle, uint32_t nu
 					 from->name, from->host);
 		return 0;
 	}
-	init_file(feed, sink, from->path, from->rotate_bytes, from->keep,
-		  &feed->cursor.sinks[number]);
+	if (init_file(feed, sink, from->path, from->rotate_bytes, from->keep,
+		      &feed->cursor.sinks[number], diags))
+		return -1;
 	/* Later it may come back by itself: a disk that is mounted late. */
 	return strict ? open_file(sink, from->name, diags) : 0;
+}
+
+static int make_sinks(struct feed *feed, uint32_t count)
+{
+	feed->sinks = calloc(count + 1, sizeof(*feed->sinks));
+	if (!feed->sinks)
+		return -ENOMEM;
+	feed->sink_count = count;
+	for (uint32_t i = 0; i <= count; i++)
+		feed->sinks[i].file.fd = feed->sinks[i].udp.fd = -1;
+	return 0;
 }
 
 struct feed *feed_open(const struct bundle *bundle, const struct feed_files *files,
@@ -138,14 +154,10 @@ struct feed *feed_open(const struct bundle *bundle, const struct feed_files *fil
 		feed->space_fd = -1;
 		memset(feed->verdict_maps, -1, sizeof(feed->verdict_maps));
 		memset(feed->verdicts_to, -1, sizeof(feed->verdicts_to));
-		for (uint32_t i = 0; i <= FAAS_SINKS_MAX; i++) {
-			feed->sinks[i].file.fd = -1;
-			feed->sinks[i].udp.fd = -1;
-		}
 		memcpy(feed->name, bundle->name, sizeof(feed->name));
 		feed->durable = bundle_is_durable(bundle);
 		feed->encoder = encoder_new(bundle);
-		if (feed->encoder)
+		if (feed->encoder && !make_sinks(feed, bundle->sink_count))
 			err = map_files(feed, files);
 	}
 	if (!err)
@@ -155,16 +167,15 @@ struct feed *feed_open(const struct bundle *bundle, const struct feed_files *fil
 			  bundle->name, strerror(-err));
 		goto cleanup;
 	}
-	feed->sink_count = bundle->sink_count;
 	if (bundle->limits.outputs_per_second)
 		feed->output_gap_ns = CLOCK_NS_PER_S / bundle->limits.outputs_per_second;
 	/* All of them, for each takes its socket. */
 	for (uint32_t i = 0; i < bundle->sink_count; i++)
 		failed |= open_sink(feed, bundle, i, files->udp[i], strict, diags) != 0;
+	failed |= init_file(feed, &feed->sinks[feed->sink_count], dead_letters,
+			    FEED_DEAD_LETTER_BYTES, 1, &feed->cursor.dead_letter_file, diags) != 0;
 	if (failed)
 		goto cleanup;
-	init_file(feed, &feed->sinks[FAAS_SINKS_MAX], dead_letters, FEED_DEAD_LETTER_BYTES, 1,
-		  &feed->cursor.dead_letter_file);
 	feed->space_fd = files->space;
 	memcpy(feed->verdict_maps, files->verdict_maps, sizeof(feed->verdict_maps));
 	for (uint32_t i = 0; i < bundle->user_count; i++)
@@ -175,7 +186,7 @@ struct feed *feed_open(const struct bundle *bundle, const struct feed_files *fil
 	return feed;
 cleanup:
 	/* Sockets stay with the caller. */
-	for (uint32_t i = 0; feed && i < FAAS_SINKS_MAX; i++)
+	for (uint32_t i = 0; feed && feed->sinks && i < feed->sink_count; i++)
 		feed->sinks[i].udp.fd = -1;
 	feed_close(feed);
 	return NULL;
@@ -185,10 +196,12 @@ void feed_close(struct feed *feed)
 {
 	if (!feed)
 		return;
-	for (uint32_t i = 0; i <= FAAS_SINKS_MAX; i++) {
+	for (uint32_t i = 0; feed->sinks && i <= feed->sink_count; i++) {
 		file_sink_close(&feed->sinks[i].file);
 		udp_sink_close(&feed->sinks[i].udp);
+		free(feed->sinks[i].path);
 	}
+	free(feed->sinks);
 	if (feed->log)
 		munmap(feed->log, feed->log_bytes);
 	if (feed->worker_page)

@@ -13,7 +13,7 @@
 
 static bool any_unsynced(const struct feed *feed)
 {
-	for (uint32_t i = 0; i <= FAAS_SINKS_MAX; i++)
+	for (uint32_t i = 0; i <= feed->sink_count; i++)
 		if (feed->sinks[i].file.unsynced)
 			return true;
 	return false;
@@ -55,7 +55,7 @@ void feed_sync(struct feed_turn *turn, bool more)
 		feed->unsynced_since_ns = turn->now_ns;
 	if (!is_due(feed, turn->now_ns, more))
 		return;
-	for (uint32_t i = 0; i <= FAAS_SINKS_MAX; i++) {
+	for (uint32_t i = 0; i <= feed->sink_count; i++) {
 		int err = file_sink_sync(&feed->sinks[i].file);
 
 		if (!err)

@@ -17,8 +17,8 @@
 
 void file_sink_init(struct file_sink *sink, const char *path, uint64_t rotate_bytes, uint32_t keep)
 {
-	*sink = (struct file_sink){.rotate_bytes = rotate_bytes, .keep = keep, .fd = -1};
-	snprintf(sink->path, sizeof(sink->path), "%s", path);
+	*sink = (struct file_sink){
+		.path = path, .rotate_bytes = rotate_bytes, .keep = keep, .fd = -1};
 }
 
 void file_sink_close(struct file_sink *sink)

@@ -24,7 +24,7 @@
 #include <ebpf_faas/limits.h>
 
 struct file_sink {
-	char path[FAAS_PATH_BYTES];
+	const char *path;      /* borrowed */
 	uint64_t rotate_bytes; /* a file does not grow beyond; 0: never turned over */
 	uint32_t keep;	       /* PATH.1 ... PATH.keep are kept */
 	int fd;		       /* -1: not open */
@@ -37,7 +37,7 @@ struct file_sink {
 	bool unnamed;	/* and the name of the file, too */
 };
 
-/* Does not open anything. Copies the path. */
+/* Does not open anything. Borrows the path. */
 void file_sink_init(struct file_sink *sink, const char *path, uint64_t rotate_bytes, uint32_t keep);
 
 /*

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,10 +13,10 @@ int udp_sink_init(struct udp_sink *sink, int fd, const char *host, uint16_t port
 
 	*sink = (struct udp_sink){.fd = fd};
 	if (inet_pton(AF_INET, host, &to4.sin_addr) == 1) {
-		memcpy(&sink->to, &to4, sizeof(to4));
+		sink->to.v4 = to4;
 		sink->to_bytes = sizeof(to4);
 	} else if (inet_pton(AF_INET6, host, &to6.sin6_addr) == 1) {
-		memcpy(&sink->to, &to6, sizeof(to6));
+		sink->to.v6 = to6;
 		sink->to_bytes = sizeof(to6);
 	} else {
 		sink->fd = -1;
@@ -37,7 +36,7 @@ int udp_sink_send(struct udp_sink *sink, const char *datagram, size_t bytes)
 	/* Connecting finds route and source address. It is done again after an
 	 * error: both may have changed since. */
 	if (!sink->connected) {
-		if (connect(sink->fd, (const struct sockaddr *)&sink->to, sink->to_bytes))
+		if (connect(sink->fd, &sink->to.any, sink->to_bytes))
 			return -errno;
 		sink->connected = true;
 	}

@@ -7,6 +7,7 @@
 #ifndef FAAS_SINK_UDP_SINK_H
 #define FAAS_SINK_UDP_SINK_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +19,11 @@
 struct udp_sink {
 	int fd; /* owned; -1: there is no socket, its namespace is gone */
 	bool connected;
-	struct sockaddr_storage to;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} to;
 	socklen_t to_bytes;
 };
 

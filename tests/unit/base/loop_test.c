@@ -174,7 +174,7 @@ static void test_childlog(void **state)
 {
 	char path[] = "/tmp/loop-test-XXXXXX", text[65536];
 	uint64_t suppressed = 0, told = 0;
-	struct childlog log;
+	struct childlog log = {0};
 	ssize_t bytes;
 	int lines = 0;
 	int fd, out;
@@ -202,6 +202,9 @@ static void test_childlog(void **state)
 		assert_true(loop_step(&loop, -1) >= 0);
 	childlog_close(&log);
 	childlog_close(&log);
+	assert_string_equal(log.text->last[(log.total - 1) % CHILDLOG_LAST_LINES], "again");
+	childlog_forget(&log);
+	childlog_forget(&log);
 	bytes = read(out, text, sizeof(text) - 1);
 	assert_true(bytes > 0);
 	text[bytes] = '\0';

@@ -49,10 +49,10 @@ int fdatasync(int fd)
 static void make_file(uint32_t sink)
 {
 	struct file_sink *file = &feed->sinks[sink].file;
-	char path[128];
+	static char paths[SINKS][128];
 
-	snprintf(path, sizeof(path), "%s/%c", directory, 'a' + (int)sink);
-	file_sink_init(file, path, 0, 0);
+	snprintf(paths[sink], sizeof(paths[sink]), "%s/%c", directory, 'a' + (int)sink);
+	file_sink_init(file, paths[sink], 0, 0);
 	feed->sinks[sink].kind = SINK_FILE;
 	feed->sinks[sink].backoff_ms = FEED_RETRY_MIN_MS;
 	assert_int_equal(file_sink_open(file, 0, 0), 0);
@@ -69,11 +69,14 @@ static int set_up(void **state)
 	feed = calloc(1, sizeof(*feed));
 	if (!mkdtemp(directory) || !worker_page || !courier_page || !feed)
 		return -1;
+	feed->sinks = calloc(SINKS + 1, sizeof(*feed->sinks));
+	if (!feed->sinks)
+		return -1;
 	feed->worker_page = worker_page;
 	feed->courier_page = courier_page;
 	feed->durable = true;
 	feed->view.capacity = CAPACITY;
-	for (uint32_t i = 0; i <= FAAS_SINKS_MAX; i++)
+	for (uint32_t i = 0; i <= SINKS; i++)
 		feed->sinks[i].file.fd = -1;
 	feed->sink_count = SINKS;
 	make_file(SINK_A);
@@ -91,6 +94,7 @@ static int tear_down(void **state)
 		file_sink_close(&feed->sinks[i].file);
 		(void)unlink(feed->sinks[i].file.path);
 	}
+	free(feed->sinks);
 	free(feed);
 	free(worker_page);
 	free(courier_page);

@@ -384,14 +384,15 @@ static void test_udp_at_most_once_over_a_crash(void **state)
  * gets what it missed. */
 static void test_held_up_sink(void **state)
 {
-	char aside[160];
+	char aside[160], inside[160];
 
 	(void)state;
 	open_feed(true);
 	assert_int_equal(write_record(TO_A | TO_B, 1), 0);
 	step();
 	/* In the place of B's directory there is a file. */
-	snprintf(fix.feed->sinks[SINK_B].file.path, FAAS_PATH_BYTES, "%s/x", fix.paths[SINK_A]);
+	snprintf(inside, sizeof(inside), "%s/x", fix.paths[SINK_A]);
+	fix.feed->sinks[SINK_B].file.path = inside;
 	for (int i = 0; i < 30; i++) {
 		assert_int_equal(write_record(TO_A | TO_B | TO_U, 1), 0);
 		step();
@@ -541,7 +542,7 @@ static void test_dead_letters_once(void **state)
 	assert_int_equal(cursor()->dead_letters, 1);
 	*fix.courier_page = before;
 	fix.courier_page->cursors[before.current & 1].dead_letter_file.file_inode =
-		fix.feed->sinks[FAAS_SINKS_MAX].file.inode;
+		fix.feed->sinks[fix.feed->sink_count].file.inode;
 	reopen_feed();
 	step();
 	file = fopen(fix.dead, "r");
