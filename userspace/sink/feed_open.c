@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,7 @@ static int take_up_cursor(struct feed *feed)
 {
 	struct courier_page *page = feed->courier_page;
 
+	assert(page); /* map_files was before */
 	if (!page->magic) {
 		page->version = PAGES_VERSION;
 		__atomic_store_n(&page->magic, COURIER_PAGE_MAGIC, __ATOMIC_RELEASE);
