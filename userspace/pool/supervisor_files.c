@@ -214,9 +214,11 @@ static int format(struct run_files *files, uint32_t generation, const struct rin
 
 static int note_netns(struct runtime_page *page, const char *netns)
 {
-	if (strlen(netns) >= sizeof(page->netns))
+	size_t bytes = strlen(netns) + 1;
+
+	if (bytes > sizeof(page->netns))
 		return -ENAMETOOLONG;
-	strcpy(page->netns, netns);
+	memcpy(page->netns, netns, bytes);
 	return 0;
 }
 
