@@ -22,7 +22,6 @@ void updates_power_loss(void)
 		return;
 	updates_processes_gone();
 	world.renewing = false;
-	at->lost |= at->phase > STOPPING && !at->kept;
 	if (at->phase > STOPPING) {
 		sim_totals.cuts++;
 		sim_note("generation %u is loaded again", at->generations[at->kept]);
@@ -45,9 +44,8 @@ void updates_power_loss(void)
 void updates_expect_survivors(uint32_t survivors)
 {
 	returns_forget(survivors);
-	if (update.lost)
-		(void)returns_back(survivors);
-	update.lost = false;
+	/* An update that nobody said to stay is undone. */
+	(void)returns_back(survivors);
 }
 
 void updates_booted(void)

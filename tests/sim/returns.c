@@ -11,7 +11,7 @@
  * though the events were. */
 static struct {
 	uint32_t swapped_at, back_at; /* behind so many events */
-	bool anew;
+	bool anew, stays;
 	struct sim_chain states[SIM_FUNCTIONS_MAX][SIM_KEYS_MAX];
 	uint32_t keys[SIM_FUNCTIONS_MAX];
 } marks[UPDATES_MAX];
@@ -46,12 +46,19 @@ void returns_swapped(uint32_t event, bool anew)
 		sim_fail("more updates than UPDATES_MAX");
 	marks[mark_count].swapped_at = event;
 	marks[mark_count].anew = anew;
+	marks[mark_count].stays = false;
 	marks[mark_count++].back_at = NEVER;
+}
+
+void returns_stays(void)
+{
+	if (mark_count)
+		marks[mark_count - 1].stays = true;
 }
 
 bool returns_back(uint32_t event)
 {
-	if (!mark_count || marks[mark_count - 1].back_at != NEVER)
+	if (!mark_count || marks[mark_count - 1].stays || marks[mark_count - 1].back_at != NEVER)
 		return false;
 	marks[mark_count - 1].back_at = event;
 	sim_note("back to the states of %u events, behind %u", marks[mark_count - 1].swapped_at,

@@ -496,6 +496,9 @@ static void go_back(void)
 static void keep(void)
 {
 	update.kept = true;
+	/* In memory there is a way back until the tables of before are gone. */
+	if (sim_plan.durable)
+		returns_stays();
 	go(KEEPING, KEEP);
 }
 

@@ -37,7 +37,6 @@ struct update {
 	uint64_t calls; /* of faas_on_migrate */
 	bool tried;	/* a worker of the new version was ready */
 	bool kept;	/* it was said to stay: there is no way back */
-	bool lost;	/* with the power, the states of the new version */
 	bool running;	/* the updater, in the step */
 	/* The migrator's descriptors. */
 	int from[SIM_FUNCTIONS_MAX], to[SIM_FUNCTIONS_MAX], disk;
@@ -55,9 +54,11 @@ void updates_processes_gone(void);
 void updates_settle(void);
 
 /* returns.c: behind so many events an update replaced the states, or let them begin anew;
- * behind so many the version before has its own again. False: it had them already. */
+ * behind so many the version before has its own again. False: it had them already, or the
+ * update is one that stays. */
 void returns_reset(void);
 void returns_swapped(uint32_t event, bool anew);
+void returns_stays(void); /* the last one: there is no way back, also when the power goes */
 bool returns_back(uint32_t event);
 void returns_forget(uint32_t survivors); /* what came behind so many events */
 
