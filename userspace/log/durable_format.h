@@ -75,7 +75,9 @@ struct durable_super {
 	uint32_t generation;  /* of the workflow, when it was written */
 	/* Where recovery begins: state as of here is in the snapshot, or is empty. */
 	struct durable_place begin;
-	uint64_t snapshot; /* id, 0: none */
+	/* Id, 0: none. Its upper half is the incarnation that made it: no record behind `begin`
+	 * is older. One that is was left over by a loss of power. */
+	uint64_t snapshot;
 	uint32_t snapshot_file;
 	uint32_t snapshot_chunks;
 	/* The snapshot was made while events went on: it is whole with all records

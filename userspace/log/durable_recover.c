@@ -27,7 +27,7 @@ struct recovery {
 	const struct durable_setup *setup;
 	const struct durable_super *super;
 	struct durable_recovered *ret;
-	uint32_t incarnation; /* of the last record: it never falls */
+	uint32_t incarnation; /* of the last record, or of the snapshot: it never falls */
 	uint64_t last;	      /* no record is behind this */
 	bool before;	      /* the tables are those of before an update: records add nothing */
 };
@@ -382,6 +382,7 @@ static int recover(struct recovery *recovery, const struct log_view *view)
 		return err;
 	recovery->ret->end = super->begin;
 	recovery->ret->courier = super->delivered;
+	recovery->incarnation = (uint32_t)(super->snapshot >> 32);
 	recovery->last = super->begin.position + super->capacity;
 	load(recovery, &window, begin);
 	err = redo_groups(recovery, &window);
