@@ -267,6 +267,8 @@ int worker_import(struct worker *worker)
 	live->log_position = worker->log.head;
 	store_items(worker, function);
 	worker_show_progress(worker, true);
+	/* It brings no output; but what it follows may have reached the disk just now. */
+	worker_notify(worker);
 	worker->import.position = live->log_position;
 	worker->import.unanswered = true;
 	answer_committed(worker);
