@@ -5,6 +5,7 @@
  * compiler puts before every access to memory come here, and each is a place
  * where the process can be interrupted for ever.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,9 +102,11 @@ void process_kill(struct sim_process *process)
 void sim_pause(void)
 {
 	struct sim_process *process = sim_current;
+	int kept = errno; /* each process has its own */
 
 	if (!_setjmp(process->at))
 		leave();
+	errno = kept;
 }
 
 void sim_block(uint64_t wake_ns)
