@@ -250,7 +250,8 @@ bench-programs: all $(BENCH_PROGRAMS) $(BUILD)/bench/unconfined-worker $(BUILD)/
 
 check: ## run every test
 	tools/check
-storm: tests ## kill worker, courier and runtime 200 times each, under load, and cut the power 200 times; takes half an hour
+storm: tests ## kill worker, courier and runtime 200 times each, under load, and cut the power 200 times, behind 200,000 runs of the simulation; takes half an hour
+	SIM_RUNS=200000 SIM_FIRST=0 SIM_SECONDS=3600 tools/check sim
 	KILLS=200 tests/crash/storm_test.sh
 	POWER_CUTS=200 tests/crash/power_test.sh
 soak: tests ## half an hour (SOAK_MINUTES=30) of traffic and faults; memory, files and descriptors must not grow
