@@ -22,6 +22,9 @@
 struct worker_gathered {
 	const struct worker_function *function;
 	const struct faas_event *events[FAAS_BATCH_MAX];
+	/* Of each, as in the page: one that comes again may lie where another one lay
+	 * (worker_rest.h). */
+	uint64_t attempts[FAAS_BATCH_MAX];
 	uint32_t count;
 	uint32_t next; /* of them, to be handed out */
 	uint32_t calls;
@@ -182,6 +185,7 @@ void worker_gather(struct worker *worker, const struct worker_pending *pending, 
 		return;
 	while (gathered->count < count && is_for(worker, &pending[gathered->count], function)) {
 		gathered->events[gathered->count] = pending[gathered->count].record.data;
+		gathered->attempts[gathered->count] = pending[gathered->count].record.begin + 1;
 		gathered->count++;
 	}
 	/* One alone is called when its turn comes. */
@@ -218,12 +222,22 @@ static bool take_state(const struct worker *worker, const struct faas_call *call
 	return true;
 }
 
+/* Whether the next of those that are kept is this event's. */
+static bool is_kept(const struct worker *worker, const struct faas_event *event)
+{
+	const struct worker_gathered *gathered = worker->gathered;
+	uint32_t next = gathered->next;
+
+	return next < gathered->count && gathered->events[next] == event &&
+	       gathered->attempts[next] == worker->page->attempt_position;
+}
+
 /* What was kept for @p event; else it is called alone. */
 static int find_gathered(struct faas_call *call, const struct faas_event *event, void *state,
 			 uint32_t *ret_index)
 {
 	struct worker_gathered *gathered = call->worker->gathered;
-	bool kept = gathered->next < gathered->count && gathered->events[gathered->next] == event;
+	bool kept = is_kept(call->worker, event);
 	int failed = 0;
 
 	if (kept && gathered->results)
