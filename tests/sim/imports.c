@@ -197,6 +197,9 @@ bool imports_are_due(void)
 {
 	uint32_t part = sim_plan.events / (sim_plan.imports + 1);
 
+	/* Nothing comes behind the word that the worker is to stop. */
+	if (world.stopping)
+		return false;
 	if (count && !imports[count - 1].known)
 		return true;
 	return count < sim_plan.imports && sim_kernel.made >= (count + 1) * part;

@@ -210,7 +210,7 @@ static bool turn(void)
 		(void)pass_time();
 		return true;
 	}
-	return pass_time();
+	return pass_time() || imports_are_due();
 }
 
 static void run_to_rest(void)
