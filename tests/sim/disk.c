@@ -45,22 +45,31 @@ static void check_unchanged(const struct write *write)
 /* ---- which events a place in the log is behind ---- */
 
 #define NOTES_MAX 65536
+#define UNKNOWN UINT64_MAX
 
-/* Of each end of a group: events that were done before it, of all. */
+/* Of each end of a group: events that were done before it, of all. Where a worker died
+ * closing it, position is UNKNOWN, and the end, if there is one, is soon behind `begin`. */
 static struct note {
-	uint64_t position, events;
+	uint64_t begin, position, events;
 } notes[NOTES_MAX];
 static uint32_t note_count;
 /* A worker's counters begin with what was there at the last boot. */
 static uint64_t events_at_boot;
 static bool booted;
 
+static bool may_end_at(const struct note *note, uint64_t position)
+{
+	if (note->position != UNKNOWN)
+		return note->position == position;
+	return position > note->begin && position - note->begin <= sim_plan.segment_bytes;
+}
+
 uint32_t disk_events_before(uint64_t position)
 {
 	uint32_t i = note_count;
 
 	/* What was closed there last is what lies there. */
-	while (i && notes[i - 1].position != position)
+	while (i && !may_end_at(&notes[i - 1], position))
 		i--;
 	if (!i && position)
 		sim_fail("no group ends at %llu", (unsigned long long)position);
@@ -77,13 +86,13 @@ uint32_t disk_survivors(void)
 	return (uint32_t)events_at_boot;
 }
 
-static void note(uint64_t position, uint64_t events)
+static void note(uint64_t begin, uint64_t position, uint64_t events)
 {
 	uint64_t all = disk_survivors() + events;
 
 	if (note_count == NOTES_MAX)
 		sim_fail("more groups than NOTES_MAX");
-	notes[note_count++] = (struct note){position, all};
+	notes[note_count++] = (struct note){begin, position, all};
 }
 
 int __real_log_close_group(struct log_writer *writer, uint16_t ring, const struct log_group *group,
@@ -93,11 +102,14 @@ int __wrap_log_close_group(struct log_writer *writer, uint16_t ring, const struc
 int __wrap_log_close_group(struct log_writer *writer, uint16_t ring, const struct log_group *group,
 			   uint64_t ring_position, uint64_t processed, uint64_t dead_lettered)
 {
-	int err = __real_log_close_group(writer, ring, group, ring_position, processed,
-					 dead_lettered);
+	int err;
 
-	if (!err)
-		note(writer->head, processed + dead_lettered);
+	note(writer->head, UNKNOWN, processed + dead_lettered);
+	err = __real_log_close_group(writer, ring, group, ring_position, processed, dead_lettered);
+	if (err)
+		note_count--;
+	else
+		notes[note_count - 1].position = writer->head;
 	return err;
 }
 
@@ -109,7 +121,8 @@ void __wrap_durable_snapshot_begin(struct durable *durable);
 void __wrap_durable_snapshot_begin(struct durable *durable)
 {
 	if (durable->adrift)
-		note(durable->closed, sim_live->processed + sim_live->dead_lettered);
+		note(durable->closed, durable->closed,
+		     sim_live->processed + sim_live->dead_lettered);
 	__real_durable_snapshot_begin(durable);
 }
 
