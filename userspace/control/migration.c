@@ -25,6 +25,7 @@
 #include "paths.h"
 #include "spawn.h"
 #include "userspace/control/runtime.h"
+#include "userspace/pool/supervisor_copies.h"
 #include "userspace/pool/supervisor_migrate.h"
 #include "userspace/pool/supervisor_renew.h"
 #include "userspace/pool/worker_filter.h"
@@ -217,7 +218,7 @@ static int seal_manifest(const char *name, uint32_t generation)
 
 	snprintf(path, sizeof(path), "%s/%s/generations/%u/%s", FAAS_STATE_WORKFLOWS, name,
 		 generation, BUNDLE_MANIFEST);
-	return supervisor_seal(path, "manifest.json");
+	return copies_seal(path, "manifest.json");
 }
 
 static int seal_object(const struct migration *migration, const struct bundle_function *function)
@@ -226,7 +227,7 @@ static int seal_object(const struct migration *migration, const struct bundle_fu
 
 	snprintf(path, sizeof(path), "%s/%s/generations/%u/%s", FAAS_STATE_WORKFLOWS,
 		 migration->start.name, migration->start.generation, function->file);
-	return supervisor_seal(path, function->instance);
+	return copies_seal(path, function->instance);
 }
 
 static int open_table(const char *name, uint32_t function)

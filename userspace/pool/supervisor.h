@@ -158,9 +158,6 @@ void supervisor_look(struct supervisor *supervisor);
 /* What a person is told: "running", "starting", ... */
 const char *supervisor_state_name(const struct supervisor *supervisor);
 
-/* A copy of a file that nobody can change any more. Descriptor or -errno. */
-int supervisor_seal(const char *path, const char *name) __attribute__((warn_unused_result));
-
 /* Only without a process. Closes everything; leaves files on disk. */
 void supervisor_destroy(struct supervisor *supervisor);
 

@@ -30,7 +30,7 @@ static int new_memfd(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int supervisor_seal(const char *path, const char *name)
+int copies_seal(const char *path, const char *name)
 {
 	struct stat status;
 	int from, to = -1;
@@ -120,7 +120,7 @@ static int take(const struct copies *copies, uint32_t number)
 	int fd, err;
 
 	make_path(copies, number, path);
-	fd = supervisor_seal(path, slash ? slash + 1 : file->path);
+	fd = copies_seal(path, slash ? slash + 1 : file->path);
 	if (fd < 0)
 		return fd;
 	/* Of the copy: what is compared is what will be used. */

@@ -33,6 +33,9 @@ void copies_give_back(struct supervisor *supervisor);
 /* The manifest alone, for the courier: returns-owned, or -errno. */
 int copies_manifest(const struct supervisor *supervisor) __attribute__((warn_unused_result));
 
+/* A copy of a file that nobody can change any more. Descriptor or -errno. */
+int copies_seal(const char *path, const char *name) __attribute__((warn_unused_result));
+
 void copies_free(struct supervisor *supervisor);
 
 #endif
