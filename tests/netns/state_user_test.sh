@@ -77,18 +77,21 @@ whole() {
 	local wrong=0 round
 	network
 	load witness
-	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count 3000000 --keys 4 >"$CASE/flood"
-	echo "$STARTED" >>"$CASE/pids"
-	wait_for 5 faas state get witness total "$(faas state list witness total --json | jq -r '.entries[0].key // "1"')"
+	traffic_begin witness --to 10.77.0.1:5005 --keys 4
+	wait_for 20 states_are_there
 	for round in $(seq 40); do
-		[ "$round" != 20 ] || kill -KILL "$(worker_pid)"
+		[ "$round" != 20 ] || wait_for 20 kill_those worker_pid
 		wrong=$((wrong + $(faas state list witness total --json |
 			jq '[.entries[].value | select(.count != .twin)] | length')))
 	done
-	end_process "$STARTED"
+	wait_for 20 restarts_are 1
+	traffic_end
 	same "states of which the ends differ" 0 "$wrong"
-	same "restarts" 1 "$(faas status --json witness | jq .worker.restarts)"
+	same "restarts" 1 "$(restarts)"
 }
+states_are_there() { [ "$(faas state list witness total --json | jq .keys)" = 4 ]; }
+restarts() { faas status --json witness | jq .worker.restarts; }
+restarts_are() { [ "$(restarts)" = "$1" ]; }
 
 # Whoever is killed, in whatever order: the state is there, and goes on.
 survives() {
