@@ -4,14 +4,17 @@
 # "not ok N - name", "# SKIP" behind it for a skip, and a plan "1..N". (cmocka
 # writes skips as "not ok N # SKIP name".) Exit status 77 without a result is a
 # skip of the whole program, the reason is its last line. A program that prints no
-# result, fewer than planned, or fails without saying so has failed.
+# result, fewer than planned, or fails without saying so has failed. "# UNSTABLE" behind a name:
+# it failed, and passed when it was tried again. That is passed, and said at the end; more than
+# UNSTABLE_MAX of them are a failure, for so many are no luck.
+UNSTABLE_MAX=2
 
 # tally_begin LOG_DIRECTORY ALLOWED_SKIPS
 tally_begin() {
 	LOGS=$1
 	ALLOWED_SKIPS=$2
 	passed=0 failed=0 skipped=0
-	failures=()
+	failures=() unstable=()
 	mkdir -p "$LOGS"
 }
 
@@ -34,6 +37,12 @@ tally_one() {
 		printf '   skipped  %s%s\n' "$2" "${3:+: $3}"
 		;;
 	esac
+}
+
+tally_unstable() {
+	unstable+=("$1")
+	printf '   UNSTABLE %s: it failed, and passed when it was tried again\n' "$1"
+	tally_one passed "$1"
 }
 
 # A line of tests/allowed-skips is "NAME: reason"; # begins a comment.
@@ -115,6 +124,8 @@ tap_count() {
 			tally_one skipped "$1/$name" "${BASH_REMATCH[2]}"
 		elif [ "${line#not }" != "$line" ]; then
 			tally_one failed "$1/$test"
+		elif [[ $test =~ ^(.*[^ ])\ *\#\ *UNSTABLE$ ]]; then
+			tally_unstable "$1/${BASH_REMATCH[1]}"
 		else
 			tally_one passed "$1/$test"
 		fi
@@ -140,6 +151,9 @@ run_counted() {
 	while IFS= read -r one; do
 		tally_one failed "$suite/$name/$one"
 	done < <(sed -n 's/^FAILED: //p' "$log")
+	while IFS= read -r one; do
+		unstable+=("$suite/$name/$one")
+	done < <(sed -n 's/^UNSTABLE: //p' "$log")
 	printf '   %-8s %s\n' "${BASH_REMATCH[1]} ok" "$suite/$name"
 	[ "${BASH_REMATCH[2]}" = 0 ] || printf '            full output: %s\n' "$log"
 }
@@ -163,20 +177,34 @@ tally_write() {
 	local one
 	echo "$passed $failed $skipped"
 	for one in ${failures[@]+"${failures[@]}"}; do
-		printf '%s\n' "${one//$'\n'/ }"
+		printf 'FAILED %s\n' "${one//$'\n'/ }"
+	done
+	for one in ${unstable[@]+"${unstable[@]}"}; do
+		printf 'UNSTABLE %s\n' "$one"
 	done
 }
 tally_add() {
-	local counts=() more=()
-	read -ra counts <"$1"
-	mapfile -s 1 -t more <"$1"
+	local counts=() kind one
+	{
+		read -ra counts
+		while read -r kind one; do
+			case $kind in
+			FAILED) failures+=("$one") ;;
+			UNSTABLE) unstable+=("$one") ;;
+			esac
+		done
+	} <"$1"
 	passed=$((passed + counts[0])) failed=$((failed + counts[1])) skipped=$((skipped + counts[2]))
-	failures+=(${more[@]+"${more[@]}"})
 }
 
 tally_end() {
 	local one
 	echo
+	[ ${#unstable[@]} -le "$UNSTABLE_MAX" ] ||
+		tally_one failed "stability" "${#unstable[@]} tests passed only when they were tried again"
+	for one in ${unstable[@]+"${unstable[@]}"}; do
+		echo "UNSTABLE: $one"
+	done
 	for one in ${failures[@]+"${failures[@]}"}; do
 		echo "FAILED: $one"
 	done
