@@ -28,11 +28,33 @@
 #define RUNTIME_GONE_MS 10000
 #define LOOK_EVERY_MS 10
 
+/* What waits at most as long as SO_SNDTIMEO says is interrupted where the process was stopped and
+ * goes on, though it catches no signal. The wait begins anew then. */
+static int join_queue(int fd, const struct sockaddr_un *address)
+{
+	int err;
+
+	do
+		err = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? errno : 0;
+	while (err == EINTR);
+	return -err;
+}
+
+static int send_text(int fd, const char *text)
+{
+	ssize_t sent;
+
+	do
+		sent = send(fd, text, strlen(text), MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
 int control_connect(const char *path, struct control *ret)
 {
 	const struct timeval patience = {.tv_sec = CONTROL_CONNECT_MS / 1000};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int err;
+	int err = 0;
 	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path))
@@ -42,9 +64,11 @@ int control_connect(const char *path, struct control *ret)
 	if (fd < 0)
 		return -errno;
 	/* In a full backlog there is a queue, and those who gave up are not in it. */
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
-	    connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)))
 		err = -errno;
+	if (!err)
+		err = join_queue(fd, &address);
+	if (err) {
 		close(fd);
 		return err;
 	}
@@ -70,11 +94,14 @@ static int send_request(const struct control *control, const json_t *request, st
 	json_decref(message);
 	if (!text)
 		return diag_fail(diags, DIAG_FAILED, NULL, "out of memory");
-	if (strlen(text) > FAAS_CONTROL_MESSAGE_BYTES_MAX)
+	if (strlen(text) > FAAS_CONTROL_MESSAGE_BYTES_MAX) {
 		err = diag_fail(diags, DIAG_FAILED, NULL, "the request is too long");
-	else if (send(control->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
-		err = diag_fail(diags, DIAG_FAILED, NULL, "asking the runtime: %s",
-				strerror(errno));
+	} else {
+		err = send_text(control->fd, text);
+		if (err)
+			err = diag_fail(diags, DIAG_FAILED, NULL, "asking the runtime: %s",
+					strerror(-err));
+	}
 	free(text);
 	return err;
 }

@@ -25,7 +25,7 @@
 #include "userspace/pool/cell.h"
 
 /* How long holder and template may take for an answer; then they are given up. */
-#define PATIENCE_S 5
+#define PATIENCE_S 20
 #define TRY_AGAIN_MS 10000
 
 static const struct {
@@ -184,9 +184,21 @@ static struct cell_process *start(struct cell *cell, const char *role, uint32_t 
 	return NULL;
 }
 
+/* As recv() on a socket with a timeout: a process that was stopped and goes on is interrupted in
+ * that, though it catches no signal. The wait begins anew then. */
+static ssize_t receive(const struct cell_process *process, void *ret, size_t bytes)
+{
+	ssize_t got;
+
+	do
+		got = recv(process->socket, ret, bytes, 0);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
 static int hear(const struct cell_process *process, struct cell_word *ret)
 {
-	ssize_t bytes = recv(process->socket, ret, sizeof(*ret), 0);
+	ssize_t bytes = receive(process, ret, sizeof(*ret));
 
 	if (bytes == sizeof(*ret))
 		return 0;
@@ -384,7 +396,7 @@ static int ask(const struct cell_process *template, const struct cell_worker *wo
 	memcpy(CMSG_DATA(header) + worker->fd_count * sizeof(int), worker->joins,
 	       worker->join_count * sizeof(int));
 	if (sendmsg(template->socket, &message, MSG_NOSIGNAL) != (ssize_t)sizeof(request) ||
-	    recv(template->socket, &answer, sizeof(answer), 0) != (ssize_t)sizeof(answer))
+	    receive(template, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
 		return -EPIPE;
 	return answer.pid;
 }
