@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "frame.h"
+#include "pace.h"
 
 struct description {
 	struct frame_spec spec;
@@ -131,12 +132,11 @@ static int open_interface(const char *name)
 }
 
 /* What a TC program on the way out drops comes back as ENOBUFS: it was sent. */
-static int send_frame(int fd, const struct frame *frame)
+static int send_frame(struct pace *pace, int fd, const struct frame *frame)
 {
-	if (send(fd, frame->data, frame->bytes, 0) >= 0 || errno == ENOBUFS)
-		return 0;
-	fprintf(stderr, "frames: %s\n", strerror(errno));
-	return 1;
+	if (send(fd, frame->data, frame->bytes, 0) < 0 && errno != ENOBUFS)
+		return -errno;
+	return pace_sent(pace, fd);
 }
 
 int main(int argc, char **argv)
@@ -148,7 +148,8 @@ int main(int argc, char **argv)
 	static struct frame frame;
 	const char *interface = "";
 	uint32_t count = 1;
-	int option, fd, status = 0;
+	struct pace pace;
+	int option, fd, err = 0;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'i')
@@ -159,12 +160,17 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	fd = open_interface(interface);
+	pace_begin(&pace, 0);
 	for (int i = optind; i < argc; i++) {
 		describe(argv[i], &description);
 		frame_build(&description.spec, &frame);
-		for (uint32_t k = 0; !status && k < count; k++)
-			status = send_frame(fd, &frame);
+		for (uint32_t k = 0; !err && k < count; k++)
+			err = send_frame(&pace, fd, &frame);
 	}
+	if (!err)
+		err = pace_end(&pace);
 	close(fd);
-	return status;
+	if (err)
+		fprintf(stderr, "frames: %s\n", strerror(-err));
+	return err ? 1 : 0;
 }

@@ -75,7 +75,7 @@ static int send_frame(struct injector *injector, const uint8_t *frame, size_t by
 	injector->matching += matches(injector, &reading);
 	injector->vlan += reading.vlan_tags > 0;
 	injector->classes[reading.class]++;
-	return 0;
+	return pace_sent(&injector->pace, injector->fd);
 }
 
 static int send_capture(struct injector *injector, const char *path)
@@ -204,6 +204,8 @@ int main(int argc, char **argv)
 	pace_begin(&injector.pace, rate);
 	for (uint64_t n = 0; !err && n < times; n++)
 		err = capture ? send_capture(&injector, capture) : send_set(&injector, set);
+	if (!err)
+		err = pace_end(&injector.pace);
 	report(&injector);
 	if (err) {
 		fprintf(stderr, "inject: %s: %s\n", interface, strerror(-err));

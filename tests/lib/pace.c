@@ -2,13 +2,18 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "pace.h"
+
+#define ARRIVES_WITHIN_NS 20000000000u
+#define LOOK_EVERY_NS 50000
 
 uint64_t pace_now_ns(void)
 {
@@ -22,6 +27,40 @@ void pace_begin(struct pace *pace, uint64_t rate)
 {
 	pace->gap_ns = rate ? 1000000000u / rate : 0;
 	pace->next_ns = pace_now_ns();
+	pace->flying = 0;
+}
+
+static int await_arrival(int fd)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_EVERY_NS};
+	const uint64_t until_ns = pace_now_ns() + ARRIVES_WITHIN_NS;
+	int bytes;
+
+	for (;;) {
+		if (ioctl(fd, SIOCOUTQ, &bytes))
+			return -errno;
+		if (!bytes)
+			return 0;
+		if (pace_now_ns() > until_ns)
+			return -ETIMEDOUT;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+int pace_end(struct pace *pace)
+{
+	int err = 0;
+
+	for (size_t at = 0; !err && at < pace->flying; at++)
+		err = await_arrival(pace->flight[at]);
+	pace->flying = 0;
+	return err;
+}
+
+int pace_sent(struct pace *pace, int fd)
+{
+	pace->flight[pace->flying++] = fd;
+	return pace->flying == PACE_FLIGHT_MAX ? pace_end(pace) : 0;
 }
 
 void pace_wait(struct pace *pace)

@@ -85,7 +85,7 @@ static int send_reading(struct plant *plant, unsigned int sensor, enum kind kind
 		fprintf(plant->plan, "%s\t%s\t%" PRIu32 "\t%s%d.%02d\n", kind_names[kind],
 			inet_ntop(AF_INET, &address, text, sizeof(text)), report,
 			hundredths < 0 ? "-" : "", abs(hundredths) / 100, abs(hundredths) % 100);
-	return 0;
+	return pace_sent(&plant->pace, plant->sockets[sensor]);
 }
 
 /* One sensor in one round: its normal reading, and what else is due. */
@@ -185,6 +185,8 @@ int main(int argc, char **argv)
 	for (unsigned int round = 0; !err && round < rounds; round++)
 		for (unsigned int sensor = 0; !err && sensor < plant.sensor_count; sensor++)
 			err = report(&plant, sensor, round);
+	if (!err)
+		err = pace_end(&plant.pace);
 	if (plant.plan && fclose(plant.plan) && !err)
 		err = -errno;
 

@@ -82,6 +82,7 @@ static int run(struct traffic *traffic)
 {
 	uint8_t payload[PAYLOAD_BYTES_MAX];
 	struct pace pace;
+	int err;
 
 	for (size_t at = 0; at < sizeof(payload); at++)
 		payload[at] = (uint8_t)at;
@@ -98,6 +99,9 @@ static int run(struct traffic *traffic)
 			   traffic->to_bytes) != (ssize_t)traffic->payload_bytes)
 			return errno ? -errno : -EIO;
 		traffic->sent++;
+		err = pace_sent(&pace, fd);
+		if (err)
+			return err;
 		if (!traffic->reply)
 			continue;
 		if (await_reply(fd, payload, traffic->payload_bytes))
@@ -105,7 +109,7 @@ static int run(struct traffic *traffic)
 		else
 			traffic->replied++;
 	}
-	return 0;
+	return pace_end(&pace);
 }
 
 static void usage(void)
