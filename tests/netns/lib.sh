@@ -19,6 +19,8 @@
 # more where TRIES=2; it says so. One that found a promise broken is not (see `broken`).
 #
 #   tests/netns/NAME_test.sh [PATTERN]    only the cases whose name contains it
+#   DISTURB=SEED tests/netns/NAME_test.sh   with all that this build runs in the room held still
+#                                           again and again, for up to 400 ms (lib/disturb)
 set -u
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../tools/lib/common.sh"
 . "$TOP/tools/lib/machine.sh"
@@ -64,6 +66,20 @@ remove_directory() {
 # ask for it; here only what is in the room, for other things run on a test machine too.
 OURS='pins processes cgroups run_files state_files'
 MACHINE_PARTS=$OURS machine_snapshot "$SCRATCH/begin"
+
+# Whoever waits for others waits longer, and each goes ahead of each other at some time.
+if [ -n "${DISTURB:-}" ]; then
+	env -u FAAS_RUN_MARK "$TEST_LIB/disturb" "$DISTURB" "$BUILD" 9<&- &
+	DISTURBER=$!
+fi
+
+# undisturbed REASON: what this case measures is what the disturbance changes.
+undisturbed() {
+	[ -n "${DISTURBER:-}" ] || return 0
+	echo "not disturbed: $*"
+	unset DISTURB
+	kill -USR1 "$DISTURBER"
+}
 
 # ---- in a case --------------------------------------------------------------
 
@@ -317,10 +333,14 @@ case_force_cleanup() {
 	[ -s "$SCRATCH/begin/state_files" ] || rm -rf /var/lib/ebpf-faas
 }
 
+# Those that are held still go on with its end.
+end_disturber() { [ -z "${DISTURBER:-}" ] || end_process "$DISTURBER"; }
+
 script_cleanup() {
 	trap - EXIT
 	trap '' INT TERM HUP
 	case_cleanup
+	end_disturber
 	remove_directory "$SCRATCH"
 }
 
@@ -344,6 +364,7 @@ case_try() {
 		echo "the runtime's log ends:"
 		tail -n 15 /run/ebpf-faas/runtime.log
 	} >>"$CASE/log"
+	[ -z "${DISTURBER:-}" ] || kill -USR2 "$DISTURBER"
 	case_cleanup
 	if ! MACHINE_PARTS=$OURS machine_same "$SCRATCH/begin" "$CASE"; then
 		: >"$CASE/failed"
@@ -383,6 +404,7 @@ test_case() {
 }
 
 tests_done() {
+	end_disturber
 	echo "1..$case_number"
 	[ "$case_failures" = 0 ] || exit 1
 	exit 0

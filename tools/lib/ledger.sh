@@ -3,7 +3,16 @@
 # Reading what `ebpf-faas status` and bpftool say. FD 9 is the host lock: closed,
 # because `load` starts processes that stay.
 
-faas() { "$FAAS" "$@" 9<&-; }
+faas() {
+	local status=0
+	[ -z "${DISTURB:-}" ] || now_and_then
+	"$FAAS" "$@" 9<&- || status=$?
+	[ -z "${DISTURB:-}" ] || now_and_then
+	return "$status"
+}
+
+# now_and_then: one time in three, up to 300 ms.
+now_and_then() { ((RANDOM % 3)) || sleep "0.$((100 + RANDOM % 200))"; }
 
 # ledger WORKFLOW: its ledger, as one JSON object.
 ledger() { faas status --json "$1" | jq -ce .ledger; }
