@@ -403,6 +403,20 @@ uint64_t durable_limit(const struct durable *durable)
 	return disk - LOG_GROUP_ROOM;
 }
 
+/*
+ * What follows the head on the disk is left over from before a loss of power, unless it is
+ * of this incarnation. While records of those before are to be written again, the fence of
+ * who came first stands: it is not behind them, and what it keeps out may lie under them.
+ */
+static void set_fence(struct durable_super *super, const struct log_writer *log,
+		      const struct page_counters *acknowledged)
+{
+	if (acknowledged->log_position != log->head)
+		return;
+	super->fence_position = log->head;
+	super->fence_incarnation = log->incarnation;
+}
+
 int durable_start(struct durable *durable, const struct durable_setup *setup,
 		  struct log_writer *log, const struct page_counters *acknowledged)
 {
@@ -436,6 +450,7 @@ int durable_start(struct durable *durable, const struct durable_setup *setup,
 		/* Who died may have got further than it could show. */
 		if (durable->super_next->reached < acknowledged->log_position)
 			durable->super_next->reached = acknowledged->log_position;
+		set_fence(durable->super_next, log, acknowledged);
 		durable->super_next->number++;
 		durable_super_seal(durable->super_next);
 		err = durable_write_now(setup->disk, DISK_LOG,

@@ -94,9 +94,12 @@ struct durable_super {
 	 * than DURABLE_REACH(capacity) beyond this before another superblock says so: what
 	 * could be damage is not looked for in all of the circle. */
 	uint64_t reached;
-	uint64_t reserved;
+	/* Here and behind it no record counts of an incarnation older than this: what a loss of
+	 * power left there is of nobody who was answered. Incarnation 0: not noted. */
+	uint64_t fence_position;
 	struct durable_shape shapes[FAAS_USER_FUNCTIONS_MAX];
-	uint8_t padding[DISK_BLOCK_BYTES - 160 - FAAS_USER_FUNCTIONS_MAX * 64];
+	uint32_t fence_incarnation;
+	uint8_t padding[DISK_BLOCK_BYTES - 164 - FAAS_USER_FUNCTIONS_MAX * 64];
 };
 
 _Static_assert(sizeof(struct durable_super) == DISK_BLOCK_BYTES, "one block");

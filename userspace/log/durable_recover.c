@@ -72,6 +72,9 @@ static const struct log_record *check(const struct recovery *recovery, struct wi
 	uint64_t rest = recovery->super->segment_bytes - position % recovery->super->segment_bytes;
 	const struct log_record *record;
 
+	if (position >= recovery->super->fence_position &&
+	    incarnation < recovery->super->fence_incarnation)
+		incarnation = recovery->super->fence_incarnation;
 	load(recovery, window, position);
 	record = record_at(recovery, window, position);
 	if (record->magic != LOG_RECORD_MAGIC || record->log_id != recovery->super->log_id ||

@@ -57,7 +57,8 @@ static bool fits(const struct durable_super *super, const struct disk *disk)
 	       super->begin.position % DISK_BLOCK_BYTES == 0 &&
 	       super->begin.position < 1ull << 62 &&
 	       super->reached <= super->begin.position + super->capacity &&
-	       super->snapshot_file <= 1 &&
+	       super->fence_position <= super->reached &&
+	       super->fence_incarnation <= super->incarnation && super->snapshot_file <= 1 &&
 	       (!super->snapshot || (uint64_t)super->snapshot_chunks * DURABLE_CHUNK_BYTES <=
 					    disk->bytes[DISK_SNAPSHOT_0 + super->snapshot_file]);
 }

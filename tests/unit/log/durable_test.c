@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "fake_disk.h"
-#include "userspace/log/durable.h"
+#include "userspace/log/durable_internal.h"
 
 #define SEGMENT_BYTES LOG_GROUP_SEGMENT_MIN
 #define SEGMENTS 8
@@ -586,6 +586,84 @@ static void test_left_over_group(void **state)
 	}
 }
 
+/* Begin a group of one event that stays on its way. */
+static const struct fake_write *hang_group(struct machine *m)
+{
+	const struct fake_write *write = m->fake.writes;
+
+	m->fake.hangs = true;
+	assert_true(event(m));
+	step(m);
+	assert_true(write->bytes && write->file == DISK_LOG);
+	return write;
+}
+
+/* Of a group's first block all reaches the disk but the end, which is zeros: there lies
+ * what a lap before left. */
+static void tear_zeros_off(struct machine *m)
+{
+	const struct fake_write *write = hang_group(m);
+	uint8_t *to = m->fake.media[DISK_LOG] + write->offset;
+	uint32_t there = DISK_BLOCK_BYTES - FAKE_SECTOR_BYTES;
+
+	memcpy(to, write->data, there);
+	memset(to + there, 0xa5, FAKE_SECTOR_BYTES);
+	memset(m->fake.writes, 0, sizeof(m->fake.writes));
+	m->fake.hangs = false;
+}
+
+/* A group that was torn is made whole by the torn write of another in its place: their ends
+ * are alike. It was acknowledged to nobody, and is not of the life that wrote there last. */
+static void test_group_made_whole_by_another(void **state)
+{
+	/* Workers of the second life that die; what the first of them built is written again. */
+	for (unsigned int deaths = 0; deaths < 3; deaths++) {
+		struct page_counters acknowledged;
+		struct durable_recovered found;
+		const struct fake_write *write;
+		uint64_t before;
+
+		(void)state;
+		set_machine_up(&machine, 16, DURABLE_WAIT);
+		run(&machine, 30);
+		settle(&machine);
+		before = machine.durable.acknowledged.sequence;
+		tear_zeros_off(&machine);
+		reboot(&machine, &found);
+		assert_int_equal(found.end.sequence, before);
+		start(&machine, &machine.live);
+		write = hang_group(&machine);
+		for (unsigned int i = 0; i < deaths; i++) {
+			acknowledged = machine.durable.acknowledged;
+			assert_int_equal(acknowledged.sequence, before);
+			memset(machine.fake.writes, 0, sizeof(machine.fake.writes));
+			machine.fake.hangs = false;
+			durable_end(&machine.durable);
+			start(&machine, &acknowledged);
+			write = hang_group(&machine);
+		}
+		memcpy(machine.fake.media[DISK_LOG] + write->offset + DISK_BLOCK_BYTES -
+			       FAKE_SECTOR_BYTES,
+		       write->data + DISK_BLOCK_BYTES - FAKE_SECTOR_BYTES, FAKE_SECTOR_BYTES);
+		memset(machine.fake.writes, 0, sizeof(machine.fake.writes));
+		machine.fake.hangs = false;
+		reboot(&machine, &found);
+		assert_int_equal(found.end.sequence, before);
+		assert_int_equal(found.corrupt, 0);
+		check_tables(&machine, before);
+		/* And again, with nothing written between. */
+		start(&machine, &machine.live);
+		reboot(&machine, &found);
+		assert_int_equal(found.end.sequence, before);
+		start(&machine, &machine.live);
+		settle(&machine);
+		run(&machine, 20);
+		settle(&machine);
+		power_loss(&machine);
+		tear_machine_down(&machine);
+	}
+}
+
 static void test_superblocks(void **state)
 {
 	struct durable_recovered found;
@@ -609,6 +687,32 @@ static void test_superblocks(void **state)
 	memset(machine.fake.media[DISK_LOG], 0, 8192);
 	assert_int_equal(durable_super_read(machine.setup.disk, &super), -ENOENT);
 	tear_machine_down(&machine);
+}
+
+/* With a fence of a life to come, or where the log never was, a superblock is none. */
+static void test_fence_that_cannot_be(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		uint32_t lives;
+	} ahead[] = {{0, 1}, {DISK_BLOCK_BYTES, 0}};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(ahead) / sizeof(ahead[0]); i++) {
+		struct durable_super super, *newest;
+		uint64_t number;
+
+		set_machine_up(&machine, 17, DURABLE_WAIT);
+		number = machine.durable.super->number;
+		newest = (struct durable_super *)(void *)(machine.fake.media[DISK_LOG] +
+							  number % 2 * DISK_BLOCK_BYTES);
+		newest->fence_position = newest->reached + ahead[i].bytes;
+		newest->fence_incarnation = newest->incarnation + ahead[i].lives;
+		durable_super_seal(newest);
+		assert_int_equal(durable_super_read(machine.setup.disk, &super), 0);
+		assert_int_equal(super.number, number - 1);
+		tear_machine_down(&machine);
+	}
 }
 
 /* Another version of the workflow: a table of another shape is refused, unless it
@@ -799,7 +903,9 @@ int main(void)
 		cmocka_unit_test(test_damaged_snapshot),
 		cmocka_unit_test(test_keeps_what_a_snapshot_needs),
 		cmocka_unit_test(test_left_over_group),
+		cmocka_unit_test(test_group_made_whole_by_another),
 		cmocka_unit_test(test_superblocks),
+		cmocka_unit_test(test_fence_that_cannot_be),
 		cmocka_unit_test(test_other_generation),
 		cmocka_unit_test(test_update_with_tables_of_before),
 		cmocka_unit_test(test_update_that_begins_anew),
