@@ -10,15 +10,16 @@
 ATTACKS=$TOP/tests/crash/attacks
 FIRST_PORT=30000
 NO_ATTACK=1000 # a number behind all of them
-EVENTS=${EVENTS:-40000}
 KEYS=100
-# Fewer where less can be tried in a second.
+# Fewer where less can be done in a second.
+RATE=$((2000 / ${TIME_FACTOR:-1}))
 OUTPUTS_A_SECOND=$((19 / ${TIME_FACTOR:-1} + 1))
 LINES_A_SECOND=20
 
 # NAME END, one a line, in the order of their numbers.
 attacks() { sed -n 's/^ATTACK(\([a-z0-9_]*\), "\([^"]*\)".*/\1 \2/p' "$ATTACKS/funcs/attacker/attacks.def"; }
 together() { attacks | grep -v "^[a-z0-9_]* alone "; }
+alone() { attacks | grep "^[a-z0-9_]* alone "; }
 
 # load_attacker OPTION...: the object only, for it is made from the insides of the worker,
 # not from what authors get.
@@ -113,16 +114,16 @@ is_said() {
 	grep -q "$2" "$CASE/said"
 }
 
-# attacks_alone ID: each with a workflow that it has for itself: what it hurts is its own,
-# and is noticed. ID: of the log of another workflow.
+# Each with a workflow that it has for itself: what it hurts is its own, and is noticed.
 attacks_alone() {
-	local number name end begin
+	local number name end begin neighbour
 	number=$(together | wc -l)
+	neighbour=$(log_id witness)
 	while read -r name end; do
 		LOG_BEGIN=$(($(lines_of /run/ebpf-faas/runtime.log) + 1))
 		begin=$SECONDS
 		load_attacker --set "limits.outputs=$OUTPUTS_A_SECOND/s" --set "limits.logs=$LINES_A_SECOND/s" \
-			--set "functions.attack.params.neighbour=$1"
+			--set "functions.attack.params.neighbour=$neighbour"
 		# Something that is not lost when the worker dies of the attack.
 		send $NO_ATTACK 1
 		wait_for 20 is_done 1 || fail "$name: what came before it was not processed"
@@ -134,7 +135,7 @@ attacks_alone() {
 		faas unload --now --purge attacker
 		is_bounded "$name" $((SECONDS - begin + 2))
 		number=$((number + 1))
-	done < <(attacks | grep "^[a-z0-9_]* alone ")
+	done < <(alone)
 }
 
 # is_bounded NAME SECONDS: of floods no more got through than so many seconds' worth.
@@ -158,27 +159,22 @@ is_bounded() {
 
 log_id() { od -An -tu8 -j24 -N8 "/run/ebpf-faas/workflows/$1/log" | tr -d ' '; }
 
-all_attacks() {
+# beside_a_neighbour COMMAND...: the neighbour got every event, kept its state, and its worker is
+# still the first.
+beside_a_neighbour() {
 	network
 	load witness
-	start_in_netns "$PLANT" "$TEST_LIB/traffic" --to 10.77.0.1:5005 --count "$EVENTS" \
-		--keys $KEYS --rate 2000 >"$CASE/sent"
-	SENDER=$STARTED
-	echo "$SENDER" >>"$CASE/pids"
-	attacks_together
-	attacks_alone "$(log_id witness)"
-	unharmed
-}
-
-# The neighbour got every event, kept its state, and its worker is still the first.
-unharmed() {
-	wait "$SENDER" || fail "the sender: $(cat "$CASE/sent")"
+	traffic_begin witness --to 10.77.0.1:5005 --keys $KEYS --rate "$RATE"
+	"$@"
+	traffic_end
 	settle witness
-	same "the neighbour's matched" "$EVENTS" "$(counted matched)"
-	same "the neighbour's processed" "$EVENTS" "$(counted processed)"
+	same "the neighbour's matched" "$(sent sent)" "$(counted matched)"
+	same "the neighbour's processed" "$(sent sent)" "$(counted processed)"
 	same "the neighbour's restarts" 0 "$(faas status --json witness | jq .worker.restarts)"
-	exactly_once $KEYS $((EVENTS / KEYS))
+	exactly_once $KEYS $(($(sent sent) / KEYS))
 }
+one_after_the_other() { beside_a_neighbour attacks_together; }
+each_alone() { beside_a_neighbour attacks_alone; }
 
 # Limits stand in the worker's control group, which goes with the workflow: also after
 # the runtime was killed.
@@ -218,5 +214,6 @@ no_worker() { [ -z "$(worker_pid)" ]; }
 has_worker() { [ -n "$(worker_pid)" ]; }
 
 test_case "limits of control groups" control_groups
-test_case "$(attacks | wc -l) attacks, each stopped and reported" all_attacks
+test_case "$(together | wc -l) attacks, each stopped and reported" one_after_the_other
+test_case "$(alone | wc -l) attacks on what is its own, each noticed" each_alone
 tests_done
