@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * exec: functions that are a program. What others declare in their source stands in
- * the workflow: outputs with their fields, and the size of the state.
+ * the workflow: parameters (workflow_exec_params.c), outputs with their fields, the size of
+ * the state, and whether there are timers.
  */
 #include "workflow_model.h"
 
@@ -17,8 +18,8 @@
 /* What it is called where others have the name of a function of the library. */
 #define EXEC_NAME "exec"
 
-static const char *const exec_keys[] = {"files",       "root",		"fields",
-					"state_bytes", "state_version", NULL};
+static const char *const exec_keys[] = {"files",	 "root",	"fields", "state_bytes",
+					"state_version", "param_types", "timer",  NULL};
 /* What belongs to functions in C. */
 static const struct {
 	const char *key;
@@ -26,7 +27,6 @@ static const struct {
 } foreign_keys[] = {
 	{"kernel", "remove one of them"},
 	{"user", "remove one of them"},
-	{"params", "write them as arguments of the program"},
 	{"verdicts", "give verdicts in a function in C"},
 	{"mode", "`mode` is for kernel functions"},
 };
@@ -285,6 +285,15 @@ static void read_declared_state(struct model *model, const struct model_function
 	declared->state_version = (uint32_t)number;
 }
 
+static void read_declared_timer(struct model *model, const struct model_function *function)
+{
+	const struct yaml_node *node = yaml_get(function->body, "timer");
+	uint64_t number = 0;
+
+	if (node && model_number(model, node, "`timer`", PARAM_BOOL, 0, 1, &number))
+		function->declared->has_timer = number != 0;
+}
+
 void model_declare_exec(struct model *model, struct model_function *function)
 {
 	const struct yaml_node *root = yaml_get(function->body, "root");
@@ -307,5 +316,7 @@ void model_declare_exec(struct model *model, struct model_function *function)
 		read_root(model, root, &function->exec);
 	read_declared_outputs(model, function);
 	read_declared_state(model, function);
+	read_declared_timer(model, function);
+	model_declare_params(model, function);
 	read_files(model, function, yaml_get(function->body, "files"));
 }

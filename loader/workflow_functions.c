@@ -25,6 +25,8 @@ static const struct key_rule function_rules[] = {
 	{"fields", KEY_OPTIONAL, NULL},
 	{"state_bytes", KEY_OPTIONAL, NULL},
 	{"state_version", KEY_OPTIONAL, NULL},
+	{"param_types", KEY_OPTIONAL, NULL},
+	{"timer", KEY_OPTIONAL, NULL},
 	{"timeout", KEY_OPTIONAL, NULL},
 	{"retry", KEY_LATER, "write it once, for the workflow"},
 	{"health", KEY_LATER, NULL},
@@ -390,7 +392,7 @@ void model_read_functions(struct model *model)
 			model->links_broken = true;
 			continue;
 		}
-		if (function->declared && !function->exec.argument_count)
+		if (function->declared)
 			model_read_params(model, function);
 		read_outputs(model, function);
 		if (yaml_key(function->body, "kernel")) {

@@ -191,6 +191,9 @@ void model_read_functions(struct model *model);
 void model_declare_exec(struct model *model, struct model_function *function);
 void model_refuse_exec_keys(struct model *model, const struct model_function *function);
 
+/* workflow_exec_params.c: what parameters it has. */
+void model_declare_params(struct model *model, struct model_function *function);
+
 /* workflow_verdicts.c: where the verdicts of a user function lead; and, when its key
  * is known, whether they are about what the kernel function looks up. */
 void model_read_verdicts(struct model *model, struct model_function *function);

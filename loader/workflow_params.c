@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "phrase.h"
 #include "suggest.h"
 
 static void use_default(const struct function_param *declared, struct bundle_param *ret)
@@ -162,21 +163,25 @@ static void read_trigger(struct model *model, const struct function_param *decla
 			 const struct yaml_node *node, struct bundle_param *ret)
 {
 	char what[FAAS_IDENTIFIER_BYTES + 16], advice[512];
-	const char *text, *words[FAAS_TRIGGERS_MAX];
+	const char *text, *words[FAAS_TRIGGERS_MAX + FAAS_TIMERS_MAX];
+	uint32_t count = 0;
 
 	snprintf(what, sizeof(what), "parameter `%s`", declared->name);
 	text = model_text(model, node, what);
 	if (!text)
 		return;
-	for (uint32_t i = 0; i < model->trigger_count; i++) {
-		words[i] = model->triggers[i].key->text;
+	for (uint32_t i = 0; i < model->trigger_count; i++)
+		words[count++] = model->triggers[i].key->text;
+	for (uint32_t i = 0; i < model->timer_count; i++)
+		words[count++] = model->timers[i].key->text;
+	for (uint32_t i = 0; i < count; i++) {
 		if (strcmp(words[i], text))
 			continue;
 		ret->integer = bundle_trigger_id(text);
 		snprintf(ret->text, sizeof(ret->text), "%s", text);
 		return;
 	}
-	suggest_advice(text, words, model->trigger_count, "its triggers", advice, sizeof(advice));
+	suggest_advice(text, words, count, "its triggers", advice, sizeof(advice));
 	model_complain(model, node, advice, "%s: the workflow has no trigger `%s`", what, text);
 }
 
@@ -218,9 +223,10 @@ static void read_param(struct model *model, struct model_function *function,
 	}
 }
 
-static void refuse_unknown(struct model *model, const struct function *declared,
+static void refuse_unknown(struct model *model, const struct model_function *function,
 			   const struct yaml_node *key)
 {
+	const struct function *declared = function->declared;
 	const char *words[FAAS_PARAMS_MAX];
 	char advice[512];
 
@@ -231,7 +237,10 @@ static void refuse_unknown(struct model *model, const struct function *declared,
 	}
 	suggest_advice(key->text, words, declared->param_count, "its parameters", advice,
 		       sizeof(advice));
-	if (!declared->param_count)
+	if (function->exec.argument_count && !advice[0])
+		snprintf(advice, sizeof(advice), "declare it: `param_types: {%s: TYPE}`",
+			 key->text);
+	else if (!declared->param_count)
 		snprintf(advice, sizeof(advice), "it has no parameters");
 	model_complain(model, key, advice, "%s has no parameter `%s`", declared->name, key->text);
 }
@@ -243,8 +252,9 @@ static void complain_missing(struct model *model, const struct model_function *f
 	char advice[FAAS_DOC_BYTES + 320], range[160];
 
 	describe_range(param, range, sizeof(range));
-	snprintf(advice, sizeof(advice), "write `params: {%s: VALUE}`; %s (%s)", param->name, range,
-		 param->doc);
+	snprintf(advice, sizeof(advice), "write `params: {%s: VALUE}`; %s", param->name, range);
+	if (param->doc[0])
+		phrase_add(advice, sizeof(advice), " (%s)", param->doc);
 	model_complain(model, params ? params : function->key, advice,
 		       "function %s: %s needs parameter `%s`", function->key->text,
 		       function->declared->name, param->name);
@@ -298,5 +308,5 @@ void model_read_params(struct model *model, struct model_function *function)
 	if (!node)
 		return;
 	yaml_for_each (key, node)
-		refuse_unknown(model, declared, key);
+		refuse_unknown(model, function, key);
 }

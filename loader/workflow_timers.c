@@ -47,6 +47,7 @@ static void read_to(struct model *model, const struct yaml_node *node, struct mo
 {
 	static const char advice[] = "name one user function that has faas_on_timer; "
 				     "`ebpf-faas functions` shows which have";
+	static const char exec_advice[] = "write `timer: true` there, and have it take timers";
 	const char *text = model_text(model, node, "`to` of a timer");
 	const struct model_function *function = text ? model_find_function(model, text) : NULL;
 
@@ -63,8 +64,10 @@ static void read_to(struct model *model, const struct yaml_node *node, struct mo
 			       "kernel function",
 			       text);
 	else if (function->declared && !function->declared->has_timer)
-		model_complain(model, node, advice, "%s (%s) has no faas_on_timer", text,
-			       function->declared->name);
+		model_complain(model, node, function->exec.argument_count ? exec_advice : advice,
+			       function->exec.argument_count ? "%s (%s) has no `timer`"
+							     : "%s (%s) has no faas_on_timer",
+			       text, function->declared->name);
 	timer->to = node;
 	timer->function = (uint32_t)(function - model->functions);
 }

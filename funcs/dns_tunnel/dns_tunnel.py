@@ -3,13 +3,10 @@
 
 import math
 import struct
-import sys
 from collections import Counter
 
 import ebpf_faas
 
-BITS = float(sys.argv[1])  # of information in a character of a name, from here on
-NAMES = int(sys.argv[2])  # such names before a client is told of
 STATE = struct.Struct("<II")  # names seen, of them suspicious
 
 
@@ -30,11 +27,16 @@ def on_event(event):
     name = name_of(event.payload)
     seen, suspicious = STATE.unpack(event.state)
     bits = bits_of(name) if name else 0.0
-    if len(name) >= 30 and bits >= BITS:
+    if len(name) >= 30 and bits >= ebpf_faas.params["bits"]:
         suspicious += 1
-        if suspicious % NAMES == 0:
+        if suspicious % ebpf_faas.params["names"] == 0:
             event.emit("tunnel", names=seen + 1, suspicious=suspicious, bits=bits)
     event.state = STATE.pack(seen + 1, suspicious)
 
 
-ebpf_faas.run(on_event)
+def on_timer(event):
+    """A trigger of time: each client begins anew."""
+    event.state = bytes(STATE.size)
+
+
+ebpf_faas.run(on_event, on_timer=on_timer)

@@ -9,8 +9,19 @@
  *                 u16 kind     FAAS_EXEC_*
  *                 u16 value    by kind
  *
- *   HELLO, first, to the program: value is the version of this format; then JSON,
- *   which names the outputs, their fields, and the rest of what the workflow says.
+ *   HELLO, first, to the program: value is the version of this format; then JSON, an object:
+ *
+ *     workflow, version, function   names, and the label of the workflow
+ *     params         [{name, type, value}]: value is a text of digits where the type is u64, s64,
+ *                    bytes or duration (nanoseconds), true or false of a bool, a number of
+ *                    f64 and decimal, the word of a choice, and of a trigger its id as
+ *                    faas_event.trigger has it, 0: none
+ *     outputs        [{name, fields: [{name, type}]}], by number
+ *     fields         [{name, type}]: what functions in the kernel set, by number
+ *     key            names of its parts
+ *     state_bytes, state_version   0: no state
+ *     timer          whether the function is called with timers
+ *
  *   The program answers with a HELLO of the same version and nothing behind it, or
  *   with FAILED and a line of UTF-8 text that says why it does not begin.
  *
@@ -22,12 +33,19 @@
  *                 struct faas_event with all that belongs to it, see event.h
  *                 state_bytes of state, of the event's key
  *
+ *   TIMER, to the program: the same, and what it is called for is a timer, of the key or of
+ *   the workflow. The event's origin is FAAS_ORIGIN_TIMER; it has the time, the key, and the
+ *   trigger if it is one of the workflow.
+ *
  *   ANSWER, to us, one for each event in the order of the events: value is the
  *   status, 0: the event is done; else it failed, as when faas_on_event does not
  *   return 0, and nothing of the answer counts; then
  *
  *                 u32 state_bytes  0: the state stays; else all of the new one
  *                 u32 outputs      how many
+ *                 u64 timer_ns     FAAS_EXEC_TIMER_SAME: the key's timer stays as it is;
+ *                                  0: it has none; else when, from now on. Only of functions
+ *                                  with timers and state
  *                 state_bytes of state
  *                 each output: u16 number, in the order of HELLO
  *                              u16 values, all fields of the output
@@ -46,17 +64,19 @@
 
 #include <ebpf_faas/event.h>
 
-#define FAAS_EXEC_VERSION 1
+#define FAAS_EXEC_VERSION 2
 
 enum faas_exec_kind {
 	FAAS_EXEC_HELLO = 1,
 	FAAS_EXEC_EVENT = 2,
 	FAAS_EXEC_ANSWER = 3,
 	FAAS_EXEC_FAILED = 4,
+	FAAS_EXEC_TIMER = 5,
 };
 
 #define FAAS_EXEC_LAST 1
 #define FAAS_EXEC_PAYLOAD_SAME 0xffffffffu
+#define FAAS_EXEC_TIMER_SAME 0xffffffffffffffffull
 
 struct faas_exec_head {
 	__u32 bytes; /* of what follows this number */
@@ -74,6 +94,7 @@ struct faas_exec_answer {
 	struct faas_exec_head head;
 	__u32 state_bytes;
 	__u32 outputs;
+	__u64 timer_ns;
 };
 
 struct faas_exec_output {
@@ -93,7 +114,7 @@ struct faas_exec_output {
 #ifndef __cplusplus
 _Static_assert(sizeof(struct faas_exec_head) == 8, "no padding");
 _Static_assert(sizeof(struct faas_exec_event) == 16, "no padding");
-_Static_assert(sizeof(struct faas_exec_answer) == 16, "no padding");
+_Static_assert(sizeof(struct faas_exec_answer) == 24, "no padding");
 _Static_assert(sizeof(struct faas_exec_output) == 8, "no padding");
 #endif
 

@@ -79,8 +79,8 @@ extern "C" {
 	FAAS_META("param\tchoice\t" #name "\t" #default "\t\t\t" doc "\t" #__VA_ARGS__);           \
 	enum { FAAS_WORDS(name, __VA_ARGS__) };                                                    \
 	unsigned int faas_param_##name
-/* A trigger of the workflow, by name: its id as faas_event.trigger has it, 0 if the
- * workflow names none. */
+/* A trigger of the workflow, of packets or of time, by name: its id as faas_event.trigger
+ * has it, 0 if the workflow names none. */
 #define FAAS_PARAM_TRIGGER(name, doc)                                                              \
 	FAAS_META("param\ttrigger\t" #name "\t\t\t\t" doc "\t");                                   \
 	unsigned int faas_param_##name

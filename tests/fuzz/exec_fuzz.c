@@ -5,7 +5,8 @@
  * bytes say, of outputs that there are, and nothing outside of them.
  *
  * Of an input, the first four bytes are the function and the pieces: bytes of its state,
- * outputs, which of them have two fields, bytes of a piece. The rest is what the program writes.
+ * outputs and (the highest bit) timers, which outputs have two fields, bytes of a piece. The rest
+ * is what the program writes.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -25,7 +26,8 @@ static void must(int holds)
 static void read_rules(const uint8_t *data, struct exec_rules *ret)
 {
 	*ret = (struct exec_rules){.state_bytes = data[0],
-				   .output_count = data[1] % (FAAS_OUTPUTS_MAX + 1)};
+				   .has_timer = data[1] >> 7,
+				   .output_count = (data[1] & 0x7fu) % (FAAS_OUTPUTS_MAX + 1)};
 	for (uint32_t i = 0; i < ret->output_count; i++)
 		ret->field_counts[i] = data[2] >> i % 8 & 1 ? 2 : 0;
 }
@@ -35,7 +37,11 @@ static void check_answer(const uint8_t *frame, uint32_t bytes, const struct exec
 			 const struct exec_answer *answer)
 {
 	const uint8_t *at = frame + sizeof(struct faas_exec_answer);
+	struct faas_exec_answer numbers;
 
+	memcpy(&numbers, frame, sizeof(numbers));
+	must(answer->timer_ns == numbers.timer_ns);
+	must(rules->has_timer || answer->timer_ns == FAAS_EXEC_TIMER_SAME);
 	must(exec_frame_kind(frame) == FAAS_EXEC_ANSWER);
 	must(answer->status == exec_frame_value(frame));
 	must(answer->output_count <= FAAS_EMITS_MAX);

@@ -5,9 +5,15 @@
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-# say WORD: one packet with that payload.
-# shellcheck disable=SC2016  # is for the inner shell
-say() { in_netns "$PLANT" bash -c 'printf %s "$1" >/dev/udp/10.77.0.1/5005' say "$1"; }
+# say WORD: one packet with that payload, of a key that no other one has.
+say() {
+	SAID=$((${SAID:-50000} + 1))
+	in_netns "$PLANT" python3 -c '
+import socket, sys
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sender.bind(("10.77.0.2", int(sys.argv[1])))
+sender.sendto(sys.argv[2].encode(), ("10.77.0.1", 5005))' "$SAID" "$1"
+}
 some() { traffic --to 10.77.0.1:5005 --count 400 --keys 10 --first-port 40000; }
 # By the first user id of programs; the room has no others of them.
 program_pid() {
@@ -37,6 +43,89 @@ javascript() {
 	same "put aside" 1 "$(counted dead_lettered)"
 	exactly_once 10 40
 	faas unload --purge program
+}
+
+# The program with timers; and a round of events, one for each of ten keys.
+timed() { load timed --set workers.instances.min=1 "$@"; }
+a_round() { traffic --to 10.77.0.1:5005 --count 10 --keys 10 --first-port 40000; }
+timers_are() { [ "$(timers)" = "{\"processed\":$1,\"dead_lettered\":$2}" ]; }
+timers() { ledger timed | jq -c .timers; }
+# How many timers there are, and whether each has more than 23 hours left, and no more than 24.
+timers_left() {
+	faas state list timed watch --json |
+		jq -c '.entries | map(.timer_ns) | [length, min > 82800e9 and max <= 86400e9]'
+}
+
+# Each key once for each of its events, with the parameters that the workflow gives.
+timers_in() { # PROGRAM...
+	local round
+	network
+	timed --set "functions.watch.exec=[$1, $2]" --set functions.watch.params.factor=2.5
+	for round in 1 2; do
+		a_round
+		wait_for 20 timers_are $((10 * round)) 0 || fail "timers: $(timers)"
+	done
+	settle timed
+	exactly_once 10 2
+	same "what it makes of a number" '[[1,2.5],[2,5]]' \
+		"$(jq -c '[.fields.count, .fields.scaled]' "$CASE/records.jsonl" | sort -u | jq -sc .)"
+	same "a number of 64 bits" 20 "$(grep -c '"least":18446744073709551615' "$CASE/records.jsonl")"
+	say never
+	settle timed
+	same "one that is not armed" null \
+		"$(faas state list timed watch --json | jq -c '[.entries[] | select(.key | tonumber < 40000 or tonumber > 40009)][0].timer_ns')"
+	faas unload timed
+}
+timers_in_python() { timers_in python3 watch.py; }
+timers_in_javascript() {
+	command -v node >/dev/null || skip "node is not installed"
+	timers_in node watch.js
+}
+
+# Timers stand with the states: who armed them may be killed, and an update gives the next
+# program other parameters.
+timers_stay() {
+	network
+	timed --set functions.watch.params.silence=24h
+	a_round
+	settle timed
+	same "timers" '[10,true]' "$(timers_left)"
+	wait_for 20 kill_those program_pid
+	wait_for 20 is_replaced "$KILLED"
+	wait_for 20 kill_those worker_of_all timed
+	wait_for 20 is_gone "$KILLED"
+	wait_for 20 program_is_there timed
+	same "timers behind that" '[10,true]' "$(timers_left)"
+	same "timers that were run" '{"processed":0,"dead_lettered":0}' "$(timers)"
+	faas update --set "sinks.records.file.path=$CASE/records.jsonl" \
+		--set triggers.sweep.timer.every=200ms "$FIXTURES/timed.yaml"
+	a_round
+	wait_for 20 keys_told_are silent 10 || fail "not each key was silent"
+	wait_for 20 keys_told_are swept 10 || fail "the trigger of time did not come to each key"
+	same "events of each key" 2 "$(jq '.fields.count // empty' "$CASE/records.jsonl" | sort -u)"
+	faas unload timed
+}
+keys_told_are() { # OUTPUT COUNT
+	[ "$(jq -r "select(.output == \"$1\") | .key" "$CASE/records.jsonl" | sort -u | wc -l)" = "$2" ]
+}
+
+# A timer that fails, or kills its program, is put aside; its key and the others go on.
+timers_misbehave() {
+	network
+	timed
+	say raise
+	say exit
+	a_round
+	wait_for 20 timers_are 10 2 || fail "timers: $(timers)"
+	settle timed
+	exactly_once 10 1
+	same "deaths" 2 "$(grep -c 'event=worker.died' /run/ebpf-faas/runtime.log)"
+	grep -q 'ValueError: as it was told' /run/ebpf-faas/runtime.log || fail "no traceback in the log"
+	a_round
+	wait_for 20 timers_are 20 2 || fail "timers: $(timers)"
+	settle timed
+	exactly_once 10 2
+	faas unload --purge timed
 }
 
 # Whatever it does, it costs the event that it does it with, and none besides.
@@ -105,10 +194,10 @@ killed() {
 	same "programs after the unload" "" "$(program_pid)"
 }
 holder_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-holde/ {print $1}'; }
-program_is_there() { [ -n "$(program_pid)" ] && [ -n "$(worker_of_all)" ]; }
+program_is_there() { [ -n "$(program_pid)" ] && [ -n "$(worker_of_all "$@")" ]; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 is_replaced() { [ -n "$(program_pid)" ] && [ "$(program_pid)" != "$1" ]; }
-worker_of_all() { faas status --json program | jq '.worker.pid // empty | select(. > 0)'; }
+worker_of_all() { faas status --json "${1:-program}" | jq '.worker.pid // empty | select(. > 0)'; }
 
 # On the disk likewise; and what is in memory may go as well, runtime and courier with it.
 durable() {
@@ -276,10 +365,22 @@ refusals() {
 	says 'its root: No such file'
 	fails 1 load program --set 'functions.total.exec=[/usr/bin/env]'
 	says 'no HELLO|longer than an answer'
+	fails 1 load timed --set functions.watch.params.factor=-1
+	says 'watch: ValueError: factor is below 0'
+	fails 1 load timed --set functions.watch.params.unit=kelvin
+	says 'kelvin is not measured here'
+	fails 3 load timed --set functions.watch.params.silence=1us
+	says 'parameter .silence.: 1us is out of range; allowed is 1ms or more'
+	fails 1 load program --set functions.total.timer=true
+	says 'the workflow says .timer: true., and the program has no on_timer'
 }
 
 test_case "a program in Python counts each event once" python
 test_case "a program in JavaScript does" javascript
+test_case "timers and parameters of a program in Python" timers_in_python
+test_case "and of one in JavaScript" timers_in_javascript
+test_case "timers outlive program and worker, and an update" timers_stay
+test_case "a timer that misbehaves is put aside" timers_misbehave
 test_case "a program that misbehaves costs one event" misbehaves
 test_case "killing program or worker loses and repeats nothing" killed
 test_case "and with state on the disk" durable

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The peer of `bench exec`: the same function in a UDP daemon of Python, as one writes it by hand.
 
-exec_daemon.py PORT PAGE OUTPUT FUNCTION ARGUMENT...: FUNCTION is a program for ebpf_faas.py; what it
-imports by that name is this. PAGE gets what was received, as 8 bytes, and behind that whether it began.
+exec_daemon.py PORT PAGE OUTPUT FUNCTION PARAMETER=NUMBER...: FUNCTION is a program for ebpf_faas.py;
+what it imports by that name is this. Nobody calls it by time. PAGE gets what was received, as 8 bytes, and behind that whether it began.
 Its settings: a large buffer, one preallocated array to receive into, state in a dictionary, output
 through a buffered file. Python has no call for many datagrams at once.
 """
@@ -26,7 +26,8 @@ class Event:
         self.emitted.append({"output": output, "fields": values})
 
 
-def run(on_event):
+def run(on_event, on_timer):
+    del on_timer
     states, event, buffer = {}, Event(), bytearray(2048)
     with open(PAGE, "r+b") as file:
         page = memoryview(mmap.mmap(file.fileno(), 4096)).cast("Q")
@@ -52,6 +53,7 @@ def run(on_event):
 
 module = types.ModuleType("ebpf_faas")
 module.run = run
+module.params = {name: json.loads(value) for name, value in (text.split("=") for text in sys.argv[5:])}
 sys.modules["ebpf_faas"] = module
-sys.argv = sys.argv[4:]
+sys.argv = sys.argv[4:5]
 runpy.run_path(sys.argv[0], run_name="__main__")

@@ -96,8 +96,8 @@ static void run_daemon(const char *page)
 			     (char *)page,
 			     output,
 			     (char *)TEST_SOURCE "/funcs/dns_tunnel/dns_tunnel.py",
-			     (char *)"3.5",
-			     (char *)"20",
+			     (char *)"bits=3.5",
+			     (char *)"names=20",
 			     NULL};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

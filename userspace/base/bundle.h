@@ -25,7 +25,7 @@
 
 #include "diag.h"
 
-#define BUNDLE_FORMAT 19
+#define BUNDLE_FORMAT 20
 #define BUNDLE_MANIFEST "manifest.json"
 #define BUNDLE_KERNEL_OBJECT "kernel.bpf.o"
 #define BUNDLE_DIGEST_BYTES 65 /* SHA-256 in hexadecimal, NUL */

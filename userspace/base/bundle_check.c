@@ -272,6 +272,12 @@ static void check_verdicts(struct check *check, const struct bundle_function *fu
 	}
 }
 
+/* Whether a program can be given a parameter of this type, see exec_hello.h. */
+static bool is_of_programs(enum bundle_param_type type)
+{
+	return type != PARAM_U32 && type != PARAM_SET && type != PARAM_FILE && type != PARAM_LAYOUT;
+}
+
 static void check_exec(struct check *check, const struct bundle_function *function)
 {
 	const struct bundle_exec *exec = &function->exec;
@@ -280,10 +286,13 @@ static void check_exec(struct check *check, const struct bundle_function *functi
 	require(check, !exec->root[0] || exec->root[0] == '/', "%s: its root is not absolute",
 		function->instance);
 	require(check,
-		function->has_batch && !function->has_timer && !function->has_migrate &&
-			!function->param_count && !function->input_count &&
+		function->has_batch && !function->has_migrate && !function->input_count &&
 			!function->verdict_count && !function->state_field_count,
 		"%s: a program with what programs do not have", function->instance);
+	for (uint32_t i = 0; i < function->param_count; i++)
+		require(check, is_of_programs(function->params[i].type),
+			"%s: parameter %s is of a type that programs do not have",
+			function->instance, function->params[i].name);
 }
 
 static void check_function(struct check *check, const struct bundle_function *function, bool kernel,

@@ -10,7 +10,8 @@ uint32_t exec_frame_event(uint8_t *to, const struct faas_event *event, uint32_t 
 			  const void *state, uint32_t state_bytes, uint32_t back)
 {
 	struct faas_exec_event frame = {
-		.head = {.kind = FAAS_EXEC_EVENT},
+		.head = {.kind = event->origin == FAAS_ORIGIN_TIMER ? FAAS_EXEC_TIMER
+								    : FAAS_EXEC_EVENT},
 		.state_bytes = state_bytes,
 		.back = back,
 	};
@@ -110,10 +111,13 @@ int exec_frame_answer(const uint8_t *frame, uint32_t bytes, const struct exec_ru
 	memcpy(&head, frame, sizeof(head));
 	answer.status = head.head.value;
 	answer.output_count = head.outputs;
+	answer.timer_ns = head.timer_ns;
 	if (head.state_bytes && head.state_bytes != rules->state_bytes)
 		wrong = "a state of another size than the workflow says";
 	else if ((size_t)(end - at) < head.state_bytes)
 		wrong = "an answer that ends in the middle of the state";
+	else if (head.timer_ns != FAAS_EXEC_TIMER_SAME && !rules->has_timer)
+		wrong = "a timer, and keys have none: `timer` and `state_bytes` of the workflow";
 	else if (head.outputs > FAAS_EMITS_MAX)
 		wrong = "more outputs than one event may have";
 	if (!wrong) {

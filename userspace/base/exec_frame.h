@@ -15,6 +15,7 @@
 /* What answers of a function must be like. */
 struct exec_rules {
 	uint32_t state_bytes; /* 0: it has no state */
+	bool has_timer;	      /* each key has */
 	uint32_t output_count;
 	uint8_t field_counts[FAAS_OUTPUTS_MAX];
 };
@@ -23,6 +24,7 @@ struct exec_rules {
 struct exec_answer {
 	uint16_t status;
 	const uint8_t *state; /* NULL: it stays as it is */
+	uint64_t timer_ns;    /* or FAAS_EXEC_TIMER_SAME */
 	uint32_t output_count;
 	const uint8_t *outputs;
 };
@@ -35,8 +37,8 @@ struct exec_output {
 	uint32_t payload_bytes;
 };
 
-/* Write an event, at most FAAS_EXEC_EVENT_BYTES_MAX. @p event_bytes: of all that
- * belongs to it. Returns the length. */
+/* Write an event, or a timer if its origin says so, at most FAAS_EXEC_EVENT_BYTES_MAX.
+ * @p event_bytes: of all that belongs to it. Returns the length. */
 uint32_t exec_frame_event(uint8_t *to, const struct faas_event *event, uint32_t event_bytes,
 			  const void *state, uint32_t state_bytes, uint32_t back);
 

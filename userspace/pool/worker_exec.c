@@ -48,6 +48,7 @@ int worker_exec_open(struct worker *worker, uint32_t number, int fd)
 	exec->out = malloc(OUT_BYTES);
 	exec->in = malloc(IN_BYTES);
 	exec->rules.state_bytes = description->has_state ? description->state_bytes : 0;
+	exec->rules.has_timer = description->has_state && description->has_timer;
 	exec->rules.output_count = description->output_count;
 	for (uint32_t i = 0; i < description->output_count; i++)
 		exec->rules.field_counts[i] = (uint8_t)description->outputs[i].field_count;
@@ -299,6 +300,7 @@ const struct worker_exec_result *worker_exec_call(struct worker *worker, uint32_
 		settle_state(exec, i);
 		result->status = answer.status;
 		result->after = answer.status ? NULL : answer.state;
+		result->timer_ns = answer.timer_ns;
 		result->output_count = answer.output_count;
 		result->outputs = answer.outputs;
 	}

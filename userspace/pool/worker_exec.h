@@ -31,12 +31,13 @@ struct worker_exec_result {
 	uint16_t status;
 	const uint8_t *before; /* the state that the program saw; NULL: it has none */
 	const uint8_t *after;  /* NULL: as before */
+	uint64_t timer_ns;     /* see FAAS_EXEC_TIMER_SAME */
 	uint32_t output_count;
 	const uint8_t *outputs; /* see exec_frame_output */
 };
 
-/* Have these events done, at most FAAS_BATCH_MAX. Returns a result for each; does not return
- * if the program fails. */
+/* Have these events done, at most FAAS_BATCH_MAX, or one timer. Returns a result for each; does not
+ * return if the program fails. */
 const struct worker_exec_result *worker_exec_call(struct worker *worker, uint32_t number,
 						  const struct faas_event *const *events,
 						  uint32_t count);

@@ -204,11 +204,11 @@ void worker_gather(struct worker *worker, const struct worker_pending *pending, 
 	page->batch_end = 0;
 }
 
-/* A program's answer to event @p index becomes that of the state at hand. False: it saw
- * another one, for an event before it came to nothing. */
-static bool take_state(const struct worker *worker, const struct faas_call *call, uint32_t index,
-		       void *state)
+/* A program's answer to event @p index becomes that of the state at hand, and of its timer.
+ * False: it saw another one, for an event before it came to nothing. */
+static bool take_state(struct faas_call *call, uint32_t index, void *state)
 {
+	const struct worker *worker = call->worker;
 	const struct worker_gathered *gathered = worker->gathered;
 	const struct worker_exec_result *result = &gathered->results[index];
 	uint32_t bytes = worker->bundle->user[call->function->number].state_bytes;
@@ -217,8 +217,13 @@ static bool take_state(const struct worker *worker, const struct faas_call *call
 		return true;
 	if (memcmp(state, result->before, bytes))
 		return false;
-	if (!gathered->failed[index] && result->after)
+	if (gathered->failed[index])
+		return true;
+	if (result->after)
 		memcpy(state, result->after, bytes);
+	/* Only of those that have timers it is another one. */
+	if (result->timer_ns != FAAS_EXEC_TIMER_SAME)
+		(void)faas_timer(call, result->timer_ns);
 	return true;
 }
 
@@ -241,13 +246,13 @@ static int find_gathered(struct faas_call *call, const struct faas_event *event,
 	int failed = 0;
 
 	if (kept && gathered->results)
-		kept = take_state(call->worker, call, gathered->next, state);
+		kept = take_state(call, gathered->next, state);
 	if (!kept) {
 		gathered->count = 1;
 		gathered->events[0] = event;
 		failed = call_batch(call->worker, call->function);
 		if (!failed && gathered->results)
-			(void)take_state(call->worker, call, 0, state);
+			(void)take_state(call, 0, state);
 	}
 	if (failed)
 		gathered->count = 0;

@@ -210,6 +210,7 @@ static int load_exec(struct worker *worker, struct worker_function *function,
 		return 0;
 	function->on_batch = worker_on_exec;
 	function->on_event = worker_on_gathered;
+	function->on_timer = worker_on_gathered;
 	function->timer_entry = timer_entry(worker->bundle, description);
 	set_outputs(function, description);
 	return worker_exec_open(worker, function->number, fd);

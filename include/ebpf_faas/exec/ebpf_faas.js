@@ -9,22 +9,26 @@
  *   });
  *
  * console.log goes to the log of the runtime. An exception puts the event aside, with
- * what it emitted and its state as before. Events are answered one after the other: what
+ * what it emitted and its state and timer as before. Events are answered one after the other: what
  * is asynchronous is not waited for.
  */
 "use strict";
 
 const fs = require("fs");
 
-const VERSION = 1;
-const HELLO = 1, ANSWER = 3, FAILED = 4;
+const VERSION = 2;
+const HELLO = 1, ANSWER = 3, FAILED = 4, TIMER = 5;
 const LAST = 1;
 const PAYLOAD_SAME = 0xffffffff;
-const FRAME_BYTES = 16, HEAD_BYTES = 8, OUTPUT_BYTES = 8;
+const TIMER_SAME = 0xffffffffffffffffn;
+const FRAME_BYTES = 16, HEAD_BYTES = 8, NUMBERS_BYTES = 16, OUTPUT_BYTES = 8;
 const ADDRESSES = 64, KEY = 96;
 const DECIMAL_ONE = 1000000;
 
+/** What the workflow says, and the parameters of the function by name: both are known when
+ * onInit is called. Numbers of u64, s64, bytes and durations (nanoseconds) are BigInt. */
 const workflow = {};
+const params = {};
 const outputs = new Map();
 console.log = console.info = console.debug = console.error;
 
@@ -54,6 +58,7 @@ class Event {
     this.record = record;
     this.state = state;
     this.emitted = [];
+    this.timerNs = TIMER_SAME;
     const keyBytes = record[47], fieldCount = record[48];
     const fields = KEY + ((keyBytes + 7) & ~7);
     this.key = record.subarray(KEY, KEY + keyBytes);
@@ -108,6 +113,16 @@ class Event {
     this.emitted.push(head, payload);
     this.payloads = (this.payloads || 0) + 1;
   }
+  /** Have onTimer called for this event's key, once, so many nanoseconds from now on (a number
+   * or BigInt); 0: not any more. A key has one timer: it is moved. Takes effect with the
+   * state. */
+  timer(afterNs) {
+    if (!workflow.timer || !workflow.state_bytes)
+      throw new Error("timers need `timer: true` and `state_bytes` in the workflow");
+    const ns = BigInt(afterNs);
+    if (ns < 0n || ns >= TIMER_SAME) throw new Error(`a timer in ${afterNs} ns`);
+    this.timerNs = ns;
+  }
 }
 
 function writeAll(buffer) {
@@ -149,11 +164,12 @@ function readFrames() {
   return frames;
 }
 
-function call(onEvent, event) {
+function call(handler, event) {
   const before = event.state && Buffer.from(event.state);
-  const numbers = Buffer.alloc(8);
+  const numbers = Buffer.alloc(NUMBERS_BYTES);
+  numbers.writeBigUInt64LE(TIMER_SAME, 8);
   try {
-    onEvent(event);
+    handler(event);
     if (event.state && event.state.length !== workflow.state_bytes)
       throw new Error(`the state has ${event.state.length} bytes, not ${workflow.state_bytes}`);
   } catch (error) {
@@ -163,19 +179,33 @@ function call(onEvent, event) {
   const changed = event.state && !event.state.equals(before);
   numbers.writeUInt32LE(changed ? event.state.length : 0, 0);
   numbers.writeUInt32LE(event.emitted.length - (event.payloads || 0), 4);
+  numbers.writeBigUInt64LE(event.timerNs, 8);
   const parts = changed ? [numbers, event.state] : [numbers];
   return { answer: frame(ANSWER, 0, Buffer.concat(parts.concat(event.emitted))),
            state: event.state };
 }
 
-/** Call onEvent for each event, until there are no more to come. */
-function run(onEvent, onInit) {
+function readParams() {
+  const integers = new Set(["u64", "s64", "bytes", "duration"]);
+  for (const { name, type, value } of workflow.params)
+    params[name] = integers.has(type) ? BigInt(value) : value;
+}
+
+/** Call onEvent for each event, until there are no more to come. onTimer is called for timers of
+ * keys (Event.timer), and for triggers of time: their number is event.trigger then, 0 else. It
+ * needs `timer: true` in the workflow. */
+function run(onEvent, onInit, onTimer) {
   const hello = readFrames()[0];
   if (hello.readUInt16LE(4) !== HELLO || hello.readUInt16LE(6) !== VERSION)
     fail(`ebpf_faas.js speaks version ${VERSION} of the frames`);
   Object.assign(workflow, JSON.parse(hello.toString("utf8", HEAD_BYTES)));
   workflow.outputs.forEach((output, number) => outputs.set(output.name, { number, ...output }));
+  readParams();
   try {
+    if (workflow.timer && !onTimer)
+      throw new Error("the workflow says `timer: true`, and the program has no onTimer");
+    if (onTimer && !workflow.timer)
+      throw new Error("the program has onTimer, and the workflow no `timer: true`");
     if (onInit) onInit();
   } catch (error) {
     fail(String(error));
@@ -189,7 +219,8 @@ function run(onEvent, onInit) {
       let state = null;
       if (workflow.state_bytes)
         state = Buffer.from(back ? states[states.length - back] : event.subarray(end));
-      const done = call(onEvent, new Event(event.subarray(FRAME_BYTES, end), state));
+      const handler = event.readUInt16LE(4) === TIMER ? onTimer : onEvent;
+      const done = call(handler, new Event(event.subarray(FRAME_BYTES, end), state));
       answers.push(done.answer);
       states.push(done.state);
       if (event.readUInt16LE(6) & LAST) {
@@ -201,4 +232,4 @@ function run(onEvent, onInit) {
   }
 }
 
-module.exports = { run, workflow };
+module.exports = { run, workflow, params };

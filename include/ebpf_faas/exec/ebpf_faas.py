@@ -10,7 +10,7 @@
     ebpf_faas.run(on_event)
 
 print() goes to the log of the runtime. An exception puts the event aside, with what it
-emitted and its state as before.
+emitted and its state and timer as before.
 """
 
 import ipaddress
@@ -20,13 +20,15 @@ import struct
 import sys
 import traceback
 
-VERSION = 1
-HELLO, EVENT, ANSWER, FAILED = 1, 2, 3, 4
+VERSION = 2
+HELLO, EVENT, ANSWER, FAILED, TIMER = 1, 2, 3, 4, 5
 LAST = 1
 PAYLOAD_SAME = 0xFFFFFFFF
+TIMER_SAME = 0xFFFFFFFFFFFFFFFF
 
 _HEAD = struct.Struct("<IHH")
-_FRAME = struct.Struct("<IHHII")  # head, state_bytes, back or outputs
+_FRAME = struct.Struct("<IHHII")  # head, state_bytes, back
+_ANSWER = struct.Struct("<IHHIIQ")  # head, state_bytes, outputs, timer_ns
 _OUTPUT = struct.Struct("<HHI")
 _RECORD = struct.Struct("<QIIIIHHHHHHHHHHBBBBB15x")  # struct faas_event
 _ADDRESSES = 64
@@ -35,8 +37,12 @@ _FORMATS = {"u64": "Q", "s64": "q", "f64": "d", "decimal": "q"}
 _DECIMAL_ONE = 1000000
 
 workflow = {}
-"""What the workflow says, from before on_event is called first: workflow, version,
-function, outputs, fields, key, state_bytes, state_version."""
+"""What the workflow says, from before on_init is called: workflow, version, function,
+outputs, fields, key, state_bytes, state_version, timer."""
+
+params = {}
+"""The parameters of the function, by name, from then on: int (durations in nanoseconds,
+triggers as event.trigger has them), float, bool, or the word of a choice."""
 
 _outputs = {}
 
@@ -58,7 +64,7 @@ class Event:
                  "entry", "origin", "trigger", "shard", "frame_bytes", "packet_payload_bytes",
                  "payload_bytes", "source_port", "destination_port", "vlan", "ip_version",
                  "ip_protocol", "flags", "key_bytes", "field_count", "key", "payload", "state",
-                 "_record", "_emitted")
+                 "_record", "_emitted", "_timer_ns")
 
     def __init__(self, record, state):
         (self.time_ns, self.generation, self.key_hash, self.interface_index,
@@ -68,6 +74,7 @@ class Event:
          self.key_bytes, self.field_count) = _RECORD.unpack_from(record)
         self._record = record
         self._emitted = []
+        self._timer_ns = TIMER_SAME
         self.key = record[_KEY:_KEY + self.key_bytes]
         begin = _KEY + (self.key_bytes + 7 & ~7) + 8 * self.field_count
         self.payload = record[begin:begin + self.payload_bytes]
@@ -117,14 +124,23 @@ class Event:
         else:
             self._emitted.append(_OUTPUT.pack(to.number, 0, len(payload)) + payload)
 
+    def timer(self, after_ns):
+        """Have on_timer called for this event's key, once, so many nanoseconds from now on;
+        0: not any more. A key has one timer: it is moved. Takes effect with the state."""
+        if not (workflow["timer"] and workflow["state_bytes"]):
+            raise ValueError("timers need `timer: true` and `state_bytes` in the workflow")
+        if not 0 <= after_ns < TIMER_SAME:
+            raise ValueError("a timer in %r ns" % after_ns)
+        self._timer_ns = int(after_ns)
+
     def _answer(self, before):
         state = b"" if self.state is None or self.state == before else bytes(self.state)
         if state and len(state) != workflow["state_bytes"]:
             raise ValueError("the state has %d bytes, not %d" %
                              (len(state), workflow["state_bytes"]))
         body = state + b"".join(self._emitted)
-        return _FRAME.pack(_FRAME.size - 4 + len(body), ANSWER, 0, len(state),
-                           len(self._emitted)) + body
+        return _ANSWER.pack(_ANSWER.size - 4 + len(body), ANSWER, 0, len(state),
+                            len(self._emitted), self._timer_ns) + body
 
 
 class _Channel:
@@ -171,27 +187,36 @@ def _greet(channel):
         channel.write(_HEAD.pack(_HEAD.size - 4 + len(text), FAILED, 0) + text)
         sys.exit(1)
     workflow.update(json.loads(hello[_HEAD.size:]))
+    for param in workflow["params"]:
+        is_integer = param["type"] in ("u64", "s64", "bytes", "duration")
+        params[param["name"]] = int(param["value"]) if is_integer else param["value"]
     for number, output in enumerate(workflow["outputs"]):
         _outputs[output["name"]] = _Output(number, output)
 
 
-def _call(on_event, event):
+def _call(handler, event):
     """The answer, and the state behind it."""
     before = event.state
     try:
-        on_event(event)
+        handler(event)
         return event._answer(before), event.state
     except Exception:  # the event's, not ours
         traceback.print_exc(limit=-2)
-        return _FRAME.pack(_FRAME.size - 4, ANSWER, 1, 0, 0), before
+        return _ANSWER.pack(_ANSWER.size - 4, ANSWER, 1, 0, 0, TIMER_SAME), before
 
 
-def run(on_event, on_init=None):
+def run(on_event, on_init=None, on_timer=None):
     """Call on_event for each event, until there are no more to come. on_init is called
-    before, when `workflow` is known; what it raises is why the workflow does not load."""
+    before, when `workflow` and `params` are known; what it raises is why the workflow does
+    not load. on_timer is called for timers of keys (Event.timer), and for triggers of time:
+    their number is event.trigger then, 0 else. It needs `timer: true` in the workflow."""
     channel = _Channel()
     _greet(channel)
     try:
+        if workflow["timer"] and not on_timer:
+            raise ValueError("the workflow says `timer: true`, and the program has no on_timer")
+        if on_timer and not workflow["timer"]:
+            raise ValueError("the program has on_timer, and the workflow no `timer: true`")
         if on_init:
             on_init()
     except Exception as error:
@@ -202,12 +227,13 @@ def run(on_event, on_init=None):
     answers, states = [], []
     while True:
         for frame in channel.read():
-            _, _, flags, state_bytes, back = _FRAME.unpack_from(frame)
+            _, kind, flags, state_bytes, back = _FRAME.unpack_from(frame)
             end = len(frame) - state_bytes
             state = None
             if workflow["state_bytes"]:
                 state = states[-back] if back else frame[end:]
-            answer, state = _call(on_event, Event(frame[_FRAME.size:end], state))
+            answer, state = _call(on_timer if kind == TIMER else on_event,
+                                  Event(frame[_FRAME.size:end], state))
             answers.append(answer)
             states.append(state)
             if flags & LAST:

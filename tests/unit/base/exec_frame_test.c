@@ -26,7 +26,8 @@ static uint32_t put_head(uint8_t *to, uint16_t status, uint32_t state_bytes, uin
 {
 	const struct faas_exec_answer head = {.head = {.kind = FAAS_EXEC_ANSWER, .value = status},
 					      .state_bytes = state_bytes,
-					      .outputs = outputs};
+					      .outputs = outputs,
+					      .timer_ns = FAAS_EXEC_TIMER_SAME};
 
 	return put(to, 0, &head, sizeof(head));
 }
@@ -80,6 +81,16 @@ static void test_event(void **state)
 	assert_int_equal(exec_frame_value(frame), FAAS_EXEC_LAST);
 	assert_int_equal(exec_frame_bytes(frame, bytes, &length, &wrong), 0);
 	assert_int_equal(length, bytes);
+}
+
+static void test_timer(void **state)
+{
+	const struct faas_event event = {.time_ns = 7, .origin = FAAS_ORIGIN_TIMER};
+	uint8_t frame[256];
+
+	(void)state;
+	(void)exec_frame_event(frame, &event, sizeof(event), NULL, 0, 0);
+	assert_int_equal(exec_frame_kind(frame), FAAS_EXEC_TIMER);
 }
 
 static void test_lengths(void **state)
@@ -153,6 +164,32 @@ static void test_answer(void **state)
 	assert_null(answer.state);
 }
 
+/* Of a function whose keys have timers, and of one whose have none. */
+static void test_timer_of_an_answer(void **state)
+{
+	static const uint64_t times[] = {FAAS_EXEC_TIMER_SAME, 0, 1, FAAS_EXEC_TIMER_SAME - 1};
+	struct exec_rules timed = rules;
+
+	(void)state;
+	timed.has_timer = true;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		bool is_same = times[i] == FAAS_EXEC_TIMER_SAME;
+		struct exec_answer answer = {0};
+		const char *wrong = NULL;
+		uint8_t frame[64];
+		uint32_t at = put_head(frame, 0, 0, 0);
+
+		memcpy(frame + offsetof(struct faas_exec_answer, timer_ns), &times[i],
+		       sizeof(times[i]));
+		finish(frame, at);
+		assert_int_equal(exec_frame_answer(frame, at, &timed, &answer, &wrong), 0);
+		assert_true(answer.timer_ns == times[i]);
+		assert_int_equal(exec_frame_answer(frame, at, &rules, &answer, &wrong),
+				 is_same ? 0 : -EPROTO);
+		assert_true(is_same ? !wrong : strstr(wrong, "keys have none") != NULL);
+	}
+}
+
 /* One answer that is right but for one thing. */
 static const struct garbage {
 	const char *what; /* in what is said */
@@ -164,6 +201,7 @@ static const struct garbage {
 } garbage[] = {
 	{"no answer", FAAS_EXEC_HELLO, 0, 0, 0, 0, 0, 0, 0},
 	{"no answer", FAAS_EXEC_ANSWER, 0, 0, 0, 0, 0, 4, 0},
+	{"no answer", FAAS_EXEC_TIMER, 0, 0, 0, 0, 0, 0, 0},
 	{"state of another size", FAAS_EXEC_ANSWER, 7, 0, 0, 0, 0, 0, 0},
 	{"state of another size", FAAS_EXEC_ANSWER, UINT32_MAX, 0, 0, 0, 0, 0, 0},
 	{"middle of the state", FAAS_EXEC_ANSWER, 8, 0, 0, 0, 0, 1, 0},
@@ -212,8 +250,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_event),
+		cmocka_unit_test(test_timer),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_timer_of_an_answer),
 		cmocka_unit_test(test_garbage),
 	};
 

@@ -15,7 +15,7 @@ def spin():
 
 
 def answer_twice():
-    os.write(4, bytes.fromhex("0c000000" "03000000" "00000000" "00000000") * 2)
+    os.write(4, bytes.fromhex("14000000" "03000000" "00000000" "00000000" "ffffffffffffffff") * 2)
     time.sleep(60)
 
 
