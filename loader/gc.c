@@ -152,7 +152,7 @@ static bool runtime_is_missed(const struct host *host)
 		snprintf(path, sizeof(path), "%s/%.*s/runtime.page", FAAS_RUN_WORKFLOWS,
 			 (int)sizeof(entry->name), entry->name);
 		if (!access(path, F_OK))
-			return !control_runtime_running();
+			return !control_runtime_stays();
 	}
 	return false;
 }

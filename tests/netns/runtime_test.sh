@@ -71,6 +71,28 @@ killed_then_load() { goes_and_comes KILL load_another; }
 killed_then_gc() { goes_and_comes KILL collect_garbage; }
 killed_then_import() { goes_and_comes KILL import_nothing; }
 
+# One that is killed holds its lock until it is gone: gc is not to take it for one that runs.
+killed_while_gc_looks() {
+	local pid gc status=0
+	network
+	load meter
+	traffic --to 10.77.0.1:5005 --count 100 --keys 10
+	settle meter
+	pid=$(runtime_pid)
+	kill -STOP "$pid"
+	"$FAAS" gc >"$CASE/output" 2>&1 &
+	gc=$!
+	wait_for 20 is_asking "$gc" || true
+	kill -KILL "$pid"
+	wait "$gc" || status=$?
+	same "exit status of gc" 0 $status
+	says "started the runtime"
+	traffic --to 10.77.0.1:5005 --count 100 --keys 10
+	settle meter
+	exactly_once 10 20
+}
+is_asking() { find "/proc/$1/fd" -lname 'socket:*' | grep -q .; }
+
 # While it is killed and started again, packets keep coming.
 killed_under_traffic() {
 	local pid sender
@@ -150,6 +172,7 @@ test_case "kill -9 leaves the kernel tier; a runtime started anew takes over" ki
 test_case "SIGTERM; the load of another workflow brings the runtime back" terminated_then_load
 test_case "kill -9; the load of another workflow brings the runtime back" killed_then_load
 test_case "kill -9; status names gc, which brings the runtime back" killed_then_gc
+test_case "one that is killed while gc looks is started again" killed_while_gc_looks
 test_case "kill -9; an import of states brings the runtime back" killed_then_import
 test_case "kill -9 and return under traffic" killed_under_traffic
 test_case "a second runtime is refused and names the first" second_runtime

@@ -245,6 +245,33 @@ static int greet(struct diags *diags)
 	return 0;
 }
 
+/* One of another version answers, too. */
+static bool is_answered(struct diags *ignored)
+{
+	json_t *answer = NULL;
+	int err =
+		ask_taking(json_pack("{s:s}", "op", "hello"), CONTROL_TIMEOUT_MS, &answer, ignored);
+
+	json_decref(answer);
+	return !err;
+}
+
+bool control_runtime_stays(void)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * (long)CLOCK_NS_PER_MS};
+	uint64_t deadline = clock_monotonic_ns() + RUNTIME_GONE_MS * CLOCK_NS_PER_MS;
+	struct diags *ignored = calloc(1, sizeof(*ignored));
+	bool stays = true;
+
+	while (ignored && (stays = control_runtime_running()) && !is_answered(ignored) &&
+	       clock_monotonic_ns() < deadline) {
+		memset(ignored, 0, sizeof(*ignored));
+		nanosleep(&pause, NULL);
+	}
+	free(ignored);
+	return stays;
+}
+
 /* Bytes that the child wrote before its end; at most room - 1. */
 static void read_text(int fd, char *text, size_t room, uint64_t deadline_ns)
 {

@@ -68,6 +68,10 @@ int control_look(const json_t *request, json_t **ret, struct diags *diags)
 /* Whether a runtime holds the runtime's lock. */
 bool control_runtime_running(void);
 
+/* Whether one stays: one that was killed holds its lock until it is gone, and answers
+ * nobody. Waits for its end, or its answer, some seconds. */
+bool control_runtime_stays(void);
+
 /* Start the runtime if there is none, and wait until it answers. It becomes a
  * daemon in the network namespace of the caller: leave that of a workflow first. */
 int control_start_runtime(struct diags *diags) __attribute__((warn_unused_result));
