@@ -61,7 +61,7 @@ struct log_record {
 	uint16_t magic;
 	uint8_t kind; /* enum log_kind */
 	uint8_t shard;
-	uint16_t ring;	      /* instance number */
+	uint16_t ring;	      /* instance number, of which there is one: 0 */
 	uint16_t trace_bytes; /* calls that were made: see log_trace below */
 	uint64_t log_id;
 	uint64_t sequence;    /* +1 each, from 1, over all incarnations */

@@ -69,6 +69,12 @@ static bool is_durable(struct feed *feed)
 	return feed->scan.position < head;
 }
 
+/* A workflow has one worker, the first, and so one ring: a record of another is not its own. */
+static bool is_of_its_ring(const struct log_record *record)
+{
+	return !record->ring;
+}
+
 /* As log_read; -EBADMSG also for a record that should be there and is not. */
 static int64_t read_record(struct feed_turn *turn, uint64_t *ret_next)
 {
@@ -151,7 +157,8 @@ static bool read_batch(struct feed_turn *turn)
 		bytes = read_record(turn, &next);
 		if (!bytes)
 			return false;
-		if (bytes < 0) {
+		if (bytes < 0 ||
+		    !is_of_its_ring((const struct log_record *)turn->scratch->record)) {
 			resync(turn);
 			return !feed->stuck_until_ns;
 		}

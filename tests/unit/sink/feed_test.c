@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "crc32c.h"
 #include "sink_fixture.h"
 #include "userspace/sink/feed.h"
 
@@ -643,6 +644,30 @@ static void test_damaged_record(void **state)
 	assert_int_equal(cursor()->sinks[SINK_A].delivered, 2);
 }
 
+/* A record that is whole, and claims the ring of another worker. */
+static void test_record_of_another_ring(void **state)
+{
+	struct log_record record;
+	uint8_t *at;
+
+	(void)state;
+	open_feed(true);
+	assert_int_equal(write_record(TO_A, 1), 0);
+	at = (uint8_t *)fix.mapping + LOG_DATA_OFFSET;
+	memcpy(&record, at, sizeof(record));
+	record.ring = 1;
+	memcpy(at, &record, sizeof(record));
+	record.crc = crc32c(0, at + sizeof(record.crc), record.bytes - sizeof(record.crc));
+	memcpy(at, &record, sizeof(record));
+	step();
+	assert_int_equal(cursor()->corrupt, 1);
+	assert_int_equal(cursor()->sinks[SINK_A].delivered, 0);
+	assert_int_equal(write_record(TO_A, 1), 0);
+	step();
+	assert_int_equal(cursor()->corrupt, 1);
+	assert_int_equal(cursor()->sinks[SINK_A].delivered, 1);
+}
+
 /* A hostile page and log: whatever the worker writes there, the feed ends its
  * turns and reads nothing out of bounds (run with the address sanitizer). */
 static void test_hostile_worker(void **state)
@@ -791,6 +816,7 @@ int main(void)
 		TEST(test_counters_before_taken_up),
 		TEST(test_publications_are_counted),
 		TEST(test_damaged_record),
+		TEST(test_record_of_another_ring),
 		TEST(test_hostile_worker),
 		TEST(test_sleep),
 		TEST(test_tells_a_waiting_worker),
