@@ -264,7 +264,8 @@ static void end(struct program *program, int patience_ms)
 	(void)!syscall(SYS_pidfd_send_signal, program->exit.fd, SIGKILL, NULL, 0);
 	if (poll(&gone, 1, GONE_MS) == 1) {
 		take_end(program);
-		program->ended = false;
+		/* Of another end it was dying already, and got no processor for it. */
+		program->ended = patience_ms && program->end.signal != SIGKILL;
 		return;
 	}
 	logger_write(LOGGER_ERROR, "program.stays", "workflow=%s function=%s",
@@ -272,6 +273,12 @@ static void end(struct program *program, int patience_ms)
 	loop_remove(program->supervisor->loop, &program->exit);
 	close(gone.fd);
 	program->exit.fd = -1;
+}
+
+/* As one ends whose input ends, because its worker did. */
+static bool is_orderly(const struct program *program)
+{
+	return !program->end.signal && !program->end.status;
 }
 
 /* What a program's end is for its worker. */
@@ -299,7 +306,7 @@ void programs_end(struct supervisor *supervisor, struct spawn_end *how)
 		struct program *program = &programs->list[i];
 
 		end(program, missed ? CLOSED_MS : 0);
-		if (program->ended && !culprit)
+		if (program->ended && (!culprit || is_orderly(culprit)))
 			culprit = program;
 		program->ended = false;
 	}
