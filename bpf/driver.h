@@ -352,8 +352,8 @@ no_route:
 
 /* The copies of the graph; and what the first answers when the packet is not one
  * for it, which is no verdict. */
-enum driver_copies { DRIVER_CHECKED, DRIVER_UNCHECKED, DRIVER_SAMPLED };
-#define DRIVER_NOT_CHECKED 0x7fffffff
+enum driver_copies { DRIVER_USUAL, DRIVER_OTHERS };
+#define DRIVER_NOT_USUAL 0x7fffffff
 
 /* Keeps the compiler from sharing values between the copies of the graph:
  * those that live across a clock's call in one would lie on the stack in both.
@@ -364,33 +364,48 @@ enum driver_copies { DRIVER_CHECKED, DRIVER_UNCHECKED, DRIVER_SAMPLED };
  * every function on the way would have to note where it is. @p number differs. */
 #define DRIVER_OWN(number) asm volatile("" : : "i"(number))
 
-/* End the program, here. Where it ends in one place only, every packet jumps there:
- * to code that has to be brought into the caches for it alone, if workflows take
- * turns. @p number and @p copy keep the compiler from joining ends again. */
-#define DRIVER_END(verdict, number, copy)                                                          \
+/* End the program: for the usual packet here. Where it ends in one place only, every
+ * packet jumps there: to code that has to be brought into the caches for it alone, if
+ * workflows take turns. For the others one place is enough: what they take less of
+ * memory lets more programs share a page. @p number keeps the compiler from joining
+ * ends again. */
+#define DRIVER_END(verdict, number)                                                                \
 	do {                                                                                       \
-		asm volatile("w0 = %0\n\texit # %1 %2"                                             \
-			     :                                                                     \
-			     : "i"(verdict), "i"(number), "i"(copy)                                \
-			     : "memory");                                                          \
+		if (copy == DRIVER_OTHERS)                                                         \
+			return verdict;                                                            \
+		asm volatile("w0 = %0\n\texit # %1" : : "i"(verdict), "i"(number) : "memory");     \
 		__builtin_unreachable();                                                           \
 	} while (0)
 
 #define DRIVER_DROP                                                                                \
 	do {                                                                                       \
 		meters_now->ledger.dropped++;                                                      \
-		DRIVER_END(VERDICT_DROP(hook), __COUNTER__, copy);                                 \
+		DRIVER_END(VERDICT_DROP(hook), __COUNTER__);                                       \
 	} while (0)
 #define DRIVER_PASS                                                                                \
 	do {                                                                                       \
 		meters_now->ledger.passed++;                                                       \
-		DRIVER_END(VERDICT_PASS(hook), __COUNTER__, copy);                                 \
+		DRIVER_END(VERDICT_PASS(hook), __COUNTER__);                                       \
 	} while (0)
 
-/* Time of one function, on a sampled packet. */
+/* Whether the time of the functions is taken on this packet: never on the usual one.
+ * Each place asks anew, or the compiler makes copies of its own of all that is between. */
+faas_inline int driver_sampled(__u32 trigger)
+{
+	asm volatile("" : "+r"(trigger));
+	return trigger >= FAAS_PACKET_SAMPLED;
+}
+#define DRIVER_SAMPLED (copy == DRIVER_OTHERS && driver_sampled(trigger))
+
+/* Begin to take the time of a function; and end it. */
+#define DRIVER_TIME_BEGIN                                                                          \
+	do {                                                                                       \
+		if (DRIVER_SAMPLED)                                                                \
+			since_ns = bpf_ktime_get_ns();                                             \
+	} while (0)
 #define DRIVER_TIME(function)                                                                      \
 	do {                                                                                       \
-		if (sampled) {                                                                     \
+		if (DRIVER_SAMPLED) {                                                              \
 			__u64 now_ns = bpf_ktime_get_ns();                                         \
 			(function).time_ns += now_ns - since_ns;                                   \
 			(function).time_samples++;                                                 \

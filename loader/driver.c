@@ -156,7 +156,7 @@ static void write_targets(FILE *out, const struct bundle *bundle,
 	} else {
 		driver_identifier(bundle->kernel[next->index].instance, instance);
 		if (emitted)
-			fprintf(out, "\t\tif (sampled)\n\t\t\tsince_ns = bpf_ktime_get_ns();\n");
+			fprintf(out, "\t\tDRIVER_TIME_BEGIN;\n");
 		fprintf(out, "\t\tgoto call_%s;\n", instance);
 	}
 }
@@ -301,24 +301,23 @@ static void write_apart(FILE *out, const struct bundle *bundle, enum run run)
 	}
 }
 
-/* The graph, for the packets of one hook. Copies of it are inlined: one for the
- * packets whose time is taken, and two in which no clock is read nor anything kept
- * for it, for packets that have all the payload that functions look at, and others. */
+/* The graph, for the packets of one hook. Two copies of it are inlined: one for the
+ * packets that have all the payload that functions look at and whose time is not
+ * taken, in which no clock is read nor anything kept for it, and one for the others. */
 static void write_run(FILE *out, const struct bundle *bundle, enum run run)
 {
 	write_apart(out, bundle, run);
 	fprintf(out,
 		"\nfaas_inline int driver_run_%s(void *context, struct meters_value *meters_now,\n"
 		"\t\tstruct faas_packet *from, const __u32 trigger, const int copy)\n{\n"
-		"\tconst int sampled = copy == DRIVER_SAMPLED;\n"
 		"\tconst __u64 hook = %s;\n"
 		"\tstruct faas_call storage, *call = &storage;\n%s"
 		"\t__u64 since_ns = 0;\n\tint output, take = 0, observe = 0;\n\n"
-		"\tDRIVER_APART(context, copy);\n\tdriver_begin(call, context, from, hook);\n"
+		"\tDRIVER_APART(context, copy);\n\tDRIVER_TIME_BEGIN;\n"
+		"\tdriver_begin(call, context, from, hook);\n"
 		"\tcall->trigger = trigger & ~FAAS_PACKET_SAMPLED;\n"
-		"\tif (copy == DRIVER_CHECKED && !driver_has_checked(call))\n"
-		"\t\treturn DRIVER_NOT_CHECKED;\n"
-		"\tif (sampled)\n\t\tsince_ns = bpf_ktime_get_ns();\n\n",
+		"\tif (copy == DRIVER_USUAL && !driver_has_checked(call))\n"
+		"\t\treturn DRIVER_NOT_USUAL;\n\n",
 		runs[run].name, runs[run].hook,
 		has_separate(bundle) ? "\tstruct driver_fields fields = {};\n" : "");
 	write_triggers(out, bundle, run);
@@ -353,16 +352,23 @@ static void write_program(FILE *out, const char *section, const char *name, cons
 		section, name, context, pass);
 }
 
-/* The end of an if: the packet is one of this hook, and its time is not taken. */
-static void write_copies(FILE *out, const char *run)
+/* Packets of a hook's triggers, if their time is not taken and they have all that is
+ * looked at. */
+static void write_usual(FILE *out, const struct bundle *bundle, enum run run)
 {
+	fprintf(out, "\tif (");
+	write_is_of(out, bundle, run, "trigger");
 	fprintf(out,
 		") {\n\t\tint verdict = driver_run_%s(context, meters_now, from, trigger, "
-		"DRIVER_CHECKED);\n\n"
-		"\t\tif (verdict != DRIVER_NOT_CHECKED)\n\t\t\treturn verdict;\n"
-		"\t\treturn driver_run_%s(context, meters_now, from, trigger, "
-		"DRIVER_UNCHECKED);\n\t}\n",
-		run, run);
+		"DRIVER_USUAL);\n\n"
+		"\t\tif (verdict != DRIVER_NOT_USUAL)\n\t\t\treturn verdict;\n\t}\n",
+		runs[run].name);
+}
+
+static void write_others(FILE *out, enum run run)
+{
+	fprintf(out, "\treturn driver_run_%s(context, meters_now, from, trigger, DRIVER_OTHERS);\n",
+		runs[run].name);
 }
 
 static void write_xdp(FILE *out, const struct bundle *bundle)
@@ -372,43 +378,35 @@ static void write_xdp(FILE *out, const struct bundle *bundle)
 	write_run(out, bundle, RUN_XDP);
 	driver_program_name(bundle, name);
 	write_program(out, "xdp.frags", name, "xdp_md", "XDP_PASS");
-	fprintf(out, "\tif (");
-	write_is_of(out, bundle, RUN_XDP, "trigger");
-	write_copies(out, runs[RUN_XDP].name);
-	fprintf(out, "\treturn driver_run_xdp(context, meters_now, from, trigger, "
-		     "DRIVER_SAMPLED);\n}\n");
+	write_usual(out, bundle, RUN_XDP);
+	write_others(out, RUN_XDP);
+	fprintf(out, "}\n");
 }
 
 /* One program for both directions; the trigger tells them apart. */
 static void write_tc(FILE *out, const struct bundle *bundle)
 {
-	bool both = has_run(bundle, RUN_TC_INGRESS) && has_run(bundle, RUN_TC_EGRESS);
 	char name[FAAS_OBJECT_NAME_BYTES];
-	const char *last = NULL;
 
 	for (enum run run = RUN_TC_INGRESS; run <= RUN_TC_EGRESS; run++)
 		if (has_run(bundle, run))
 			write_run(out, bundle, run);
 	driver_tc_program_name(bundle, name);
 	write_program(out, "tc", name, "__sk_buff", "TC_ACT_UNSPEC");
-	for (enum run run = RUN_TC_INGRESS; run <= RUN_TC_EGRESS; run++) {
-		if (!has_run(bundle, run))
-			continue;
-		last = runs[run].name;
-		fprintf(out, "\tif (");
-		write_is_of(out, bundle, run, "trigger");
-		write_copies(out, last);
-	}
-	if (both) {
+	for (enum run run = RUN_TC_INGRESS; run <= RUN_TC_EGRESS; run++)
+		if (has_run(bundle, run))
+			write_usual(out, bundle, run);
+	if (has_run(bundle, RUN_TC_INGRESS) && has_run(bundle, RUN_TC_EGRESS)) {
 		fprintf(out, "\tif (");
 		write_is_of(out, bundle, RUN_TC_INGRESS, "(trigger & ~FAAS_PACKET_SAMPLED)");
-		fprintf(out,
-			")\n\t\treturn driver_run_tc_ingress(context, meters_now, from, trigger, "
-			"DRIVER_SAMPLED);\n");
+		fprintf(out, ")\n\t");
+		write_others(out, RUN_TC_INGRESS);
+	} else if (has_run(bundle, RUN_TC_INGRESS)) {
+		write_others(out, RUN_TC_INGRESS);
 	}
-	fprintf(out,
-		"\treturn driver_run_%s(context, meters_now, from, trigger, DRIVER_SAMPLED);\n}\n",
-		last);
+	if (has_run(bundle, RUN_TC_EGRESS))
+		write_others(out, RUN_TC_EGRESS);
+	fprintf(out, "}\n");
 }
 
 void driver_write(const struct bundle *bundle, FILE *out)
