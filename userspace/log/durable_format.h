@@ -83,8 +83,8 @@ struct durable_super {
 	/* The snapshot was made while events went on: it is whole with all records
 	 * before this. */
 	uint64_t snapshot_end;
-	/* The log went on without the disk until here: no record before it is to be
-	 * delivered from the disk. */
+	/* The log went on without the disk until here, and not all is there: no record before
+	 * it is to be delivered from the disk. */
 	struct durable_place whole_from;
 	/* Noted with a snapshot, and when the workflow was stopped: the courier had come
 	 * so far, or further. The groups behind `begin` say more, if there are any. */

@@ -154,7 +154,7 @@ static void name_snapshot(struct durable *durable)
 	super->snapshot_file = snapshot->file;
 	super->snapshot_chunks = snapshot->chunks;
 	super->snapshot_end = snapshot->end;
-	if (durable->catching)
+	if (durable->catching && durable->durable_position < snapshot->begin.position)
 		super->whole_from = snapshot->begin;
 	/* While adrift the log went on, and the disk stood still. */
 	reached = durable->catching ? snapshot->begin.position : durable->durable_position;

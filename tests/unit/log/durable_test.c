@@ -439,6 +439,36 @@ static void test_power_loss_while_adrift(void **state)
 	}
 }
 
+/* It goes on without the disk, for a snapshot fails, and is back before there was an event:
+ * what the courier has not had is delivered from the disk as ever. */
+static void test_adrift_and_nothing_came(void **state)
+{
+	struct durable_recovered found;
+	struct durable_place courier;
+
+	(void)state;
+	set_machine_up(&machine, 18, DURABLE_CONTINUE);
+	run(&machine, 30);
+	settle(&machine);
+	courier = machine.courier;
+	assert_true(courier.position < machine.log.head);
+	machine.fake.no_snapshots = true;
+	durable_snapshot_begin(&machine.durable);
+	durable_step(&machine.durable, &machine.live, &courier, machine.now_ns);
+	assert_true(machine.durable.adrift);
+	assert_int_equal(machine.durable.durable_position, machine.log.head);
+	machine.fake.no_snapshots = false;
+	for (unsigned int i = 0; i < 100 && machine.durable.adrift; i++) {
+		machine.now_ns += DURABLE_RETRY_MAX_NS;
+		durable_step(&machine.durable, &machine.live, &courier, machine.now_ns);
+	}
+	assert_false(machine.durable.adrift);
+	reboot(&machine, &found);
+	assert_int_equal(found.courier.position, courier.position);
+	check_staging(&machine, &found);
+	tear_machine_down(&machine);
+}
+
 /* A block that was acknowledged goes bad: what is behind it counts, and it is
  * said and kept. */
 static void test_damage(void **state)
@@ -898,6 +928,7 @@ int main(void)
 		cmocka_unit_test(test_waits_for_the_disk),
 		cmocka_unit_test(test_goes_on_without_the_disk),
 		cmocka_unit_test(test_power_loss_while_adrift),
+		cmocka_unit_test(test_adrift_and_nothing_came),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_torn_tail),
 		cmocka_unit_test(test_damaged_snapshot),
