@@ -285,7 +285,11 @@ faas_inline int driver_emit(struct faas_call *call, struct faas_meters *meters, 
 		return -1;
 	}
 	if (driver_fill(event, call, entry, key, hash, payload_max)) {
-		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		/* Without flags the kernel wakes whoever has released all that was before
+		 * this, as a worker that sleeps has; at the others it does not look. Not to
+		 * wake at all leaves a ring that fills up with such records, and then events
+		 * are lost although nothing is processed. */
+		bpf_ringbuf_discard(event, 0);
 		meters->lost_error++;
 		return -1;
 	}

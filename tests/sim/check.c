@@ -85,8 +85,7 @@ static void check_ring(void)
 {
 	const struct worker_page *page = sim_data(SIM_FD_WORKER_PAGE);
 
-	/* Nobody is woken for a record that was discarded. */
-	check_same("events left in the ring", 0, kernel_waiting());
+	check_same("records left in the ring", 0, kernel_waiting());
 	check_same("bytes released without a record", 0, page->skipped_bytes);
 }
 

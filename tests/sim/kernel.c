@@ -184,9 +184,7 @@ static bool reserve(struct producer *from)
 	from->bytes = workflow_event(&event, from->record);
 	span = ring_record_span(from->bytes);
 	if (*producer() + span - *consumer() > ring_bytes() - 1) {
-		/* Nobody is woken for what was discarded: if it is full of that, there is nothing
-		 * to wait for. */
-		if (!sim_plan.lossy && kernel_waiting_in(current))
+		if (!sim_plan.lossy)
 			return false;
 		sim_kernel.made++;
 		sim_kernel.lost++;
@@ -214,6 +212,9 @@ static void submit(struct producer *from)
 	if (from->discard)
 		length |= RING_DISCARD_BIT;
 	__atomic_store_n(header(from->position), length, __ATOMIC_RELEASE);
+	/* bpf_ringbuf_discard without flags */
+	if (from->discard)
+		from->wake = *consumer() == from->position;
 	sim_system.ring_fired |= from->wake && current == sim_system.reading;
 	from->stage = FREE;
 }
@@ -251,12 +252,8 @@ uint32_t kernel_waiting_in(uint32_t ring)
 {
 	uint32_t count = 0;
 
-	for (uint64_t position = *consumer_of(ring); position < *producer_of(ring);) {
-		uint32_t length = *(uint32_t *)(void *)at(ring, position);
-
-		count += !(length & RING_DISCARD_BIT);
-		position += ring_record_span(length);
-	}
+	for (uint64_t position = *consumer_of(ring); position < *producer_of(ring); count++)
+		position += ring_record_span(*(uint32_t *)(void *)at(ring, position));
 	return count;
 }
 

@@ -311,7 +311,7 @@ void kernel_switch_ring(bool fresh);
 uint32_t kernel_ring(void); /* that they go into */
 uint32_t kernel_map_id(uint32_t ring);
 void kernel_power_loss(void);
-uint32_t kernel_waiting(void); /* events in the rings that were not released */
+uint32_t kernel_waiting(void); /* records in the rings that were not released */
 uint32_t kernel_waiting_in(uint32_t ring);
 /* An array for ringview_identify and mmap. */
 void *kernel_ring_memory(uint32_t ring, uint64_t offset);

@@ -123,7 +123,7 @@ void plan_make(uint64_t seed)
 		.poison = one_of(0, 0, 15),
 		.invalid = one_of(0, 10, 50),
 		.forwarded = one_of(0, 100, 300),
-		.discarded = one_of(0, 10, 100),
+		.discarded = one_of(0, 10, 300),
 		.kills = one_of(0, 3, 15),
 		.kills_max = between(1, 10),
 		.point_kills = one_of(0, 2, 20),

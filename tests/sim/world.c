@@ -143,7 +143,7 @@ static void check_sleep(void)
 
 	if (world_worker_page()->state == WORKER_SLEEPING && world.worker.wake_ns == UINT64_MAX &&
 	    kernel_waiting_in(sim_system.reading))
-		sim_fail("the worker sleeps, and %u events are in its ring",
+		sim_fail("the worker sleeps, and %u records are in its ring",
 			 kernel_waiting_in(sim_system.reading));
 	if (world.courier.wake_ns != UINT64_MAX || worker_page_read(world_worker_page(), &counters))
 		return;

@@ -270,19 +270,16 @@ bool worker_durable_step(struct worker *worker)
 	struct durable *durable = &worker->durable->durable;
 	struct page_counters *acknowledged = &durable->acknowledged;
 	uint64_t sequence = acknowledged->sequence;
-	bool moved;
+	uint64_t ring_position = acknowledged->ring_position;
 
 	durable_step(durable, &worker->live, &worker->courier, worker->now_ns());
-	moved = acknowledged->sequence != sequence;
 	/* Records that the kernel tier discarded have nothing to wait for. */
-	if (durable_is_settled(durable) &&
-	    acknowledged->ring_position < worker->live.ring_position) {
+	if (durable_is_settled(durable) && acknowledged->ring_position < worker->live.ring_position)
 		acknowledged->ring_position = worker->live.ring_position;
-		moved = true;
-	}
 	worker->log.limit = durable_limit(durable);
 	show(worker);
-	return moved;
+	/* Without the disk they come alone as well. */
+	return acknowledged->sequence != sequence || acknowledged->ring_position != ring_position;
 }
 
 void worker_durable_sweep_begins(struct worker *worker, uint32_t number)
