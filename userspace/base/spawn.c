@@ -182,14 +182,25 @@ void spawn_abandon(int pidfd)
 	close(pidfd);
 }
 
+static bool has_ended(int pidfd)
+{
+	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+
+	return poll(&gone, 1, 0) == 1;
+}
+
 int spawn_reap(int pidfd, struct spawn_end *ret)
 {
 	siginfo_t info = {0};
 
 	if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG))
 		return -errno;
-	if (!info.si_pid)
+	if (!info.si_pid && !has_ended(pidfd))
 		return -EAGAIN;
+	/* Whoever traces it hears of its end before its parent does. */
+	while (!info.si_pid)
+		if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) && errno != EINTR)
+			return -errno;
 	ret->signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
 	ret->status = info.si_code == CLD_EXITED ? info.si_status : 0;
 	return 0;

@@ -27,6 +27,7 @@
 /* How long holder and template may take for an answer; then they are given up. */
 #define PATIENCE_S 20
 #define TRY_AGAIN_MS 10000
+#define LOOK_EVERY_MS 10
 
 static const struct {
 	uint32_t namespace;
@@ -436,17 +437,36 @@ int cell_start(struct cell *cell, const struct cell_worker *worker, pid_t *ret_p
 	return 0;
 }
 
+/* The runtime ends, and all are to be reaped that still are its children: for one that nobody
+ * reaps, be it that it could not be killed in time, the holder waits for ever. */
+static void reap_all(const struct cell_process *last)
+{
+	const uint64_t deadline = clock_monotonic_ns() + PATIENCE_S * CLOCK_NS_PER_S;
+	struct pollfd gone = {.fd = last->exit.fd, .events = POLLIN};
+
+	do {
+		siginfo_t info = {0};
+
+		while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG) && info.si_pid)
+			info.si_pid = 0;
+		if (waitid((idtype_t)P_PIDFD, (id_t)gone.fd, &info, WEXITED | WNOHANG | WNOWAIT) &&
+		    errno == ECHILD)
+			return;
+		(void)poll(&gone, 1, LOOK_EVERY_MS);
+	} while (clock_monotonic_ns() < deadline);
+	logger_write(LOGGER_ERROR, "cell.stays", "pid=%d", last->pid);
+}
+
 void cell_close(struct cell *cell)
 {
 	struct cell_process *both[] = {cell->template, cell->holder};
-	siginfo_t info;
 
 	cell->template = cell->holder = NULL;
 	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
 		if (!both[i])
 			continue;
 		kill_it(both[i]);
-		(void)waitid((idtype_t)P_PIDFD, (id_t)both[i]->exit.fd, &info, WEXITED);
+		reap_all(both[i]);
 		destroy(both[i]);
 	}
 	cell->namespaces = 0;

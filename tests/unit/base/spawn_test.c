@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "spawn.h"
@@ -246,12 +248,47 @@ static void test_dies_with_parent(void **state)
 	waitpid(middle, NULL, 0);
 }
 
+/* Whoever traces a process hears of its end first, and takes its time: a pidfd says so before. */
+static void test_traced(void **state)
+{
+	char *arguments[] = {(char *)"sleep", (char *)"60", NULL}, *environment[] = {NULL};
+	const int fds[] = {0, 1, 2};
+	const struct spawn spawn = {.path = "/bin/sleep",
+				    .arguments = arguments,
+				    .environment = environment,
+				    .fds = fds,
+				    .fd_count = 3};
+	const struct timespec pause = {.tv_nsec = 200000000};
+	struct pollfd gone = {.events = POLLIN};
+	struct spawn_end how = {0};
+	pid_t pid, tracer;
+	int status;
+
+	(void)state;
+	assert_int_equal(spawn_start(&spawn, &pid, &gone.fd), 0);
+	tracer = fork();
+	assert_true(tracer >= 0);
+	if (!tracer) {
+		if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) || kill(pid, SIGKILL))
+			_exit(1);
+		nanosleep(&pause, NULL);
+		_exit(waitpid(pid, NULL, __WALL) == pid ? 0 : 1);
+	}
+	assert_int_equal(poll(&gone, 1, PATIENCE_MS), 1);
+	assert_int_equal(spawn_reap(gone.fd, &how), 0);
+	assert_int_equal(how.signal, SIGKILL);
+	close(gone.fd);
+	assert_int_equal(waitpid(tracer, &status, 0), tracer);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_status),
 		cmocka_unit_test(test_not_ended),
 		cmocka_unit_test(test_abandoned),
+		cmocka_unit_test(test_traced),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_signals_are_clean),
 		cmocka_unit_test(test_no_such_program),
