@@ -35,7 +35,7 @@ upgraded() { # SIGNAL OPTION...
 		kill "-$signal" "$(runtime_pid)"
 		wait_for 10 no_runtime
 		"$build/ebpf-faas" gc 9<&-
-		wait_for 20 has_both || fail "no worker, or no courier: $(cat "$CASE/status")"
+		wait_for 20 has_both "$build" || fail "no worker, or no courier: $(cat "$CASE/status")"
 		runs_from "$build/libexec" "$(runtime_pid)" "$(worker_pid)" "$(courier_pid)"
 	done
 	traffic_end
@@ -48,9 +48,11 @@ upgraded() { # SIGNAL OPTION...
 	fails 0 faas unload --purge meter
 }
 no_runtime() { ! faas_processes | grep -q 'ebpf-faas-runti'; } # as much as the kernel keeps
-has_both() {
-	faas status --json meter >"$CASE/status" && [ -n "$(worker_pid)" ] && [ -n "$(courier_pid)" ]
+# Those of the runtime before are on their way out.
+has_both() { # BUILD
+	faas status --json meter >"$CASE/status" && is_of "$1" "$(worker_pid)" && is_of "$1" "$(courier_pid)"
 }
+is_of() { [[ $2 =~ ^[0-9]+$ && $(readlink "/proc/$2/exe") == "$1"/libexec/* ]]; }
 
 ended() { upgraded TERM; }
 killed() { upgraded KILL; }

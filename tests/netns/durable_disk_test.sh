@@ -100,8 +100,7 @@ went_on_without() {
 	[ "$(storage durable_position)" -gt "$durable" ] || fail "nothing was caught up"
 	send 500
 	settle meter
-	kill -KILL "$(runtime_pid)" "$(worker_pid)" "$(courier_pid)"
-	wait_for 10 no_process
+	all_die
 	rm -rf /run/ebpf-faas/workflows/meter
 	faas unload --now meter || true
 	load_durable --set storage.when_unwritable=continue
@@ -115,7 +114,6 @@ went_on_without() {
 	faas unload --purge meter
 	no_disk
 }
-no_process() { ! faas_processes | grep -q .; }
 
 # A full disk is said so when the workflow is loaded, and nothing stays of it: by what is
 # reckoned before, or else by the file system.

@@ -37,8 +37,7 @@ everything_in_memory_is_gone() {
 	load_durable
 	traffic --to 10.77.0.1:5005 --count 2000 --keys 10
 	settle meter
-	kill -KILL "$(runtime_pid)" "$(worker_pid)" "$(courier_pid)"
-	wait_for 10 no_process
+	all_die
 	rm -rf /run/ebpf-faas/workflows/meter
 	faas unload --now meter || true
 	load_durable
@@ -50,7 +49,6 @@ everything_in_memory_is_gone() {
 	same "the highest" 300 "$(jq -s 'map(.fields.count) | max' "$CASE/records.jsonl")"
 	faas unload --purge meter
 }
-no_process() { ! faas_processes | grep -q .; }
 
 # State of another shape is refused by name, and stays.
 another_shape() {
@@ -84,9 +82,7 @@ begins_anew() {
 	says "has no function of that name with durable state"
 	fails 0 load_durable --reset-state total
 	same "keys" 0 "$(faas state list meter total --json | jq '.entries | length')"
-	# shellcheck disable=SC2046
-	kill -KILL $(faas_processes | cut -d' ' -f1) || true
-	wait_for 10 no_process
+	all_die
 	rm -rf /run/ebpf-faas/workflows/meter
 	faas unload --now meter >"$CASE/unloaded" 2>&1 || true
 	load_durable

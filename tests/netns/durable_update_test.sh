@@ -28,14 +28,11 @@ end_traffic() {
 generation() { faas list --json | jq -r '.[0].generation // 0'; }
 # state MEMBER: of all keys, each value once.
 state() { faas state list growth total --all --json | jq -c "[.entries[].value.$1] | unique"; }
-no_process() { ! faas_processes | grep -q .; }
 before_gone() { [ ! -e "$STORED/before" ] && [ ! -e "$STORED/before.new" ]; }
 
 # All processes die, the guard of a trial too, and what is in memory is gone.
 power_goes() {
-	# shellcheck disable=SC2046
-	kill -KILL $(faas_processes | cut -d' ' -f1) || true
-	wait_for 10 no_process
+	all_die
 	rm -rf /run/ebpf-faas/workflows/growth
 	faas unload --now growth >"$CASE/unloaded" 2>&1 || true
 }

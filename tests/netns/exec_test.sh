@@ -22,7 +22,7 @@ program_pid() {
 
 python() {
 	network
-	load program
+	load program --set workers.instances.min=1
 	some
 	settle program
 	same "processed" 400 "$(counted processed)"
@@ -222,9 +222,8 @@ durable() {
 	same "processed" 6000 "$(counted processed)"
 	same "put aside" 0 "$(counted dead_lettered)"
 	exactly_once 10 600
-	# shellcheck disable=SC2046
-	kill -KILL "$(runtime_pid)" "$(courier_pid)" $(worker_pid)
-	wait_for 10 nobody_is_there
+	all_die
+	wait_for 10 no_program
 	rm -rf /run/ebpf-faas/workflows/program
 	faas unload --now program || true
 	load_durable
@@ -240,7 +239,7 @@ load_durable() {
 	load program --set workers.queue=65536 --set workers.instances.min=1 \
 		--set functions.total.state=durable --set storage.size=16Mi
 }
-nobody_is_there() { [ -z "$(program_pid)" ] && ! faas_processes | grep -q .; }
+no_program() { [ -z "$(program_pid)" ]; }
 
 # Another program takes the state over, also with room for more keys; it is another file of
 # the bundle, and a rollback brings the one before back.

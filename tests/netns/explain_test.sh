@@ -161,14 +161,14 @@ state_and_forms() {
 		"$(explained '[.hook, .packets[0].taken_by.trigger, (.packets[0].passed_over | length)]')"
 }
 
-# A window of half a second ends between two packets that came a second apart.
+# A window of nearly two seconds ends between two packets that came two seconds apart.
 at_its_pace() {
 	local frame
 	frame=$(tshark -r "$CAPTURES/coap_mqtt.pcap" -Y 'udp.dstport == 5683' -T fields -e frame.number 2>/dev/null | head -n 1)
 	editcap -r "$CAPTURES/coap_mqtt.pcap" "$CASE/one.pcap" "$frame"
-	editcap -t 1 "$CASE/one.pcap" "$CASE/later.pcap"
+	editcap -t 2 "$CASE/one.pcap" "$CASE/later.pcap"
 	mergecap -a -w "$CASE/apart.pcap" "$CASE/one.pcap" "$CASE/later.pcap"
-	faas build --output "$CASE/bundle" "$LAYERS" --set functions.coap-again.params.window=500ms >/dev/null
+	faas build --output "$CASE/bundle" "$LAYERS" --set functions.coap-again.params.window=1900ms >/dev/null
 	explain "$CASE/bundle" --pcap "$CASE/apart.pcap"
 	same "at once" '["first","repeat"]' "$(explained '[.packets[].functions[1].output]')"
 	explain "$CASE/bundle" --pcap "$CASE/apart.pcap" --pace

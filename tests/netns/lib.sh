@@ -281,6 +281,16 @@ runtime_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-runti/ {print $1}'; }
 worker_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-worke/ {print $1}'; }
 courier_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-couri/ {print $1}'; }
 
+# all_die: SIGKILL for all of ours, until there are none: also for who was just being started, and
+# whoever of them there are.
+all_die() { wait_for 20 nobody_lives || fail "they do not die: $(faas_processes)"; }
+nobody_lives() {
+	local pids
+	pids=$(faas_processes | cut -d' ' -f1)
+	# shellcheck disable=SC2086
+	[ -z "$pids" ] || { kill -KILL $pids && false; }
+}
+
 # kill_those FUNCTION...: SIGKILL for all whose PIDs it prints; fails while there are none. They
 # are in $KILLED. Who is to be killed may have ended a moment before: wait_for kill_those.
 kill_those() {

@@ -19,11 +19,16 @@ example_network() {
 
 # example FUNCTION OPTION...: load its example; records go to $CASE/records.jsonl.
 example() {
-	local sink name=$1
+	local name=$1
 	shift
+	with_example load "$name" --netns "$GATEWAY" "$@"
+}
+with_example() { # VERB FUNCTION OPTION...
+	local sink verb=$1 name=$2
+	shift 2
 	sink=$(grep -B 1 '^    file:' "$TOP/funcs/$name/example.yaml" | sed -n 's/^  \([a-z-]*\):$/\1/p')
 	[ -z "$sink" ] || set -- --set "sinks.$sink.file.path=$CASE/records.jsonl" "$@"
-	faas load --netns "$GATEWAY" "$@" "$TOP/funcs/$name/example.yaml"
+	faas "$verb" "$@" "$TOP/funcs/$name/example.yaml"
 }
 
 every_example() {
@@ -153,12 +158,14 @@ windows_by_time() {
 }
 all_told() { [ "$(jq -s 'map(.fields.count) | add' "$CASE/records.jsonl" 2>/dev/null)" = "$1" ]; }
 
-# Five of each side, then three that stay alone until their timer.
+# Five of each side, however long the second takes; then three that stay alone until their timer.
 sides_joined() {
 	example_network
-	example join --set functions.both.params.within=4s --set functions.temperature.params.offset=6
+	example join --set functions.both.params.within=1h --set functions.temperature.params.offset=6
 	traffic --to 10.20.0.1:5011 --count 5
 	traffic --to 10.20.0.1:5012 --count 5
+	settle heat-exchangers
+	with_example update join --set functions.both.params.within=1s --set functions.temperature.params.offset=6
 	traffic --to 10.20.0.1:5011 --count 3
 	settle heat-exchangers
 	wait_for 15 lines_are "$CASE/records.jsonl" 8 || true
@@ -173,8 +180,11 @@ sides_joined() {
 # An answer in time, one without a question, a question without an answer.
 answers_awaited() {
 	example_network
-	example pattern --set functions.answered.params.within=1s
-	in_netns "$PLANT" bash -c 'for kind in 1 1 2 2 1; do printf "\x0$kind" >/dev/udp/10.20.0.1/5013; done'
+	example pattern --set functions.answered.params.within=1h
+	kinds_sent 1 1 2 2
+	settle stop-answers
+	with_example update pattern --set functions.answered.params.within=1s
+	kinds_sent 1
 	settle stop-answers
 	wait_for 10 lines_are "$CASE/records.jsonl" 2 || true
 	cat "$CASE/records.jsonl"
@@ -182,6 +192,9 @@ answers_awaited() {
 		"$(jq -sc 'map([.output, .fields.firsts])' "$CASE/records.jsonl")"
 	same "time given to the answer" 1000000000 "$(jq 'select(.output == "timeout") | .fields.waited_ns' "$CASE/records.jsonl")"
 }
+
+# shellcheck disable=SC2016  # is for the inner shell
+kinds_sent() { in_netns "$PLANT" bash -c 'for kind; do printf "\x0$kind" >/dev/udp/10.20.0.1/5013; done' say "$@"; }
 
 # Far fewer messages than `every` says: told because the time has come.
 totals_asked() {

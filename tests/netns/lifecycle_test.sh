@@ -83,17 +83,22 @@ unload_gives_up() {
 	exec 7<&-
 }
 
+# Not as long as the other one waits at least; once of three times, for a machine may stand still
+# for that long.
 unload_now() {
-	local pid before
+	local before took
 	network
-	load meter
-	pid=$(worker_pid)
-	kill -STOP "$pid"
-	traffic --to 10.77.0.1:5005 --count 500 --keys 10
-	before=$SECONDS
-	fails 0 faas unload --now meter
-	# As long as the other one waits at least.
-	[ $((SECONDS - before)) -lt "$(stretched 5)" ] || fail "unload --now took $((SECONDS - before)) s"
+	for _ in 1 2 3; do
+		load meter
+		kill -STOP "$(worker_pid)"
+		traffic --to 10.77.0.1:5005 --count 500 --keys 10
+		before=$SECONDS
+		fails 0 faas unload --now meter
+		says '\b500\b'
+		took=$((SECONDS - before))
+		[ "$took" -ge "$(stretched 5)" ] || return 0
+	done
+	fail "unload --now took $took s"
 }
 
 unload_of_nothing() {

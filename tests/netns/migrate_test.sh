@@ -218,9 +218,9 @@ killed() {
 	command_pid() { echo "$COMMAND"; }
 	for victim in command runtime worker; do
 		for round in 1 2; do
-			faas update --set "sinks.records.file.path=$CASE/records.jsonl" \
-				--set functions.total.params.pause_us=100000 "$VERSIONS/second/growth.yaml" &
-			COMMAND=$!
+			background "$FAAS" update --set "sinks.records.file.path=$CASE/records.jsonl" \
+				--set functions.total.params.pause_us=300000 "$VERSIONS/second/growth.yaml"
+			COMMAND=$LAST
 			wait_for 10 growing || fail "no state was moved"
 			[ "$round" != 2 ] || sleep 0.15
 			wait_for 20 kill_those "${victim}_pid"

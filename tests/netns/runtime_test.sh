@@ -121,7 +121,7 @@ second_runtime() {
 	network
 	load meter
 	pid=$(runtime_pid)
-	fails 1 timeout "$(stretched 10)" "$RUNTIME" --foreground
+	fails 1 timeout "$(stretched 60)" "$RUNTIME" --foreground
 	says "\b$pid\b"
 	traffic --to 10.77.0.1:5005 --count 50
 	settle meter

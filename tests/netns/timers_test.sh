@@ -35,17 +35,18 @@ silent_keys() {
 		fail "the runtime's log has no line of the function"
 }
 
-# Each key once for each tick; an update changes the period.
+# Each key once for each tick; an update changes the period. No tick comes before all keys are
+# there.
 ticks() {
 	network
-	load lull --set functions.watch.params.after=1h --set triggers.clock.timer.every=3s
+	load lull --set functions.watch.params.after=1h --set triggers.clock.timer.every=1h
 	traffic --to 10.77.0.1:5005 --count 20 --keys 5 --first-port 40000
 	settle lull
+	ticks_every 2s
 	wait_for 10 lines_are "$CASE/records.jsonl" 5
 	same "each key once" '["40000 1","40001 1","40002 1","40003 1","40004 1"]' \
 		"$(head -n 5 "$CASE/records.jsonl" | jq -sc '[.[] | "\(.key) \(.fields.count)"] | sort')"
-	faas update --set "sinks.records.file.path=$CASE/records.jsonl" --set triggers.clock.timer.every=1h \
-		--set functions.watch.params.after=1h "$FIXTURES/lull.yaml"
+	ticks_every 1h
 	faas status lull | tee "$CASE/output"
 	says '^  timer clock: watch every 1h$'
 	settle lull
@@ -53,6 +54,11 @@ ticks() {
 	# By the next version: at most an hour from now, and none at once.
 	wait_for 20 lines_are "$CASE/records.jsonl" "$(timers | jq .processed)" || true
 	same "lines in the file" "$(timers | jq .processed)" "$(lines_of "$CASE/records.jsonl")"
+}
+
+ticks_every() {
+	faas update --set "sinks.records.file.path=$CASE/records.jsonl" --set "triggers.clock.timer.every=$1" \
+		--set functions.watch.params.after=1h "$FIXTURES/lull.yaml"
 }
 
 refused() {

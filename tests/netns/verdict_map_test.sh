@@ -11,11 +11,11 @@ send() { traffic --to 10.77.0.1:5005 --count "$1" --keys 1 --first-port "$2"; } 
 dropped() { settle banned && counted dropped; }
 
 # The sixth packet brings the ban, the seventh is dropped in the kernel, another key
-# is not, and when the time is over the gate is open again.
+# is not, and when the time of a ban is over the gate is open again.
 opens_and_shuts() {
 	local pid
 	network
-	load banned --set functions.judge.params.time=8s
+	load banned --set functions.judge.params.time=600s
 	send 5 40000
 	same "dropped before the ban" 0 "$(dropped)"
 	send 1 40000
@@ -35,15 +35,19 @@ opens_and_shuts() {
 	kill -KILL "$pid"
 	wait_for 5 courier_is_another "$pid"
 	same "verdicts after a killed courier" '{"written":1,"refused":0}' "$(verdicts)"
+	faas update --set "sinks.records.file.path=$CASE/records.jsonl" --set functions.judge.params.time=2s \
+		"$FIXTURES/banned.yaml"
+	send 6 40002
+	wait_for 5 written 2
 	wait_for 10 opens_again
 	faas status banned | tee "$CASE/output"
-	says '^  verdicts: written 1, refused 0$'
+	says '^  verdicts: written 2, refused 0$'
 }
 # One more packet of the banned key comes through to the user tier.
 opens_again() {
 	local before
 	before=$(counted emitted)
-	send 1 40000
+	send 1 40002
 	settle banned
 	[ "$(counted emitted)" -gt "$before" ]
 }
@@ -66,7 +70,7 @@ no_courier() {
 # makes room.
 full_map() {
 	network
-	load banned --set functions.door.params.entries=2 --set functions.judge.params.time=8s
+	load banned --set functions.door.params.entries=2 --set functions.judge.params.time=20s
 	send 6 40000
 	send 6 40001
 	send 6 40002

@@ -4,13 +4,15 @@
 
 # netns_make NAME: with its loopback up and without IPv6 router solicitation and
 # duplicate detection, so that nothing but what a run sends is on its wires and
-# addresses can be used at once.
+# addresses can be used at once. A socket that asks for no port gets none of those below
+# 50000, which runs ask for: ports are keys.
 netns_make() {
 	ip netns add "$1"
 	in_netns "$1" sh -c '
 		echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 		echo 0 >/proc/sys/net/ipv6/conf/default/router_solicitations
-		echo 1 >/proc/sys/net/ipv6/conf/default/addr_gen_mode' 2>/dev/null
+		echo 1 >/proc/sys/net/ipv6/conf/default/addr_gen_mode
+		echo 50000 60999 >/proc/sys/net/ipv4/ip_local_port_range' 2>/dev/null
 	in_netns "$1" ip link set lo up
 }
 
