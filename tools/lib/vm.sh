@@ -95,6 +95,9 @@ vm_init() {
 		mount -t tmpfs -o mode=755 run run
 		mount -t tmpfs tmp tmp
 		mkdir -p run/lock run/netns run/vm
+		# Where this machine's tests have their rooms, which go while the guest looks.
+		mkdir /layer/empty && above /layer/empty var-tmp /root/var/tmp && chmod 1777 var/tmp ||
+			failed "no /var/tmp"
 		share modules usr/lib/modules ro,cache=loose || failed "no modules"
 		# Trees that are not of the root directory, or hidden by the mounts above.
 		while read -r name where; do
