@@ -6,12 +6,17 @@
  *
  *	ebpf-faas-worker holder NAMESPACES    makes the namespaces and holds them
  *	ebpf-faas-worker template NAMESPACES  enters them, has its libraries loaded and its
- *	                                      filters made, and becomes a worker when asked to
+ *	                                      filters made, and is copied when asked to
  *
  * The holder is the first process of the pid namespace: with it end all workers and programs. The
  * template is not in that namespace, its children are. They are children of the
  * runtime, not of the template: the runtime reaps them as any other, and the template may
  * end at any time.
+ *
+ * Such a child is a spare: it prepares itself for whatever does not depend on whose worker it
+ * will be, and waits. The runtime has one of them, so that an event that comes for a workflow
+ * without a worker does not wait for a process to be made; another one is made when
+ * this one has become a worker.
  *
  * What is in there: an empty, read-only root directory but for /proc, in which a process
  * sees itself only; a network without an interface that is up; no user but theirs.
@@ -20,10 +25,13 @@
 #define FAAS_POOL_CELL_H
 
 #include <sched.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <ebpf_faas/limits.h>
 
+#include "bundle.h"
 #include "spawn.h"
 
 /* Besides standard files, which are /dev/null. */
@@ -49,22 +57,23 @@ struct cell_word {
 	int32_t error;	     /* errno of one that there is not, or of what the template lacks; 0 */
 };
 
-/* To the template, with descriptors: those of the worker (worker_fds.h), then those that it
- * joins control groups by (struct spawn). */
+/* To the template: a byte, with the spare's end of its own socket to the runtime. The answer: */
+struct cell_answer {
+	int32_t pid; /* as the runtime sees it, or -errno */
+};
+
+/* To a spare, with descriptors: those of the worker (worker_fds.h), then those that it
+ * joins control groups by (struct spawn). At the end of the socket it ends. */
 struct cell_request {
 	uint32_t uid;
 	uint32_t generation;
 	uint32_t instance;
-	uint32_t fd_count;
+	uint32_t fd_count; /* below SPAWN_FDS_MAX */
 	uint32_t join_count;
 };
 
-/* The answer: the worker's pid as the runtime sees it, or -errno. The worker touches nothing
- * before it has read CELL_GO from its control socket: one that the runtime knows nothing of
- * ends at the end of that. */
-struct cell_answer {
-	int32_t pid;
-};
+/* The worker touches nothing before it has read this from its control socket. Behind the
+ * word is the bundle (bundle_image.h); or nothing, and then there is a manifest. */
 #define CELL_GO "go"
 
 #define CELL_JOINS_MAX 2
@@ -76,13 +85,23 @@ int cell_hold(uint32_t wanted);
 
 /*
  * The template's life. Returns in each worker with 0, the request, and its descriptors
- * at their places; in the template with an exit status above 0.
+ * at their places; in the template and in spares that nobody needs with an exit status above 0.
  */
 int cell_template(uint32_t namespaces, struct cell_request *ret)
 	__attribute__((warn_unused_result));
 
-/* In a worker that was made so, before it touches what it was given. 0, or -1: nobody knows
- * of it. */
-int cell_wait(void) __attribute__((warn_unused_result));
+/* In a new process: the life of a spare at @p socket. The same results. */
+int cell_spare(int socket, struct cell_request *ret) __attribute__((warn_unused_result));
+
+/* A message with its descriptors, of which there are at most CELL_PASSED_MAX. Its length, cut
+ * to @p bytes; 0 at the end; -EPROTO: there were more descriptors; or -errno. Returns-owned:
+ * fds. */
+ssize_t cell_receive(int socket, void *data, size_t bytes, int *fds, size_t *ret_count)
+	__attribute__((warn_unused_result));
+
+/* In a worker that was made so, before it touches what it was given. 0 with the bundle, NULL
+ * if it is to read the manifest; -EPIPE: nobody knows of it; or -errno of bundle_image_read.
+ * Returns-owned: *ret, free(). */
+int cell_wait(struct bundle **ret) __attribute__((warn_unused_result));
 
 #endif

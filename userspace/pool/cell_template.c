@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bundle_image.h"
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_filter.h"
 #include "userspace/pool/worker_privilege.h"
@@ -69,72 +70,54 @@ static pid_t make_sibling(void)
 #endif
 }
 
-/* A request with its descriptors. 1; 0 at the end; or -errno. Returns-owned: fds. */
-static int receive(struct cell_request *ret, int fds[CELL_PASSED_MAX], size_t *ret_count)
+ssize_t cell_receive(int socket, void *data, size_t bytes, int *fds, size_t *ret_count)
 {
 	union {
 		char bytes[CMSG_SPACE(CELL_PASSED_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct iovec piece = {ret, sizeof(*ret)};
+	struct iovec piece = {data, bytes};
 	struct msghdr message = {.msg_iov = &piece,
 				 .msg_iovlen = 1,
 				 .msg_control = &control,
 				 .msg_controllen = sizeof(control)};
 	struct cmsghdr *header;
-	ssize_t bytes;
+	ssize_t got;
 
 	*ret_count = 0;
 	do
-		bytes = recvmsg(CELL_FD_RUNTIME, &message, MSG_CMSG_CLOEXEC);
-	while (bytes < 0 && errno == EINTR);
-	if (bytes <= 0)
-		return bytes ? -errno : 0;
+		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		return got ? -errno : 0;
 	header = CMSG_FIRSTHDR(&message);
 	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
 		*ret_count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		memcpy(fds, CMSG_DATA(header), *ret_count * sizeof(int));
 	}
-	if (bytes != sizeof(*ret) || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
-	    ret->fd_count > SPAWN_FDS_MAX || ret->join_count > CELL_JOINS_MAX ||
-	    *ret_count != ret->fd_count + ret->join_count)
-		return -EPROTO;
-	return 1;
-}
-
-/* In a worker. */
-static int begin(const struct cell_request *request, const int *fds)
-{
-	(void)prctl(PR_SET_NAME, "ebpf-faas-worker", 0, 0, 0);
-	for (uint32_t i = 0; i < request->join_count; i++)
-		if (write(fds[request->fd_count + i], "0", 1) != 1)
-			return WORKER_EXIT_SETUP;
-	return spawn_place(fds, request->fd_count) ? WORKER_EXIT_SETUP : 0;
+	return message.msg_flags & MSG_CTRUNC ? -EPROTO : got;
 }
 
 static int serve(struct cell_request *request)
 {
-	int fds[CELL_PASSED_MAX];
 	struct cell_answer answer;
+	int fds[CELL_PASSED_MAX];
 	size_t count;
-	int err;
+	char byte;
 
 	for (;;) {
-		err = receive(request, fds, &count);
-		answer.pid = err;
-		if (err == 1)
-			answer.pid = make_sibling();
-		if (err == 1 && !answer.pid)
-			return begin(request, fds);
-		if (err == 1 && answer.pid < 0)
-			answer.pid = -errno;
-		if (err <= 0)
+		ssize_t bytes = cell_receive(CELL_FD_RUNTIME, &byte, sizeof(byte), fds, &count);
+
+		if (bytes <= 0 || count != 1)
 			return WORKER_EXIT_SETUP;
+		answer.pid = make_sibling();
+		if (!answer.pid)
+			return cell_spare(fds[0], request);
+		if (answer.pid < 0)
+			answer.pid = -errno;
+		(void)close(fds[0]);
 		if (send(CELL_FD_RUNTIME, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
 			return WORKER_EXIT_SETUP;
-		/* Nobody waits for this. */
-		for (size_t i = 0; i < count; i++)
-			(void)close(fds[i]);
 	}
 }
 
@@ -161,13 +144,20 @@ int cell_template(uint32_t namespaces, struct cell_request *ret)
 	return serve(ret);
 }
 
-int cell_wait(void)
+int cell_wait(struct bundle **ret)
 {
-	char word[sizeof(CELL_GO)];
+	/* Of this only what is received is memory. */
+	static char message[sizeof(CELL_GO) - 1 + BUNDLE_IMAGE_BYTES_MAX];
+	const size_t word = sizeof(CELL_GO) - 1;
 	ssize_t bytes;
 
 	do
-		bytes = recv(WORKER_FD_CONTROL, word, sizeof(word), 0);
+		bytes = recv(WORKER_FD_CONTROL, message, sizeof(message), 0);
 	while (bytes < 0 && errno == EINTR);
-	return bytes == sizeof(CELL_GO) - 1 && !memcmp(word, CELL_GO, (size_t)bytes) ? 0 : -1;
+	if (bytes < (ssize_t)word || memcmp(message, CELL_GO, word) != 0)
+		return -EPIPE;
+	*ret = NULL;
+	return bytes == (ssize_t)word
+		       ? 0
+		       : bundle_image_read(message + word, (size_t)bytes - word, ret);
 }

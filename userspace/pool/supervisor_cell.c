@@ -23,6 +23,7 @@
 #include "pages.h"
 #include "paths.h"
 #include "userspace/pool/cell.h"
+#include "userspace/pool/supervisor_spare.h"
 
 /* How long holder and template may take for an answer; then they are given up. */
 #define PATIENCE_S 20
@@ -51,9 +52,9 @@ static void kill_it(const struct cell_process *process)
 	(void)!syscall(SYS_pidfd_send_signal, process->exit.fd, SIGKILL, NULL, 0);
 }
 
-/* Nobody's any more; freed when it has ended. The holder cannot end before its workers
- * have been reaped: nobody may wait for it. */
-static void give_up(struct cell_process **process)
+/* Freed when it has ended. The holder cannot end before its workers have been reaped: nobody
+ * may wait for it. */
+void cell_give_up(struct cell_process **process)
 {
 	struct cell_process *gone = *process;
 
@@ -80,7 +81,8 @@ static void destroy(struct cell_process *process)
 {
 	int pidfd = process->exit.fd;
 
-	reap_group(process->pid);
+	if (process->makes_others)
+		reap_group(process->pid);
 	loop_remove(process->loop, &process->exit);
 	close(pidfd);
 	if (process->socket >= 0)
@@ -90,37 +92,55 @@ static void destroy(struct cell_process *process)
 
 static void give_up_all(struct cell *cell)
 {
-	give_up(&cell->template);
-	give_up(&cell->holder);
+	cell_give_up(&cell->spare);
+	cell_give_up(&cell->template);
+	cell_give_up(&cell->holder);
 	cell->namespaces = 0;
+}
+
+static const char *name_of(const struct cell_process *process)
+{
+	if (process == process->cell->holder)
+		return "cell.holder";
+	return process == process->cell->template ? "cell.template" : "cell.spare";
+}
+
+/* It has ended by itself. */
+static void forget(const struct cell_process *process)
+{
+	struct cell *cell = process->cell;
+
+	if (process == cell->holder) {
+		/* The workers go with it, and start again. */
+		cell->holder = NULL;
+		give_up_all(cell);
+	} else if (process == cell->template) {
+		cell->template = NULL;
+	} else {
+		cell->spare = NULL;
+	}
 }
 
 static void on_exit_ready(struct loop_source *source, uint32_t events)
 {
 	struct cell_process *process = loop_container(source, struct cell_process, exit);
 	struct cell *cell = process->cell;
+	bool was_spare = cell && process == cell->spare;
 	struct spawn_end how;
 
 	(void)events;
 	if (spawn_reap(source->fd, &how))
 		return;
 	if (cell) {
-		bool is_holder = process == cell->holder;
-
-		logger_write(LOGGER_WARNING, is_holder ? "cell.holder" : "cell.template",
-			     "pid=%d signal=%d status=%d", process->pid, how.signal, how.status);
-		if (is_holder) {
-			/* The workers go with it, and start again. */
-			cell->holder = NULL;
-			give_up_all(cell);
-		} else {
-			cell->template = NULL;
-		}
+		logger_write(LOGGER_WARNING, name_of(process), "pid=%d signal=%d status=%d",
+			     process->pid, how.signal, how.status);
+		forget(process);
 	}
 	destroy(process);
-	/* Whoever starts next does not wait for it. */
-	if (cell)
-		(void)cell_limits(cell);
+	/* Whoever starts next does not wait for it. But for a spare: what ended it may do so again.
+	 */
+	if (cell && !was_spare && cell_limits(cell))
+		spare_soon(cell);
 }
 
 /* One of the two, of the worker's program. @p holder: pidfd, -1 without. NULL: errno. */
@@ -174,6 +194,7 @@ static struct cell_process *start(struct cell *cell, const char *role, uint32_t 
 		process->cell = cell;
 		process->loop = cell->loop;
 		process->socket = pair[0];
+		process->makes_others = holder >= 0;
 		return process;
 	}
 	if (pidfd >= 0)
@@ -187,7 +208,7 @@ static struct cell_process *start(struct cell *cell, const char *role, uint32_t 
 
 /* As recv() on a socket with a timeout: a process that was stopped and goes on is interrupted in
  * that, though it catches no signal. The wait begins anew then. */
-static ssize_t receive(const struct cell_process *process, void *ret, size_t bytes)
+ssize_t cell_hear(const struct cell_process *process, void *ret, size_t bytes)
 {
 	ssize_t got;
 
@@ -199,7 +220,7 @@ static ssize_t receive(const struct cell_process *process, void *ret, size_t byt
 
 static int hear(const struct cell_process *process, struct cell_word *ret)
 {
-	ssize_t bytes = receive(process, ret, sizeof(*ret));
+	ssize_t bytes = cell_hear(process, ret, sizeof(*ret));
 
 	if (bytes == sizeof(*ret))
 		return 0;
@@ -251,7 +272,7 @@ static int start_holder(struct cell *cell, uint32_t wanted, uint32_t *ret_lackin
 	if (!err)
 		err = hear(cell->holder, &word);
 	if (err) {
-		give_up(&cell->holder);
+		cell_give_up(&cell->holder);
 		return err;
 	}
 	cell->namespaces = word.namespaces | (wanted & CLONE_NEWPID);
@@ -270,7 +291,7 @@ static int start_template(struct cell *cell)
 	if (!err)
 		err = -word.error;
 	if (err)
-		give_up(&cell->template);
+		cell_give_up(&cell->template);
 	return err;
 }
 
@@ -367,74 +388,35 @@ int cell_holder(struct cell *cell, uint32_t *ret_namespaces)
 	return cell->holder->exit.fd;
 }
 
-/* The request with its descriptors, and the answer: a pid or -errno; -EPIPE: there is nobody
- * any more. */
-static int ask(const struct cell_process *template, const struct cell_worker *worker)
+int cell_watch(struct cell *cell, pid_t pid, int pidfd, int socket, struct cell_process **ret)
 {
-	struct cell_request request = {.uid = worker->uid,
-				       .generation = worker->generation,
-				       .instance = worker->instance,
-				       .fd_count = worker->fd_count,
-				       .join_count = worker->join_count};
-	union {
-		char bytes[CMSG_SPACE(CELL_PASSED_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec piece = {&request, sizeof(request)};
-	size_t bytes = (worker->fd_count + worker->join_count) * sizeof(int);
-	struct msghdr message = {.msg_iov = &piece,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = CMSG_SPACE(bytes)};
-	struct cmsghdr *header = (struct cmsghdr *)(void *)control.bytes;
-	struct cell_answer answer;
+	struct cell_process *process = calloc(1, sizeof(*process));
+	int err = process ? loop_add(cell->loop, &process->exit, pidfd, EPOLLIN, on_exit_ready)
+			  : -ENOMEM;
 
-	memset(&control, 0, sizeof(control));
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(bytes);
-	memcpy(CMSG_DATA(header), worker->fds, worker->fd_count * sizeof(int));
-	memcpy(CMSG_DATA(header) + worker->fd_count * sizeof(int), worker->joins,
-	       worker->join_count * sizeof(int));
-	if (sendmsg(template->socket, &message, MSG_NOSIGNAL) != (ssize_t)sizeof(request) ||
-	    receive(template, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
-		return -EPIPE;
-	return answer.pid;
-}
-
-int cell_start(struct cell *cell, const struct cell_worker *worker, pid_t *ret_pid, int *ret_pidfd)
-{
-	int pidfd, err;
-	pid_t pid;
-
-	if (worker->fd_count > SPAWN_FDS_MAX || worker->join_count > CELL_JOINS_MAX)
-		return -EINVAL;
-	pid = cell->template ? ask(cell->template, worker) : -EPIPE;
-	if (pid == -EPIPE)
-		give_up(&cell->template);
-	/* Of a namespace without its first process it is said that memory is lacking. */
-	if (pid < 0 && cell_lost(cell))
-		pid = -EPIPE;
-	if (pid < 0)
-		return pid == -EPIPE ? -ESTALE : pid;
-	/* Out of the template's group: see reap_group. It is our child, reaped by nobody else. */
-	if (setpgid(pid, pid))
-		err = -errno;
-	else
-		err = 0;
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0)
-		err = -errno;
 	if (err) {
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-		if (pidfd >= 0)
-			close(pidfd);
+		spawn_abandon(pidfd);
+		free(process);
 		return err;
 	}
-	*ret_pid = pid;
-	*ret_pidfd = pidfd;
+	process->cell = cell;
+	process->loop = cell->loop;
+	process->pid = pid;
+	process->socket = socket;
+	*ret = process;
 	return 0;
+}
+
+void cell_unwatch(struct cell_process **process, pid_t *ret_pid, int *ret_pidfd)
+{
+	struct cell_process *it = *process;
+
+	*process = NULL;
+	*ret_pid = it->pid;
+	*ret_pidfd = it->exit.fd;
+	loop_remove(it->loop, &it->exit);
+	close(it->socket);
+	free(it);
 }
 
 /* The runtime ends, and all are to be reaped that still are its children: for one that nobody
@@ -459,15 +441,16 @@ static void reap_all(const struct cell_process *last)
 
 void cell_close(struct cell *cell)
 {
-	struct cell_process *both[] = {cell->template, cell->holder};
+	struct cell_process *all[] = {cell->spare, cell->template, cell->holder};
 
-	cell->template = cell->holder = NULL;
-	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
-		if (!both[i])
+	loop_unset(cell->loop, &cell->soon);
+	cell->spare = cell->template = cell->holder = NULL;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (!all[i])
 			continue;
-		kill_it(both[i]);
-		reap_all(both[i]);
-		destroy(both[i]);
+		kill_it(all[i]);
+		reap_all(all[i]);
+		destroy(all[i]);
 	}
 	cell->namespaces = 0;
 }

@@ -20,15 +20,18 @@ struct cell_process {
 	struct loop_source exit; /* pidfd; -1: there is none */
 	pid_t pid;
 	int socket;
+	bool makes_others; /* in its group until they are known */
 };
 
 struct cell {
 	struct loop *loop;
 	struct cell_process *holder; /* NULL: none */
 	struct cell_process *template;
-	uint32_t namespaces;   /* CLONE_NEW*: that there are */
-	uint64_t try_again_ns; /* after a failure */
-	bool said;	       /* what is missing, in the log */
+	struct cell_process *spare; /* see supervisor_spare.h */
+	struct loop_timer soon;	    /* when there is one again */
+	uint32_t namespaces;	    /* CLONE_NEW*: that there are */
+	uint64_t try_again_ns;	    /* after a failure */
+	bool said;		    /* what is missing, in the log */
 };
 
 /* Nothing is started. */
@@ -48,7 +51,7 @@ uint32_t cell_limits(struct cell *cell);
 int cell_holder(struct cell *cell, uint32_t *ret_namespaces) __attribute__((warn_unused_result));
 bool cell_lost(struct cell *cell);
 
-/* What is asked of the template, see cell.h. */
+/* What a spare is told, see cell.h. */
 struct cell_worker {
 	uint32_t uid;
 	uint32_t generation;
@@ -66,6 +69,18 @@ struct cell_worker {
  */
 int cell_start(struct cell *cell, const struct cell_worker *worker, pid_t *ret_pid, int *ret_pidfd)
 	__attribute__((warn_unused_result));
+
+/* For supervisor_spare.c. Watch a process at *ret until it ends: takes @p pidfd always, and
+ * @p socket on success. 0, or -errno without the process. */
+int cell_watch(struct cell *cell, pid_t pid, int pidfd, int socket, struct cell_process **ret)
+	__attribute__((warn_unused_result));
+/* And no longer: it is the caller's. Closes its socket. Returns-owned: *ret_pidfd. */
+void cell_unwatch(struct cell_process **process, pid_t *ret_pid, int *ret_pidfd);
+/* What it says, in a message of at most @p bytes; blocks, for some seconds at most. As recv(). */
+ssize_t cell_hear(const struct cell_process *process, void *ret, size_t bytes)
+	__attribute__((warn_unused_result));
+/* Kill it, if there is one; it is nobody's any more. */
+void cell_give_up(struct cell_process **process);
 
 /* End it; when there are no workers any more. */
 void cell_close(struct cell *cell);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bundle_image.h"
 #include "digest.h"
 #include "fault.h"
 #include "userspace/pool/supervisor.h"
@@ -97,6 +98,7 @@ static int note_manifest(struct copies *copies)
 int copies_init(struct supervisor *supervisor, const struct bundle *bundle, const char *directory)
 {
 	struct copies *copies = &supervisor->copies;
+	int err;
 
 	copies->directory = strdup(directory);
 	copies->files = calloc(bundle->user_count + 1, sizeof(*copies->files));
@@ -107,8 +109,10 @@ int copies_init(struct supervisor *supervisor, const struct bundle *bundle, cons
 
 		snprintf(file->path, sizeof(file->path), "%s", bundle->user[i].file);
 		memcpy(file->sha256, digest_of(bundle, file->path), sizeof(file->sha256));
+		copies->has_programs |= bundle->user[i].exec.argument_count != 0;
 	}
-	return note_manifest(copies);
+	err = bundle_image_make(bundle, &copies->image, &copies->image_bytes);
+	return err ? err : note_manifest(copies);
 }
 
 /* Descriptor or -errno; -EBADMSG: it is not what was loaded. */
@@ -147,9 +151,21 @@ static int take_at(struct supervisor *supervisor, uint32_t number, int *fd)
 	return *fd;
 }
 
-int copies_take(struct supervisor *supervisor)
+int copies_take_manifest(struct supervisor *supervisor)
 {
 	int err = take_at(supervisor, 0, &supervisor->manifest);
+
+	if (err)
+		copies_give_back(supervisor);
+	return err;
+}
+
+int copies_take(struct supervisor *supervisor)
+{
+	const struct copies *copies = &supervisor->copies;
+	int err = copies->image && !copies->has_programs
+			  ? 0
+			  : take_at(supervisor, 0, &supervisor->manifest);
 
 	fault_point("idle.copies");
 	for (uint32_t i = 0; !err && i < supervisor->user_count; i++)
@@ -188,5 +204,6 @@ void copies_free(struct supervisor *supervisor)
 	copies_give_back(supervisor);
 	free(supervisor->copies.directory);
 	free(supervisor->copies.files);
+	free(supervisor->copies.image);
 	supervisor->copies = (struct copies){0};
 }

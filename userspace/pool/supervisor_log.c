@@ -13,10 +13,11 @@
 #include "userspace/pool/supervisor.h"
 
 #define CAPACITY ((uint64_t)FAAS_LOG_SEGMENTS * FAAS_LOG_SEGMENT_BYTES)
-/* What a worker begins with. */
-#define PART FAAS_LOG_SEGMENT_BYTES
+/* What a worker begins with, and waits for: a record begins where the longest has room, if
+ * not in this segment then in the next. The rest comes when the worker is ready. */
+#define PART (2ull * LOG_RECORD_BYTES_MAX)
 
-_Static_assert(PART >= 4 * LOG_RECORD_BYTES_MAX, "there is room for records in it");
+_Static_assert(PART <= CAPACITY, "there is as much");
 
 /* Behind the last record. The worker wrote it: it is a number, and no more. */
 static uint64_t head_of(const struct supervisor *supervisor)

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <ebpf_faas/pins.h>
@@ -52,7 +53,7 @@ static size_t list_descriptors(const struct supervisor *supervisor, int null, in
 {
 	fds[0] = null;
 	fds[1] = fds[2] = output;
-	fds[WORKER_FD_MANIFEST] = supervisor->manifest;
+	fds[WORKER_FD_MANIFEST] = supervisor->manifest >= 0 ? supervisor->manifest : null;
 	fds[WORKER_FD_RING] = supervisor->ring;
 	fds[WORKER_FD_WAKE] = supervisor->wake;
 	fds[WORKER_FD_WORKER_PAGE] = supervisor->files.worker_page;
@@ -121,8 +122,32 @@ static int take_log(struct supervisor *supervisor)
 	return err;
 }
 
+/* A cell cannot be. */
+static int begin_without(struct supervisor *supervisor, int *fds, size_t count, int *ret_pidfd)
+{
+	int err = copies_take_manifest(supervisor);
+
+	if (!err) {
+		fds[WORKER_FD_MANIFEST] = supervisor->manifest;
+		err = take_log(supervisor);
+	}
+	return err ? err : enter_program(supervisor, fds, count, ret_pidfd);
+}
+
+/* The word that it goes on by, and with it what it needs of the manifest. If it does not
+ * hear of it, it ends. */
+static void tell(const struct supervisor *supervisor)
+{
+	const struct copies *copies = &supervisor->copies;
+	struct iovec pieces[] = {{(char *)CELL_GO, sizeof(CELL_GO) - 1},
+				 {copies->image, copies->image_bytes}};
+	const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+
+	(void)!sendmsg(supervisor->control.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* Made of the template, or else started. A cell that has ended is made anew, once. */
-static int begin(struct supervisor *supervisor, const int *fds, size_t count, int *ret_pidfd)
+static int begin(struct supervisor *supervisor, int *fds, size_t count, int *ret_pidfd)
 {
 	struct runtime_page *page = supervisor->files.runtime_page;
 	const struct cell_worker worker = {
@@ -140,10 +165,8 @@ static int begin(struct supervisor *supervisor, const int *fds, size_t count, in
 
 		/* The worker bounds its memory by itself where no group does: it looks here. */
 		page->limits = supervisor->cgroup.limits | limits;
-		if (!limits) {
-			err = take_log(supervisor);
-			return err ? err : enter_program(supervisor, fds, count, ret_pidfd);
-		}
+		if (!limits)
+			return begin_without(supervisor, fds, count, ret_pidfd);
 		err = cell_start(supervisor->cell, &worker, &supervisor->pid, ret_pidfd);
 	}
 	if (err)
@@ -154,9 +177,7 @@ static int begin(struct supervisor *supervisor, const int *fds, size_t count, in
 		spawn_abandon(*ret_pidfd);
 		return err;
 	}
-	/* If it does not hear of it, it ends. */
-	(void)!send(supervisor->control.fd, CELL_GO, sizeof(CELL_GO) - 1,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	tell(supervisor);
 	return 0;
 }
 

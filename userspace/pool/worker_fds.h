@@ -9,7 +9,8 @@
 
 enum worker_fd {
 	/* 0 is /dev/null, 1 and 2 are the runtime's log. */
-	WORKER_FD_MANIFEST = 3,	    /* the bundle's manifest.json, from its beginning */
+	WORKER_FD_MANIFEST = 3,	    /* the bundle's manifest.json, from its beginning; a
+				     * /dev/null for who is told (CELL_GO) */
 	WORKER_FD_RING = 4,	    /* BPF ring buffer */
 	WORKER_FD_WAKE = 5,	    /* wake map: struct faas_wake for each instance */
 	WORKER_FD_WORKER_PAGE = 6,  /* read, write */

@@ -151,6 +151,10 @@ static int build(struct filter *filter, enum filter_stage stage)
 	if (!context)
 		return -ENOMEM;
 	err = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	/* As a tree: the kernel goes through it once for each system call there is, when it
+	 * is entered, which takes half as long. */
+	if (!err)
+		err = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (!err)
 		err = seccomp_rule_add(context, SCMP_ACT_KILL_PROCESS, FATAL_CALL, 0);
 	if (!err)

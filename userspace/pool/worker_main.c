@@ -5,7 +5,7 @@
  * an author comes last:
  *
  *   1. become the workflow's user, without capabilities
- *   2. read the manifest
+ *   2. hear what the workflow is, or read its manifest
  *   3. make the io_uring that can only poll and time, and write with durable state
  *   4. map everything, close what was mapped, recover
  *   5. close the sandbox, load the shared objects
@@ -135,6 +135,23 @@ cleanup:
 	free(text);
 	free(diags);
 	return status;
+}
+
+#define NOT_KNOWN (-1)
+
+/* What it is to do: told by the runtime, which knows of it then, or read. 0, NOT_KNOWN, or
+ * an exit status. Returns-owned: *ret, free(). */
+static int take_bundle(const struct arguments *arguments, struct bundle **ret)
+{
+	int err = arguments->waits ? cell_wait(ret) : 0;
+
+	if (err == -EPIPE)
+		return NOT_KNOWN;
+	if (err)
+		return report(WORKER_EXIT_SETUP,
+			      err == -ENOMEM ? "no memory"
+					     : "the runtime is of another version: restart it");
+	return *ret ? 0 : read_manifest(WORKER_FD_MANIFEST, ret);
 }
 
 /* What is mapped needs no descriptor any more: a function that got hold of one
@@ -327,9 +344,9 @@ int main(int count, char **texts)
 	/* Waits of 50 microseconds, not of 100. */
 	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
 
-	status = migrates ? 0 : read_manifest(WORKER_FD_MANIFEST, &bundle);
+	status = migrates ? 0 : take_bundle(&arguments, &bundle);
 	if (status)
-		return status;
+		return status == NOT_KNOWN ? WORKER_EXIT_DONE : status;
 	worker = aligned_alloc(64, (sizeof(*worker) + 63) & ~63ul);
 	if (!worker)
 		return report(WORKER_EXIT_SETUP, "no memory");
@@ -339,8 +356,6 @@ int main(int count, char **texts)
 	status = open_waiter(worker, bundle_is_durable(bundle));
 	if (status)
 		return report(status, worker->error);
-	if (arguments.waits && cell_wait())
-		return WORKER_EXIT_DONE;
 	status = set_up(worker, bundle, arguments.instance);
 	if (status)
 		return report(status, worker->error);

@@ -28,7 +28,7 @@ static int uring_register(int fd, unsigned int operation, const void *argument, 
 	return 0;
 }
 
-int waiter_open(struct waiter *waiter, bool writes)
+static int make(struct waiter *waiter, bool writes)
 {
 	struct io_uring_restriction restrictions[ALLOWED_COUNT];
 	struct io_uring_params params = {
@@ -62,6 +62,39 @@ int waiter_open(struct waiter *waiter, bool writes)
 	if (err)
 		io_uring_queue_exit(&waiter->uring);
 	return err;
+}
+
+static struct {
+	struct waiter waiter;
+	bool is_there;
+} ahead;
+
+void waiter_open_ahead(void)
+{
+	ahead.is_there = !make(&ahead.waiter, false);
+}
+
+int waiter_ahead(void)
+{
+	return ahead.is_there ? ahead.waiter.uring.ring_fd : -1;
+}
+
+void waiter_ahead_is_at(int fd)
+{
+	ahead.waiter.uring.ring_fd = ahead.waiter.uring.enter_ring_fd = fd;
+}
+
+int waiter_open(struct waiter *waiter, bool writes)
+{
+	if (ahead.is_there && !writes) {
+		*waiter = ahead.waiter;
+		ahead.is_there = false;
+		return 0;
+	}
+	if (ahead.is_there)
+		waiter_close(&ahead.waiter);
+	ahead.is_there = false;
+	return make(waiter, writes);
 }
 
 void waiter_watch(struct waiter *waiter, enum waiter_source source, int fd)

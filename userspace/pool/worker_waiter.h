@@ -44,6 +44,15 @@ struct waiter {
  */
 int waiter_open(struct waiter *waiter, bool writes) __attribute__((warn_unused_result));
 
+/*
+ * The same ahead of time, without writes: the next waiter_open of this process takes it, if it
+ * is what is wanted. waiter_ahead: its descriptor, or -1; waiter_ahead_is_at: it has
+ * another number now.
+ */
+void waiter_open_ahead(void);
+int waiter_ahead(void);
+void waiter_ahead_is_at(int fd);
+
 /* Watch @p fd for @p source. Borrows it. */
 void waiter_watch(struct waiter *waiter, enum waiter_source source, int fd);
 
