@@ -11,6 +11,8 @@ KINDS='user mnt pid net ipc uts'
 
 holder_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-holde/ {print $1}'; }
 template_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-templ/ {print $1}'; }
+spare_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-spare/ {print $1}'; }
+has_spare() { [ -n "$(spare_pid)" ]; }
 namespace() { readlink "/proc/$1/ns/$2"; }
 has_worker() { [ -n "$(worker_pid)" ]; }
 log_says() { grep -q "$1" /run/ebpf-faas/runtime.log; }
@@ -42,7 +44,7 @@ is_empty_in_there() {
 	# Numbers in there are others: that of the first process is the holder's.
 	same "the holder, in there" 1 "$(awk '/^NSpid/ {print $NF}' "/proc/$(holder_pid)/status")"
 	faas unload witness
-	same "what is left of it" "" "$(holder_pid)$(template_pid)$(worker_pid)"
+	same "what is left of it" "" "$(holder_pid)$(template_pid)$(spare_pid)$(worker_pid)"
 }
 
 what_is_in_it() {
@@ -66,20 +68,34 @@ in_a_chroot() {
 
 # kill_it WHAT: it, or a few at once, and then there is a worker again.
 kill_it() {
-	local what pids=""
+	local what pid pids=""
 	for what; do
 		pids+=" $("${what}_pid")"
 	done
 	echo "killed: $*$pids"
 	# shellcheck disable=SC2086
 	kill -KILL $pids 2>/dev/null || fail "there is no $*"
+	for pid in $pids; do
+		wait_for 20 process_gone "$pid" || fail "process $pid is still there"
+	done
 	if [[ " $* " == *" runtime "* ]]; then
 		wait_for 10 no_worker || fail "a worker is left behind"
 		faas gc >/dev/null
 	fi
 	wait_for 20 is_whole || fail "not whole again after $*"
 }
-no_worker() { [ -z "$(worker_pid)$(holder_pid)$(template_pid)" ]; }
+# The next worker is the process that waited for it.
+becomes_worker() {
+	local spare
+	wait_for 20 has_both || fail "there is no spare beside a worker"
+	spare=$(spare_pid)
+	kill_it worker
+	wait_for 20 worker_is "$spare" || fail "the next worker is $(worker_pid), the spare was $spare"
+}
+# While the worker is the one that the runtime speaks of, the spare has not become one.
+has_both() { worker_is "$(faas status --json witness | jq .worker.pid)" && has_spare; }
+worker_is() { [ "$(worker_pid)" = "$1" ]; }
+no_worker() { [ -z "$(worker_pid)$(holder_pid)$(template_pid)$(spare_pid)" ]; }
 is_whole() {
 	[ -n "$(worker_pid)" ] && [ -n "$(holder_pid)" ] && [ -n "$(template_pid)" ] &&
 		faas status witness | grep -q 'namespaces user mount pid net ipc uts;'
@@ -98,6 +114,12 @@ killed() {
 	kill_it worker
 	kill_it holder template
 	kill_it template worker
+	wait_for 20 has_spare || fail "there is no spare"
+	kill_it spare
+	kill_it worker
+	becomes_worker
+	wait_for 20 has_spare || fail "there is no spare"
+	kill_it spare worker
 	kill_it runtime
 	kill_it runtime holder
 	wait "$sender" || fail "the sender: $(cat "$CASE/sent")"
@@ -106,7 +128,7 @@ killed() {
 	same "processed" "$EVENTS" "$(counted processed)"
 	exactly_once $KEYS $((EVENTS / KEYS))
 	faas unload witness
-	same "what is left" "" "$(holder_pid)$(template_pid)$(worker_pid)"
+	same "what is left" "" "$(holder_pid)$(template_pid)$(spare_pid)$(worker_pid)"
 }
 
 # refused KIND,...: on a machine that gives no namespaces of these kinds workers run without,
@@ -126,7 +148,7 @@ refused() { # KINDS NAMESPACES MISSING
 	exactly_once 10 40
 	faas unload --purge witness
 	wait_for 10 no_runtime
-	same "what is left" "" "$(holder_pid)$(template_pid)$(worker_pid)"
+	same "what is left" "" "$(holder_pid)$(template_pid)$(spare_pid)$(worker_pid)"
 }
 no_runtime() { [ -z "$(runtime_pid)" ]; }
 
@@ -139,6 +161,6 @@ are_refused() {
 
 test_case "what there is in the namespaces of workers" what_is_in_it
 test_case "what there is in them in a chroot" in_a_chroot
-test_case "holder, template, worker and runtime are killed under traffic" killed
+test_case "holder, template, spare, worker and runtime are killed under traffic" killed
 test_case "a machine that refuses namespaces" are_refused
 tests_done

@@ -72,9 +72,18 @@ struct cell_request {
 	uint32_t join_count;
 };
 
-/* The worker touches nothing before it has read this from its control socket. Behind the
- * word is the bundle (bundle_image.h); or nothing, and then there is a manifest. */
-#define CELL_GO "go"
+/*
+ * The worker touches nothing before it has read this from its control socket, with
+ * descriptors that were not at hand before. Behind it is the bundle (bundle_image.h); or
+ * nothing, and then there is a manifest.
+ */
+#define CELL_LATER_MAX (FAAS_USER_FUNCTIONS_MAX + 1)
+struct cell_go {
+	uint32_t word;			/* CELL_GO */
+	uint32_t count;			/* of descriptors */
+	uint8_t places[CELL_LATER_MAX]; /* the number that each is to have: it has another one */
+};
+#define CELL_GO 0x6f67u
 
 #define CELL_JOINS_MAX 2
 #define CELL_PASSED_MAX (SPAWN_FDS_MAX + CELL_JOINS_MAX)
@@ -100,8 +109,8 @@ ssize_t cell_receive(int socket, void *data, size_t bytes, int *fds, size_t *ret
 	__attribute__((warn_unused_result));
 
 /* In a worker that was made so, before it touches what it was given. 0 with the bundle, NULL
- * if it is to read the manifest; -EPIPE: nobody knows of it; or -errno of bundle_image_read.
- * Returns-owned: *ret, free(). */
+ * if it is to read the manifest; -EPIPE: nobody knows of it; or -errno, -EINVAL as
+ * bundle_image_read. Returns-owned: *ret, free(). */
 int cell_wait(struct bundle **ret) __attribute__((warn_unused_result));
 
 #endif

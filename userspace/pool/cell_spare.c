@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bundle_image.h"
 #include "userspace/pool/cell.h"
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_privilege.h"
@@ -116,6 +117,7 @@ int cell_spare(int socket, struct cell_request *ret)
 		return WORKER_EXIT_SETUP;
 	/* What fails here is tried again by the worker, who can say so. */
 	waiter_open_ahead();
+	privilege_look_ahead();
 	touch_parts();
 	touch_heap();
 	touch_stack();
@@ -126,4 +128,36 @@ int cell_spare(int socket, struct cell_request *ret)
 		if (write(fds[ret->fd_count + i], "0", 1) != 1)
 			return WORKER_EXIT_SETUP;
 	return place(ret, fds) ? WORKER_EXIT_SETUP : 0;
+}
+
+/* Those that came with the word, to their places. 0 or -errno. */
+static int place_later(const struct cell_go *go, const int *fds, size_t count)
+{
+	if (go->count != count || count > CELL_LATER_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++) {
+		if (dup2(fds[i], go->places[i]) < 0)
+			return -errno;
+		(void)close(fds[i]);
+	}
+	return 0;
+}
+
+int cell_wait(struct bundle **ret)
+{
+	/* Of this only what is received is memory. */
+	static struct {
+		struct cell_go go;
+		char image[BUNDLE_IMAGE_BYTES_MAX];
+	} message;
+	int fds[CELL_PASSED_MAX], err;
+	size_t count;
+	ssize_t bytes = cell_receive(WORKER_FD_CONTROL, &message, sizeof(message), fds, &count);
+
+	if (bytes < (ssize_t)sizeof(message.go) || message.go.word != CELL_GO)
+		return -EPIPE;
+	err = place_later(&message.go, fds, count);
+	bytes -= (ssize_t)sizeof(message.go);
+	*ret = NULL;
+	return err || !bytes ? err : bundle_image_read(message.image, (size_t)bytes, ret);
 }

@@ -14,7 +14,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "bundle_image.h"
 #include "userspace/pool/worker_fds.h"
 #include "userspace/pool/worker_filter.h"
 #include "userspace/pool/worker_privilege.h"
@@ -142,22 +141,4 @@ int cell_template(uint32_t namespaces, struct cell_request *ret)
 	if (send(CELL_FD_RUNTIME, &word, sizeof(word), MSG_NOSIGNAL) != sizeof(word) || err)
 		return WORKER_EXIT_SETUP;
 	return serve(ret);
-}
-
-int cell_wait(struct bundle **ret)
-{
-	/* Of this only what is received is memory. */
-	static char message[sizeof(CELL_GO) - 1 + BUNDLE_IMAGE_BYTES_MAX];
-	const size_t word = sizeof(CELL_GO) - 1;
-	ssize_t bytes;
-
-	do
-		bytes = recv(WORKER_FD_CONTROL, message, sizeof(message), 0);
-	while (bytes < 0 && errno == EINTR);
-	if (bytes < (ssize_t)word || memcmp(message, CELL_GO, word) != 0)
-		return -EPIPE;
-	*ret = NULL;
-	return bytes == (ssize_t)word
-		       ? 0
-		       : bundle_image_read(message + word, (size_t)bytes - word, ret);
 }

@@ -13,8 +13,8 @@
 #include "userspace/pool/supervisor.h"
 
 #define CAPACITY ((uint64_t)FAAS_LOG_SEGMENTS * FAAS_LOG_SEGMENT_BYTES)
-/* What a worker begins with, and waits for: a record begins where the longest has room, if
- * not in this segment then in the next. The rest comes when the worker is ready. */
+/* What a worker begins with: a record begins where the longest has room, if not in this
+ * segment then in the next. The rest comes when the worker is ready. */
 #define PART (2ull * LOG_RECORD_BYTES_MAX)
 
 _Static_assert(PART <= CAPACITY, "there is as much");
@@ -47,6 +47,8 @@ void log_give_back(struct supervisor *supervisor)
 	if (page->log_given_back || supervisor->files.storage.fds[DISK_LOG] >= 0 ||
 	    !is_read(supervisor))
 		return;
+	/* Behind this word the next worker writes nothing before it is there again. */
+	__atomic_store_n(&page->log_limit, head_of(supervisor), __ATOMIC_RELAXED);
 	__atomic_store_n(&page->log_given_back, 1, __ATOMIC_RELEASE);
 	fault_point("idle.log_noted");
 	/* Where that cannot be done it stays, and is taken all the same. */
@@ -62,6 +64,14 @@ static int take(const struct supervisor *supervisor, uint64_t from, uint64_t to)
 			 : 0;
 }
 
+/* The worker may wait for it. */
+static void tell_of_room(const struct supervisor *supervisor)
+{
+	const uint64_t one = 1;
+
+	(void)!write(supervisor->space, &one, sizeof(one));
+}
+
 int log_take_part(struct supervisor *supervisor)
 {
 	struct runtime_page *page = supervisor->files.runtime_page;
@@ -74,15 +84,16 @@ int log_take_part(struct supervisor *supervisor)
 	err = take(supervisor, from, to < CAPACITY ? to : CAPACITY);
 	if (!err && to > CAPACITY)
 		err = take(supervisor, 0, to - CAPACITY);
-	if (!err)
-		__atomic_store_n(&page->log_limit, head + PART, __ATOMIC_RELEASE);
-	return err;
+	if (err)
+		return err;
+	__atomic_store_n(&page->log_limit, head + PART, __ATOMIC_RELEASE);
+	tell_of_room(supervisor);
+	return 0;
 }
 
 void log_take_rest(struct supervisor *supervisor)
 {
 	struct runtime_page *page = supervisor->files.runtime_page;
-	const uint64_t one = 1;
 	int err;
 
 	if (!page->log_given_back)
@@ -94,8 +105,6 @@ void log_take_rest(struct supervisor *supervisor)
 			     supervisor->name, strerror(-err));
 		return;
 	}
-	__atomic_store_n(&page->log_limit, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&page->log_given_back, 0, __ATOMIC_RELEASE);
-	/* It may wait for room. */
-	(void)!write(supervisor->space, &one, sizeof(one));
+	tell_of_room(supervisor);
 }

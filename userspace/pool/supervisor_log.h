@@ -4,10 +4,11 @@
  * back. To have all of it again takes longer than to start a worker, so that one begins
  * with a part, and the rest comes when it is at work:
  *
- *	idle -> log_give_back ... log_take_part -> (the worker starts) -> log_take_rest
+ *	idle -> log_give_back ... (the worker is told to start) -> log_take_part ->
+ *	(it is ready) -> log_take_rest
  *
  * Nobody writes where no memory is: that would be SIGBUS on a full tmpfs. The worker keeps
- * below log_limit of the runtime's page until the rest is there.
+ * below log_limit of the runtime's page until the rest is there; it is told when that moves.
  */
 #ifndef FAAS_POOL_SUPERVISOR_LOG_H
 #define FAAS_POOL_SUPERVISOR_LOG_H
@@ -18,7 +19,7 @@ struct supervisor;
  * block as it is here, nor where the courier has not come to its end. */
 void log_give_back(struct supervisor *supervisor);
 
-/* Before a worker starts. 0 or -errno. */
+/* For a worker that starts meanwhile. 0 or -errno. */
 int log_take_part(struct supervisor *supervisor) __attribute__((warn_unused_result));
 
 /* When it is at work; to be tried again where there is no memory. */

@@ -47,13 +47,13 @@ void process_kill(const struct supervisor *supervisor)
 		(void)!syscall(SYS_pidfd_send_signal, supervisor->exit.fd, SIGKILL, NULL, 0);
 }
 
-/* The descriptors of worker_fds.h, by number. */
+/* The descriptors of worker_fds.h, by number, but for manifest and objects. */
 static size_t list_descriptors(const struct supervisor *supervisor, int null, int output,
 			       int control, int *fds)
 {
 	fds[0] = null;
 	fds[1] = fds[2] = output;
-	fds[WORKER_FD_MANIFEST] = supervisor->manifest >= 0 ? supervisor->manifest : null;
+	fds[WORKER_FD_MANIFEST] = null;
 	fds[WORKER_FD_RING] = supervisor->ring;
 	fds[WORKER_FD_WAKE] = supervisor->wake;
 	fds[WORKER_FD_WORKER_PAGE] = supervisor->files.worker_page;
@@ -71,11 +71,8 @@ static size_t list_descriptors(const struct supervisor *supervisor, int null, in
 	for (uint32_t i = 0; i < supervisor->user_count; i++) {
 		int state = supervisor->files.states[i];
 
-		int object = supervisor->objects[i];
-
-		if (programs_has(supervisor, i))
-			object = programs_channel(supervisor, i);
-		fds[WORKER_FD_OBJECT(i)] = object >= 0 ? object : null;
+		fds[WORKER_FD_OBJECT(i)] =
+			programs_has(supervisor, i) ? programs_channel(supervisor, i) : null;
 		fds[WORKER_FD_STATE(i)] = state >= 0 ? state : null;
 	}
 	return WORKER_FD_FUNCTIONS + 2 * (size_t)supervisor->user_count;
@@ -122,31 +119,76 @@ static int take_log(struct supervisor *supervisor)
 	return err;
 }
 
-/* A cell cannot be. */
+/* There is no cell, and can be none now. */
 static int begin_without(struct supervisor *supervisor, int *fds, size_t count, int *ret_pidfd)
 {
-	int err = copies_take_manifest(supervisor);
+	int err = copies_take(supervisor);
 
-	if (!err) {
-		fds[WORKER_FD_MANIFEST] = supervisor->manifest;
+	if (!err)
+		err = copies_take_manifest(supervisor);
+	if (!err)
 		err = take_log(supervisor);
-	}
-	return err ? err : enter_program(supervisor, fds, count, ret_pidfd);
+	if (err)
+		return err;
+	fds[WORKER_FD_MANIFEST] = supervisor->manifest;
+	for (uint32_t i = 0; i < supervisor->user_count; i++)
+		if (supervisor->objects[i] >= 0 && !programs_has(supervisor, i))
+			fds[WORKER_FD_OBJECT(i)] = supervisor->objects[i];
+	return enter_program(supervisor, fds, count, ret_pidfd);
 }
 
-/* The word that it goes on by, and with it what it needs of the manifest. If it does not
- * hear of it, it ends. */
+/* What was not at hand when it was made. */
+static void list_later(const struct supervisor *supervisor, struct cell_go *go, int *fds)
+{
+	if (supervisor->manifest >= 0) {
+		fds[go->count] = supervisor->manifest;
+		go->places[go->count++] = WORKER_FD_MANIFEST;
+	}
+	for (uint32_t i = 0; i < supervisor->user_count; i++) {
+		if (supervisor->objects[i] < 0 || programs_has(supervisor, i))
+			continue;
+		fds[go->count] = supervisor->objects[i];
+		go->places[go->count++] = (uint8_t)WORKER_FD_OBJECT(i);
+	}
+}
+
+/* The word that it goes on by. If it does not hear of it, it ends. */
 static void tell(const struct supervisor *supervisor)
 {
 	const struct copies *copies = &supervisor->copies;
-	struct iovec pieces[] = {{(char *)CELL_GO, sizeof(CELL_GO) - 1},
-				 {copies->image, copies->image_bytes}};
-	const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+	struct cell_go go = {.word = CELL_GO};
+	struct iovec pieces[] = {{&go, sizeof(go)}, {copies->image, copies->image_bytes}};
+	union {
+		char bytes[CMSG_SPACE(CELL_LATER_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} control = {.bytes = {0}};
+	struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+	struct cmsghdr *header = (struct cmsghdr *)(void *)control.bytes;
 
+	list_later(supervisor, &go, (int *)(void *)CMSG_DATA(header));
+	if (go.count) {
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(go.count * sizeof(int));
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(go.count * sizeof(int));
+	}
 	(void)!sendmsg(supervisor->control.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Made of the template, or else started. A cell that has ended is made anew, once. */
+/* It prepares itself meanwhile, and touches nothing before it is told; nor does it write to
+ * the log before there is one. */
+static int provide(struct supervisor *supervisor)
+{
+	int err = copies_take(supervisor);
+
+	if (err)
+		return err;
+	tell(supervisor);
+	return take_log(supervisor);
+}
+
+/* Out of a spare, or else started. A cell that has ended is made anew, once. */
 static int begin(struct supervisor *supervisor, int *fds, size_t count, int *ret_pidfd)
 {
 	struct runtime_page *page = supervisor->files.runtime_page;
@@ -171,14 +213,10 @@ static int begin(struct supervisor *supervisor, int *fds, size_t count, int *ret
 	}
 	if (err)
 		return err;
-	/* It prepares itself meanwhile, and maps nothing before it is told. */
-	err = take_log(supervisor);
-	if (err) {
+	err = provide(supervisor);
+	if (err)
 		spawn_abandon(*ret_pidfd);
-		return err;
-	}
-	tell(supervisor);
-	return 0;
+	return err;
 }
 
 /* Everything that a process needs; on failure nothing of it is left. */
@@ -261,7 +299,8 @@ int process_start(struct supervisor *supervisor, process_ready on_control, proce
 {
 	int err = open_cgroup(supervisor);
 
-	if (!err)
+	/* A program is begun with it. */
+	if (!err && supervisor->copies.has_programs)
 		err = copies_take(supervisor);
 	if (err)
 		return err;

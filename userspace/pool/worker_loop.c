@@ -224,14 +224,16 @@ int worker_batch(struct worker *worker, uint32_t *ret_events)
 
 void worker_set_limit(struct worker *worker)
 {
-	uint64_t there = __atomic_load_n(&worker->runtime_page->log_limit, __ATOMIC_ACQUIRE);
+	const struct runtime_page *page = worker->runtime_page;
+	bool is_whole = !__atomic_load_n(&page->log_given_back, __ATOMIC_ACQUIRE);
+	uint64_t there = __atomic_load_n(&page->log_limit, __ATOMIC_ACQUIRE);
 
 	if (worker->durable) {
 		worker->log.limit = durable_limit(&worker->durable->durable);
 		return;
 	}
 	worker->log.limit = worker->log.tail + worker->log.capacity;
-	if (there && there < worker->log.limit)
+	if (!is_whole && there < worker->log.limit)
 		worker->log.limit = there;
 }
 

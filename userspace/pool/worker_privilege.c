@@ -129,14 +129,26 @@ static int check(uint32_t uid)
 	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -EPERM;
 }
 
+/* Of this process: one that is made of it looks again. */
+static pid_t looked_ahead;
+
+void privilege_look_ahead(void)
+{
+	set_slice();
+	if (!privilege_clear_bounding_set())
+		looked_ahead = getpid();
+}
+
 int privilege_drop(uint32_t uid, const char **ret_step)
 {
 	const char *step;
-	int err;
+	int err = 0;
 
-	set_slice();
 	step = "bounding set";
-	err = privilege_clear_bounding_set();
+	if (looked_ahead != getpid()) {
+		set_slice();
+		err = privilege_clear_bounding_set();
+	}
 	if (!err) {
 		step = "user";
 		err = become(uid);

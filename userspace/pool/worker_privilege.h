@@ -21,6 +21,9 @@
  */
 int privilege_drop(uint32_t uid, const char **ret_step) __attribute__((warn_unused_result));
 
+/* What of it can be done before it is known who it is to be, for the next privilege_drop. */
+void privilege_look_ahead(void);
+
 /* No program that is run from here on gets a capability. 0 or -errno. */
 int privilege_clear_bounding_set(void) __attribute__((warn_unused_result));
 
