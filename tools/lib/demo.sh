@@ -154,9 +154,10 @@ load() {
 	run bpftool prog show pinned "$PIN_ROOT/workflows/$name/program" || die "bpftool does not find it"
 }
 
-# What the ledger promises, for a workflow at rest.
-check_ledger() {
+# What the ledger promises, for a workflow at rest behind so many packets.
+check_ledger() { # WORKFLOW MATCHED
 	local wrong
+	wait_for 15 has_matched "$1" "$2" || say "(not all packets have come after 20 s)"
 	wait_for 15 ledger_at_rest "$1" || say "(still events on their way after 15 s)"
 	LEDGER=$(ledger "$1") || die "no status of $1"
 	wrong=$(ledger_balance "$LEDGER")
@@ -164,6 +165,8 @@ check_ledger() {
 	same "events lost, for any reason" 0 "$(jq '[.lost[], .shed[]] | add // 0' <<<"$LEDGER")"
 	same "dead letters" 0 "$(ledger_get "$LEDGER" dead_lettered)"
 }
+
+has_matched() { [ "$(ledger_get "$(ledger "$1")" matched)" -ge "$2" ]; }
 
 # The same numbers from the maps, read by bpftool, which knows nothing of us.
 check_bpftool() {
@@ -203,7 +206,7 @@ vibration_check() {
 	local unusual
 	unusual=$(($(sent outside) + $(sent anomaly)))
 	step "Check every number of vibration-watch"
-	check_ledger vibration-watch
+	check_ledger vibration-watch "$(sent sent)"
 	same "packets matched, as sent" "$(sent sent)" "$(ledger_get "$LEDGER" matched)"
 	same "packets passed on: copy mode takes none" "$(sent sent)" "$(ledger_get "$LEDGER" passed)"
 	# Fan-out makes an event for each target, and a reading outside has two.
@@ -304,7 +307,7 @@ coap_check() {
 	step "Check every number of coap-meter"
 	coap_reading | sort >"$SCRATCH/coap"
 	sent=$(wc -l <"$SCRATCH/coap")
-	check_ledger coap-meter
+	check_ledger coap-meter "$sent"
 	same "packets matched, as tshark counts" "$sent" "$(ledger_get "$LEDGER" matched)"
 	same "packets passed on" "$sent" "$(ledger_get "$LEDGER" passed)"
 	same "events emitted: one a packet" "$sent" "$(ledger_get "$LEDGER" emitted)"
@@ -372,7 +375,7 @@ border_check() {
 	strangers=$(read_capture coap_mqtt "ip.src == 192.168.56.0/24 && ip.src != 192.168.56.101 && !$ports")
 	coap=$(read_capture coap_mqtt "$ports")
 	tunnels=$(read_capture 6in4tunnel 'ip.proto == 41 && frame.len <= 1514') # what the wire takes
-	check_ledger border
+	check_ledger border $((2 * site + tunnels))
 	same "packets matched, as tshark counts" $((2 * site + tunnels)) "$(ledger_get "$LEDGER" matched)"
 	same "ports are more specific: coap-meter took its packets" $((2 * coap)) \
 		$(($(ledger_get "$(ledger coap-meter)" matched) - COAP_BEFORE))
