@@ -277,9 +277,20 @@ group_file() {
 }
 
 # Process ids, by what the processes are called.
-runtime_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-runti/ {print $1}'; }
-worker_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-worke/ {print $1}'; }
-courier_pid() { faas_processes | awk '$2 ~ /^ebpf-faas-couri/ {print $1}'; }
+runtime_pid() { pids_of ebpf-faas-runti; }
+worker_pid() { pids_of ebpf-faas-worke; }
+courier_pid() { pids_of ebpf-faas-couri; }
+# Not those that have not come to their own name yet: a child of the runtime that has not become
+# another program, and who is to hold the workers' namespaces or to become workers.
+pids_of() { # NAME, as much of it as the kernel keeps
+	local pid role parent pids
+	pids=" $(faas_processes | awk -v name="$1" '$2 == name {print $1}' | xargs) "
+	for pid in $pids; do
+		parent='' role=''
+		{ read -r _ _ _ parent _ <"/proc/$pid/stat" && { read -rd '' _ && read -rd '' role || true; } <"/proc/$pid/cmdline"; } 2>/dev/null || true
+		[[ -z $parent || $pids == *" $parent "* || $role = @(holder|template) ]] || echo "$pid"
+	done
+}
 
 # all_die: SIGKILL for all of ours, until there are none: also for who was just being started, and
 # whoever of them there are.
