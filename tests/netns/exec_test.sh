@@ -354,6 +354,53 @@ attacks() {
 told_refused() { jq -c 'select(.fields.attack != null)' "$CASE/records.jsonl" | wc -l; }
 refused_are() { [ "$(told_refused)" = "$1" ]; }
 
+# of_the_library VERB NAME SINK TRIGGER OPTION...: load or update the example of a program.
+of_the_library() {
+	local verb=$1 name=$2 sink=$3 trigger=$4 where=()
+	shift 4
+	[ "$verb" = update ] || where=(--netns "$GATEWAY")
+	faas "$verb" "${where[@]}" --set "sinks.$sink.file.path=$CASE/records.jsonl" \
+		--set "triggers.$trigger.packet.interfaces=[gw0]" "$@" "$TOP/funcs/$name/example.yaml"
+}
+
+# Twenty long names without a pattern, and ten that are long or have none.
+tunnels() {
+	network
+	of_the_library load dns_tunnel alarms queries --set functions.tunnels.params.names=10
+	in_netns "$PLANT" python3 -c '
+import socket
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(10):
+    for name in (b"k7d0x2qzv9m4h8s1w6b3n5c0f7g2j%03d" % i, b"a" * 40, b"k7d0x2q"):
+        question = bytes([len(name)]) + name + bytes([0, 0, 1, 0, 1])
+        sender.sendto(bytes(12) + question, ("10.77.0.1", 53))'
+	settle dns-tunnels
+	wait_for 20 lines_are "$CASE/records.jsonl" 1 || true
+	same "records" '[[28,10,true]]' \
+		"$(jq -c '[.fields.names, .fields.suspicious, .fields.bits > 3.5]' "$CASE/records.jsonl" | jq -sc .)"
+	same "its count" '"1e0000000a000000"' "$(faas state list dns-tunnels tunnels --json | jq -c '.entries[0].value')"
+	faas unload dns-tunnels
+}
+
+# One that moved, one that did not, one that did; then it is silent.
+readings() {
+	local word
+	command -v node >/dev/null || skip "node is not installed"
+	network
+	of_the_library load json_reading archive readings
+	for word in '{"temperature": 21.5}' '{"temperature": 21.75}' '{"temperature": 22}' none; do
+		say "$word"
+	done
+	settle json-readings
+	same "put aside" 1 "$(counted dead_lettered)"
+	of_the_library update json_reading archive readings --set functions.temperature.params.silence=1s
+	say '{"temperature": 22.25}'
+	wait_for 20 lines_are "$CASE/records.jsonl" 3 || true
+	same "records" '[["moved",21.5],["moved",22],["silent",22]]' \
+		"$(jq -c '[.output, .fields.value]' "$CASE/records.jsonl" | jq -sc .)"
+	faas unload --purge json-readings
+}
+
 # What cannot start is said at load, by name, and nothing is left.
 refusals() {
 	network
@@ -389,5 +436,7 @@ test_case "an update keeps the state" updated
 test_case "a program is in the namespaces of workers" confined
 test_case "on a machine that refuses namespaces" namespaces_refused
 test_case "a program is refused what it may not" attacks
+test_case "a program of the library finds tunnels in names" tunnels
+test_case "and one takes numbers out of JSON, and tells of silence" readings
 test_case "a program that does not start is said at load" refusals
 tests_done
