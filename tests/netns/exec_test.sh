@@ -130,7 +130,7 @@ timers_misbehave() {
 
 # Whatever it does, it costs the event that it does it with, and none besides.
 misbehaves() {
-	local word words=(exit close garbage twice memory 'spin!')
+	local word words=(exit close garbage often memory 'spin!')
 	network
 	load program --set retry.attempts=1 --set functions.total.timeout=1s
 	some

@@ -14,8 +14,9 @@ def spin():
         pass
 
 
-def answer_twice():
-    os.write(4, bytes.fromhex("14000000" "03000000" "00000000" "00000000" "ffffffffffffffff") * 2)
+def answer_often():
+    """Once more than there are events in a batch: two would be right for two of them."""
+    os.write(4, bytes.fromhex("14000000" "03000000" "00000000" "00000000" "ffffffffffffffff") * 33)
     time.sleep(60)
 
 
@@ -26,7 +27,7 @@ TROUBLES = {
     b"kill": lambda: os.kill(os.getpid(), 9),
     b"close": lambda: (os.close(3), os.close(4), time.sleep(60)),
     b"garbage": lambda: (os.write(4, b"hello, world\n"), time.sleep(60)),
-    b"twice": answer_twice,
+    b"often": answer_often,
     b"flood": lambda: [sys.stderr.write("a line of it\n") for _ in range(20000)],
     b"memory": lambda: bytearray(1 << 30),
 }
