@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What the dispatch benchmark needs beside root programs and workflows: a bare
- * XDP_DROP, one lookup of the destination in an LPM table written by hand, and a
- * generator that sends every packet to another port.
+ * XDP_DROP, dispatch by port and one lookup of the destination in an LPM table, both
+ * written by hand, and a generator that sends every packet to another port.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -16,6 +16,7 @@
 #define NEXT_ROOT 0
 #define NEXT_BARE 1
 #define PORT_FIRST 20000 /* as in dispatch_main.c */
+#define PORTS 65536
 #define PREFIXES_MAX 131072
 
 struct {
@@ -31,6 +32,13 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } port_count SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} by_port_programs SEC(".maps");
 
 struct prefix {
 	__u32 bits;
@@ -65,6 +73,22 @@ int by_hand(struct xdp_md *context)
 		return XDP_PASS;
 	key.address = ip->daddr;
 	return bpf_map_lookup_elem(&prefixes, &key) ? XDP_DROP : XDP_PASS;
+}
+
+/* The least that leads to a program of the packet's port: an array of programs. */
+SEC("xdp.frags")
+int by_port(struct xdp_md *context)
+{
+	void *data = (void *)(long)context->data, *data_end = (void *)(long)context->data_end;
+	struct ethhdr *ethernet = data;
+	struct iphdr *ip = (void *)(ethernet + 1);
+	struct udphdr *udp = (void *)(ip + 1);
+
+	if ((void *)(udp + 1) > data_end || ethernet->h_proto != bpf_htons(ETH_P_IP) ||
+	    *(__u8 *)ip != 0x45 || ip->protocol != IPPROTO_UDP)
+		return XDP_PASS;
+	bpf_tail_call(context, &by_port_programs, bpf_ntohs(udp->dest));
+	return XDP_PASS;
 }
 
 /* Choose one of the ports, all alike (xorshift), and put it in. */
