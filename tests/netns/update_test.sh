@@ -14,10 +14,10 @@ make_bundle() { # NAME MIN MAX
 make_bundle drops 4294967294 4294967295
 make_bundle passes 0 4294967293
 
-# with_health BUNDLE MAX_LOST MAX_DROP_PPM: a copy that must do so well for five seconds.
+# with_health BUNDLE MAX_LOST MAX_DROP_PPM: a copy that must do so well for eight seconds.
 with_health() {
 	cp -a "$SCRATCH/$1" "$CASE/$1"
-	jq ".health = {for_ns: $(stretched 5)000000000, max_lost: $2, max_drop_ratio_ppm: $3}" \
+	jq ".health = {for_ns: $(stretched 8)000000000, max_lost: $2, max_drop_ratio_ppm: $3}" \
 		"$SCRATCH/$1/manifest.json" >"$CASE/$1/manifest.json"
 }
 
