@@ -26,8 +26,8 @@ end_traffic() {
 	EACH=$((5 + $(sent sent) / 10))
 }
 generation() { faas list --json | jq -r '.[0].generation // 0'; }
-# state MEMBER: of all keys, each value once.
-state() { faas state list growth total --all --json | jq -c "[.entries[].value.$1] | unique"; }
+# state MEMBER [FUNCTION]: of all keys, each value once.
+state() { faas state list growth "${2:-total}" --all --json | jq -c "[.entries[].value.$1] | unique"; }
 before_gone() { [ ! -e "$STORED/before" ] && [ ! -e "$STORED/before.new" ]; }
 
 # All processes die, the guard of a trial too, and what is in memory is gone.
@@ -122,6 +122,44 @@ power_goes_on_trial_anew() {
 	faas unload --purge growth
 }
 
+# Of two states the update lays out one anew; the other goes on. After a loss of power the
+# version before finds of each what a way back in memory gives it.
+power_goes_on_trial_of_one_state() {
+	local VERSIONS=$CASE end version
+	local seen='seen: {user: tally, key: source_port, keys: 2000, state: durable, outputs: {total: records}}'
+	cp -r "$FIXTURES/migrate/first" "$FIXTURES/migrate/second" "$CASE"
+	for version in first second; do
+		sed -i -e 's/to: total/to: [total, seen]/' -e "/^workers:/i \  $seen" \
+			"$CASE/$version/growth.yaml"
+	done
+	network
+	for end in rollback power; do
+		load_version first
+		send 50
+		settle growth
+		fails 0 update_to second --confirm 600s
+		send 50
+		settle growth
+		same "counts on trial" '[10]' "$(state count)"
+		if [ "$end" = rollback ]; then
+			fails 0 faas rollback growth
+		else
+			power_goes
+			fails 0 load_version first
+		fi
+		same "$end: the state that was laid out anew" '[5]' "$(state count)"
+		same "$end: the state that went on" '[10]' "$(state count seen)"
+		before_gone || fail "the state of before is left on the disk"
+		send 50
+		settle growth
+		power_goes
+		fails 0 load_version first
+		same "$end: the one, from its own disk" '[10]' "$(state count)"
+		same "$end: the other, from its own disk" '[15]' "$(state count seen)"
+		faas unload --purge growth
+	done
+}
+
 # Back from a trial: the old layout is on the disk again.
 trial_goes_back() {
 	network
@@ -168,6 +206,7 @@ fails_later() {
 test_case "durable state is taken over, under traffic" taken_over
 test_case "the power goes while a version is on trial" power_goes_on_trial
 test_case "the power goes while a version that begins anew is on trial" power_goes_on_trial_anew
+test_case "the power goes while one of two states is on trial" power_goes_on_trial_of_one_state
 test_case "a trial goes back to its durable state" trial_goes_back
 test_case "an update of durable state that fails" fails_later
 tests_done

@@ -69,9 +69,10 @@ static int run_migrator(void)
 	int status;
 
 	memset(worker, 0, sizeof(*worker));
-	status =
-		worker_migrate(worker, workflow_bundle(update.versions[0]),
-			       workflow_bundle(update.versions[1]), update.anew ? 0 : update.moved);
+	status = worker_migrate(
+		worker, workflow_bundle(update.versions[0]), workflow_bundle(update.versions[1]),
+		&(struct worker_migration){.generation = update.generations[1],
+					   .moved = update.anew ? 0 : update.moved});
 	if (status)
 		sim_note("the states are not moved: %s", worker->error);
 	if (status && update.kind != IS_REFUSED && !sim_plan.disk_errors)

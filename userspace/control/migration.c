@@ -42,7 +42,8 @@ _Static_assert(MIGRATE_FD_TO(FAAS_USER_FUNCTIONS_MAX - 1) < SPAWN_FDS_MAX, "all 
 struct plan {
 	uint32_t before;   /* generation of those that there are */
 	uint32_t moved;	   /* states go into a new table */
-	uint32_t linked;   /* it is kept, under another number */
+	uint32_t kept;	   /* the new version goes on with it */
+	uint32_t linked;   /* it is, under another number */
 	uint32_t replaced; /* one that there is, or shall be: all of the above, those that begin
 			    * empty, and those that go */
 	bool durable;	   /* those of before are put on the disk, too */
@@ -280,9 +281,9 @@ static int fill_fds(struct migration *migration, const struct bundle *from, cons
 
 static int run_process(struct migration *migration, const int *fds, size_t count, int *ret_pidfd)
 {
-	char path[FAAS_PATH_BYTES + 32], texts[3][16], fault[128];
+	char path[FAAS_PATH_BYTES + 32], texts[4][16], fault[128];
 	char *arguments[] = {(char *)"ebpf-faas-worker", texts[0], texts[1], texts[2],
-			     (char *)"migrate",		 NULL};
+			     (char *)"migrate",		 texts[3], NULL};
 	char *environment[] = {NULL, NULL};
 	const char *faults = getenv("EBPF_FAAS_FAULT");
 	struct spawn spawn = {.path = path,
@@ -295,6 +296,7 @@ static int run_process(struct migration *migration, const int *fds, size_t count
 	snprintf(texts[0], sizeof(texts[0]), "%u", FAAS_WORKER_UID_BASE + migration->start.slot);
 	snprintf(texts[1], sizeof(texts[1]), "%u", migration->plan.moved);
 	snprintf(texts[2], sizeof(texts[2]), "%u", migration->start.generation);
+	snprintf(texts[3], sizeof(texts[3]), "%u", migration->plan.kept);
 	if (faults) {
 		snprintf(fault, sizeof(fault), "EBPF_FAAS_FAULT=%s", faults);
 		environment[0] = fault;
@@ -359,6 +361,8 @@ static void look_at(const struct start *start, const struct bundle *from, const 
 	    !run_files_reset(FAAS_RUN_WORKFLOWS, start->name, start->generation, instance))
 		fate = bundle_state_fate(&from->user[before], &to->user[number], ignored,
 					 sizeof(ignored));
+	if (fate == STATE_KEPT)
+		plan->kept |= 1u << number;
 	if ((!was && !is) || (fate == STATE_KEPT && before == number))
 		return;
 	plan->replaced |= 1u << number;

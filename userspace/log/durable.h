@@ -79,8 +79,15 @@ struct durable_recovered {
 	struct durable_place courier; /* as last seen; what is behind it stands in the mapped log */
 	uint64_t monotonic_ns;	      /* of the machine that wrote the last group, then; 0: none */
 	uint32_t taken;		      /* bit n: the state of function n is taken up */
-	uint64_t records;	      /* that were redone */
-	uint64_t corrupt;	      /* places that did not check out: records and chunks */
+	/* `before`: bit n: that of function n is one that the update kept, and as of the last
+	 * group, at `kept_ns`. All others are as of the update, at `monotonic_ns`. */
+	uint32_t kept;
+	uint64_t kept_ns;
+	/* Whose state is meant by the number of a function in a record that is redone;
+	 * FAAS_USER_FUNCTIONS_MAX: none that is to be redone. */
+	uint8_t functions[FAAS_USER_FUNCTIONS_MAX];
+	uint64_t records; /* that were redone */
+	uint64_t corrupt; /* places that did not check out: records and chunks */
 	uint64_t corrupt_bytes;
 	uint64_t torn_bytes;	 /* behind the end: never acknowledged */
 	uint32_t stale_function; /* -ESTALE: whose table on the disk is of another shape */
@@ -166,7 +173,8 @@ int durable_note_delivered(struct disk *disk, const struct durable_place *place)
 /* Write the images to DISK_BEFORE, for who comes back. Blocks. 0 or -errno: then what is
  * there does not check out. */
 int durable_before_write(struct disk *disk, const struct durable_image *images, uint64_t log_id,
-			 uint32_t generation, uint64_t now_ns) __attribute__((warn_unused_result));
+			 uint32_t generation, const struct durable_kept *kept, uint64_t now_ns)
+	__attribute__((warn_unused_result));
 
 /* Write zeros over the circle, once, so that later writes change no metadata,
  * then the first superblock. Blocks. 0 or -errno. */
@@ -179,7 +187,7 @@ int durable_format(const struct durable_setup *setup) __attribute__((warn_unused
  * May be killed anywhere and done again. Writes to no file but the damage file. Where
  * the tables on the disk are of another shape than the images, or alike and of another
  * generation, those of before an update may fit: then the state is as of that update, and
- * later records add nothing.
+ * later records add to those tables only that the update kept.
  * @return 0; -ESTALE: a table on the disk is of another shape than its image
  * (ret->stale_function), and there are none of before that fit; -EBADMSG, -EPROTO: see
  * durable_super_read, or the geometry differs; what a callback returned; or -errno of a read.

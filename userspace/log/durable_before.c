@@ -64,7 +64,7 @@ static int write_chunks(struct disk *disk, const struct durable_image *images,
 }
 
 int durable_before_write(struct disk *disk, const struct durable_image *images, uint64_t log_id,
-			 uint32_t generation, uint64_t now_ns)
+			 uint32_t generation, const struct durable_kept *kept, uint64_t now_ns)
 {
 	struct durable_super *head = aligned_alloc(DISK_BLOCK_BYTES, sizeof(*head));
 	uint8_t *batch = aligned_alloc(DISK_BLOCK_BYTES, BATCH_BYTES);
@@ -76,6 +76,7 @@ int durable_before_write(struct disk *disk, const struct durable_image *images, 
 					       .log_id = log_id,
 					       .generation = generation,
 					       .snapshot = BEFORE_SNAPSHOT,
+					       .kept = *kept,
 					       .monotonic_ns = now_ns};
 		for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
 			head->shapes[i] = images[i].shape;

@@ -20,9 +20,10 @@
  * damage: one struct durable_damage a block, each followed by the bytes.
  *
  * before: a struct durable_super with DURABLE_BEFORE_MAGIC, in which log id, generation,
- * snapshot, its chunks, shapes and time mean something, then chunks as in a snapshot.
+ * snapshot, its chunks, shapes, time and `kept` mean something, then chunks as in a snapshot.
  * It is there from before an update lays tables out anew until that is known to stay:
- * the version before finds its tables there, the new one its own in the snapshot.
+ * the version before finds its tables there, the new one its own in the snapshot. Tables
+ * that both have, the version before takes from there too, with what came since.
  */
 #ifndef FAAS_LOG_DURABLE_FORMAT_H
 #define FAAS_LOG_DURABLE_FORMAT_H
@@ -62,6 +63,13 @@ struct durable_shape {
 _Static_assert(sizeof(struct durable_shape) == 64, "a cache line each");
 _Static_assert(FAAS_NAME_BYTES <= 40, "a name fits");
 
+/* Tables of before that the version behind an update goes on with. */
+struct durable_kept {
+	uint32_t generation; /* of that version; 0: nothing is noted */
+	/* Of each function of before, +1: its number in that version; 0: it has another table. */
+	uint8_t as[FAAS_USER_FUNCTIONS_MAX];
+};
+
 struct durable_super {
 	uint64_t magic;
 	uint32_t version;
@@ -99,7 +107,8 @@ struct durable_super {
 	uint64_t fence_position;
 	struct durable_shape shapes[FAAS_USER_FUNCTIONS_MAX];
 	uint32_t fence_incarnation;
-	uint8_t padding[DISK_BLOCK_BYTES - 164 - FAAS_USER_FUNCTIONS_MAX * 64];
+	struct durable_kept kept; /* in `before` */
+	uint8_t padding[DISK_BLOCK_BYTES - 168 - FAAS_USER_FUNCTIONS_MAX * 65];
 };
 
 _Static_assert(sizeof(struct durable_super) == DISK_BLOCK_BYTES, "one block");

@@ -29,7 +29,7 @@ struct recovery {
 	struct durable_recovered *ret;
 	uint32_t incarnation; /* of the last record, or of the snapshot: it never falls */
 	uint64_t last;	      /* no record is behind this */
-	bool before;	      /* the tables are those of before an update: records add nothing */
+	bool before;	      /* the tables are those of before an update */
 };
 
 /* What was learnt of a group. */
@@ -162,7 +162,7 @@ static int redo(struct recovery *recovery, struct window *window, const struct g
 			position += rest;
 			continue;
 		}
-		if (!recovery->before) {
+		if (!recovery->before || recovery->ret->kept) {
 			err = recovery->setup->redo(recovery->setup->context, record);
 			recovery->ret->records++;
 		}
@@ -180,6 +180,8 @@ static void note_group(struct recovery *recovery, const struct group *group)
 	recovery->incarnation = group->incarnation;
 	if (!recovery->before)
 		ret->monotonic_ns = group->note->monotonic_ns;
+	else
+		ret->kept_ns = group->note->monotonic_ns;
 	ret->courier.position = group->note->courier_position;
 	ret->courier.sequence = group->note->courier_sequence;
 }
@@ -340,6 +342,60 @@ static bool match_before(const struct durable_setup *setup, const struct durable
 	return true;
 }
 
+/* ---- tables that an update kept ---------------------------------------------- */
+
+/* The functions of the version before whose tables the one behind it goes on with: their
+ * newest are in its snapshot, as a way back in memory would find them. */
+static void find_kept(struct recovery *recovery, const struct durable_super *before,
+		      uint32_t wanted)
+{
+	const struct durable_super *super = recovery->super;
+	struct durable_recovered *ret = recovery->ret;
+
+	memset(ret->functions, FAAS_USER_FUNCTIONS_MAX, sizeof(ret->functions));
+	if (before->kept.generation != super->generation)
+		return;
+	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++) {
+		uint32_t as = before->kept.as[i] - 1u;
+
+		if (!(wanted >> i & 1) || as >= FAAS_USER_FUNCTIONS_MAX ||
+		    memcmp(&super->shapes[as], &before->shapes[i], sizeof(super->shapes[as])) != 0)
+			continue;
+		ret->functions[as] = (uint8_t)i;
+		ret->kept |= 1u << i;
+	}
+	ret->kept_ns = super->monotonic_ns;
+}
+
+/* Repair with the numbers of the version before. */
+static int repair_kept(void *context, uint32_t function, uint64_t begin, uint64_t end)
+{
+	const struct recovery *recovery = context;
+	const struct durable_setup *setup = recovery->setup;
+
+	return setup->repair(setup->context, recovery->ret->functions[function], begin, end);
+}
+
+/* Load them from the snapshot of the version behind the update, by its numbers. */
+static int load_kept(struct recovery *recovery)
+{
+	const struct durable_super *super = recovery->super;
+	struct durable_setup setup = {
+		.disk = recovery->setup->disk, .context = recovery, .repair = repair_kept};
+	uint32_t wanted = 0;
+
+	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++) {
+		uint32_t function = recovery->ret->functions[i];
+
+		setup.images[i].shape = super->shapes[i];
+		if (function == FAAS_USER_FUNCTIONS_MAX)
+			continue;
+		setup.images[i].mapping = recovery->setup->images[function].mapping;
+		wanted |= 1u << i;
+	}
+	return durable_snapshot_load(&setup, super, wanted, recovery->ret);
+}
+
 /* Fill the images from the newest tables on the disk that fit them. */
 static int load_tables(struct recovery *recovery)
 {
@@ -354,10 +410,13 @@ static int load_tables(struct recovery *recovery)
 		ret->before = recovery->before = true;
 		from = before;
 		err = 0;
+		find_kept(recovery, before, wanted);
 	}
 	ret->taken = wanted;
 	if (!err)
-		err = durable_snapshot_load(setup, from, wanted, ret);
+		err = durable_snapshot_load(setup, from, wanted & ~ret->kept, ret);
+	if (!err && ret->kept)
+		err = load_kept(recovery);
 	ret->monotonic_ns = from->monotonic_ns;
 	free(before);
 	return err;
@@ -402,6 +461,8 @@ int durable_recover(const struct durable_setup *setup, struct durable_recovered 
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
+	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
+		ret->functions[i] = (uint8_t)i;
 	if (!super)
 		return -ENOMEM;
 	err = durable_super_read(setup->disk, super);

@@ -304,9 +304,11 @@ int durable_snapshot_load(const struct durable_setup *setup, const struct durabl
 	struct durable_chunk *chunk;
 	int err;
 
-	/* What is not in the snapshot begins empty: so do the others if there is none. */
+	/* What is not in the snapshot begins empty: so do the others if there is none. Tables
+	 * that are another's are not mapped. */
 	for (uint32_t i = 0; i < FAAS_USER_FUNCTIONS_MAX; i++)
-		if (setup->images[i].shape.name[0] && (!super->snapshot || !(wanted >> i & 1)))
+		if (setup->images[i].mapping && setup->images[i].shape.name[0] &&
+		    (!super->snapshot || !(wanted >> i & 1)))
 			memset(setup->images[i].mapping, 0, setup->images[i].shape.image_bytes);
 	if (!super->snapshot)
 		return 0;

@@ -231,9 +231,9 @@ int worker_map(struct worker *worker, const struct bundle *bundle, uint16_t inst
 /* Take up the table of function @p number, or lay it out. */
 int worker_open_table(struct worker *worker, uint32_t number) __attribute__((warn_unused_result));
 
-/* Store what an entry LOG_ENTRY_STATE says. 0 or -errno. */
-int worker_redo_state(struct worker *worker, const struct log_entry *entry, const uint8_t *body)
-	__attribute__((warn_unused_result));
+/* Store what an entry LOG_ENTRY_STATE says, for function @p number. 0 or -errno. */
+int worker_redo_state(struct worker *worker, uint32_t number, const struct log_entry *entry,
+		      const uint8_t *body) __attribute__((warn_unused_result));
 
 /* Load the shared objects and give them their parameters. 0, or an exit status with
  * worker->error set. */

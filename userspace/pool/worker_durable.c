@@ -50,11 +50,15 @@ static int redo_record(void *context, const struct log_record *record)
 
 	log_walk_begin(&walk, record);
 	while ((entry = log_walk_next(&walk, &body))) {
-		if (entry->kind != LOG_ENTRY_STATE || entry->function >= FAAS_USER_FUNCTIONS_MAX ||
-		    !(self->found.taken >> entry->function & 1))
+		uint32_t function;
+
+		if (entry->kind != LOG_ENTRY_STATE || entry->function >= FAAS_USER_FUNCTIONS_MAX)
+			continue;
+		function = self->found.functions[entry->function];
+		if (function == FAAS_USER_FUNCTIONS_MAX || !(self->found.taken >> function & 1))
 			continue;
 		/* Its checksum is right, and it is none of ours. */
-		if (worker_redo_state(self->worker, entry, body)) {
+		if (worker_redo_state(self->worker, function, entry, body)) {
 			self->found.corrupt++;
 			self->found.corrupt_bytes += record->bytes;
 		}
@@ -108,9 +112,12 @@ static void note_recovery(struct worker *worker)
 	struct page_counters *counters = &page->counters[page->current & 1];
 	uint64_t now_ns = worker->now_ns();
 
-	for (uint32_t i = 0; found->monotonic_ns && i < worker->bundle->user_count; i++)
-		if (self->setup.images[i].shape.name[0])
-			worker_timers_move(&worker->functions[i], found->monotonic_ns, now_ns);
+	for (uint32_t i = 0; i < worker->bundle->user_count; i++) {
+		uint64_t then_ns = found->kept >> i & 1 ? found->kept_ns : found->monotonic_ns;
+
+		if (then_ns && self->setup.images[i].shape.name[0])
+			worker_timers_move(&worker->functions[i], then_ns, now_ns);
+	}
 	/* Counted is from here on, as the kernel does. */
 	memset(counters, 0, sizeof(*counters));
 	counters->sequence = found->end.sequence;

@@ -38,7 +38,8 @@ struct arguments {
 	uint32_t uid;
 	uint16_t instance;
 	uint32_t generation;
-	bool waits; /* for the runtime to know of it */
+	uint32_t kept; /* see worker_migrate.h */
+	bool waits;    /* for the runtime to know of it */
 };
 
 static int parse_number(const char *text, unsigned long most, unsigned long *ret)
@@ -56,18 +57,19 @@ static int parse_number(const char *text, unsigned long most, unsigned long *ret
 
 static int parse_arguments(int count, char **texts, bool migrates, struct arguments *ret)
 {
-	unsigned long uid, instance, generation;
+	const unsigned long mask = (1u << FAAS_USER_FUNCTIONS_MAX) - 1;
+	unsigned long uid, instance, generation, kept = 0;
 
-	if (count != 4 || parse_number(texts[1], UINT32_MAX - 1, &uid) ||
-	    parse_number(texts[2],
-			 migrates ? (1u << FAAS_USER_FUNCTIONS_MAX) - 1 : FAAS_INSTANCES_MAX - 1,
-			 &instance) ||
-	    parse_number(texts[3], UINT32_MAX, &generation))
+	if (count != (migrates ? 6 : 4) || parse_number(texts[1], UINT32_MAX - 1, &uid) ||
+	    parse_number(texts[2], migrates ? mask : FAAS_INSTANCES_MAX - 1, &instance) ||
+	    parse_number(texts[3], UINT32_MAX, &generation) ||
+	    (migrates && parse_number(texts[5], mask, &kept)))
 		return -EINVAL;
 	*ret = (struct arguments){
 		.uid = (uint32_t)uid,
 		.instance = (uint16_t)instance,
 		.generation = (uint32_t)generation,
+		.kept = (uint32_t)kept,
 	};
 	return 0;
 }
@@ -257,7 +259,7 @@ static int set_up(struct worker *worker, const struct bundle *bundle, uint16_t i
 }
 
 /* See worker_migrate.h. */
-static int migrate(struct worker *worker, uint32_t mask)
+static int migrate(struct worker *worker, const struct arguments *arguments)
 {
 	struct bundle *before = NULL, *bundle = NULL;
 	int status = read_manifest(MIGRATE_FD_MANIFEST_BEFORE, &before);
@@ -266,7 +268,10 @@ static int migrate(struct worker *worker, uint32_t mask)
 		status = read_manifest(MIGRATE_FD_MANIFEST, &bundle);
 	if (status)
 		return status;
-	status = worker_migrate(worker, before, bundle, mask);
+	status = worker_migrate(worker, before, bundle,
+				&(struct worker_migration){.generation = arguments->generation,
+							   .moved = arguments->instance,
+							   .kept = arguments->kept});
 	return status ? report(status, worker->error) : WORKER_EXIT_DONE;
 }
 
@@ -311,7 +316,7 @@ static int be_of_cell(int count, char **texts, struct arguments *ret)
 static int usage(void)
 {
 	(void)fprintf(stderr, "usage: ebpf-faas-worker UID INSTANCE GENERATION\n"
-			      "       ebpf-faas-worker UID MASK GENERATION migrate\n"
+			      "       ebpf-faas-worker UID MASK GENERATION migrate KEPT\n"
 			      "       ebpf-faas-worker holder|template NAMESPACES\n"
 			      "The runtime starts it, with files open.\n");
 	return WORKER_EXIT_SETUP;
@@ -331,8 +336,8 @@ int main(int count, char **texts)
 	status = be_of_cell(count, texts, &arguments);
 	if (status > 0 || (!status && !strcmp(texts[1], "holder")))
 		return status;
-	migrates = count == 5 && !strcmp(texts[4], "migrate");
-	if (status < 0 && parse_arguments(migrates ? 4 : count, texts, migrates, &arguments))
+	migrates = count == 6 && !strcmp(texts[4], "migrate");
+	if (status < 0 && parse_arguments(count, texts, migrates, &arguments))
 		return usage();
 	err = privilege_drop(arguments.uid, &step);
 	if (err) {
@@ -352,7 +357,7 @@ int main(int count, char **texts)
 		return report(WORKER_EXIT_SETUP, "no memory");
 	memset(worker, 0, sizeof(*worker));
 	if (migrates)
-		return migrate(worker, arguments.instance);
+		return migrate(worker, &arguments);
 	status = open_waiter(worker, bundle_is_durable(bundle));
 	if (status)
 		return report(status, worker->error);

@@ -186,9 +186,11 @@ static int map_image(struct worker *worker, const struct bundle *before, uint32_
 }
 
 /* Put the tables of before on the disk, so that their version finds them there. */
-static int write_before(struct worker *worker, const struct bundle *before)
+static int write_before(struct worker *worker, const struct bundle *before,
+			const struct worker_migration *what)
 {
 	struct durable_image images[FAAS_USER_FUNCTIONS_MAX] = {0};
+	struct durable_kept kept = {.generation = what->generation};
 	struct runtime_page page;
 	struct disk_files files;
 	int fds[DISK_FILES];
@@ -198,13 +200,19 @@ static int write_before(struct worker *worker, const struct bundle *before)
 	fds[DISK_BEFORE] = MIGRATE_FD_DISK;
 	if (pread(MIGRATE_FD_RUNTIME_PAGE, &page, sizeof(page), 0) != (ssize_t)sizeof(page))
 		return worker_fail(worker, WORKER_EXIT_SETUP, "runtime.page: cannot be read");
+	for (uint32_t i = 0; i < worker->bundle->user_count; i++) {
+		uint32_t from = bundle_user_of(before, worker->bundle->user[i].instance);
+
+		if (what->kept >> i & 1 && from != BUNDLE_NO_FUNCTION)
+			kept.as[from] = (uint8_t)(i + 1);
+	}
 	for (uint32_t i = 0; !status && i < before->user_count; i++)
 		status = map_image(worker, before, i, &images[i]);
 	if (status)
 		return status;
 	err = disk_files_open(&files, fds);
 	if (!err)
-		err = durable_before_write(&files.disk, images, page.log_id, page.generation,
+		err = durable_before_write(&files.disk, images, page.log_id, page.generation, &kept,
 					   clock_monotonic_ns());
 	if (err)
 		return worker_fail(worker, WORKER_EXIT_SETUP,
@@ -218,8 +226,9 @@ static int write_before(struct worker *worker, const struct bundle *before)
 }
 
 int worker_migrate(struct worker *worker, const struct bundle *before, const struct bundle *bundle,
-		   uint32_t mask)
+		   const struct worker_migration *what)
 {
+	uint32_t mask = what->moved;
 	struct tables tables[FAAS_USER_FUNCTIONS_MAX] = {0};
 	struct sandbox sandbox = {0};
 	struct worker_files files = {0};
@@ -227,7 +236,7 @@ int worker_migrate(struct worker *worker, const struct bundle *before, const str
 
 	worker->bundle = bundle;
 	worker->control_fd = MIGRATE_FD_CONTROL;
-	if (mask >> bundle->user_count)
+	if ((mask | what->kept) >> bundle->user_count)
 		return worker_fail(worker, WORKER_EXIT_SETUP, "no such functions");
 	for (uint32_t i = 0; i < bundle->user_count; i++) {
 		worker->functions[i].number = (uint8_t)i;
@@ -236,7 +245,7 @@ int worker_migrate(struct worker *worker, const struct bundle *before, const str
 	}
 	/* No code of an author has run yet. */
 	if (bundle_is_durable(before))
-		status = write_before(worker, before);
+		status = write_before(worker, before, what);
 	(void)close(MIGRATE_FD_DISK);
 	if (status || !mask)
 		return status;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Another life of the worker's program: `ebpf-faas-worker UID MASK GENERATION migrate`
+ * Another life of the worker's program: `ebpf-faas-worker UID MASK GENERATION migrate KEPT`
  * moves the states of the user functions in MASK from the tables of the version before
  * into new ones, says "failed REASON" if a key cannot be moved, and ends. It has the
- * rights of a worker: the code of an author runs in it.
+ * rights of a worker: the code of an author runs in it. KEPT: another mask, of functions
+ * that go on with the tables that they have.
  */
 #ifndef FAAS_POOL_WORKER_MIGRATE_H
 #define FAAS_POOL_WORKER_MIGRATE_H
@@ -34,12 +35,18 @@ enum migrate_fd {
 
 struct worker;
 
+/* What is to be done. Bit n: user function n of the new version. */
+struct worker_migration {
+	uint32_t generation; /* of the new version */
+	uint32_t moved, kept;
+};
+
 /**
  * @brief Do it. Privileges are gone.
  * @param worker Zeroed.
  * @return 0, or an exit status with worker->error set.
  */
 int worker_migrate(struct worker *worker, const struct bundle *before, const struct bundle *bundle,
-		   uint32_t mask) __attribute__((warn_unused_result));
+		   const struct worker_migration *what) __attribute__((warn_unused_result));
 
 #endif

@@ -47,14 +47,15 @@ static int recount_calls(struct worker *worker, const struct log_record *record)
 	return 0;
 }
 
-int worker_redo_state(struct worker *worker, const struct log_entry *entry, const uint8_t *body)
+int worker_redo_state(struct worker *worker, uint32_t number, const struct log_entry *entry,
+		      const uint8_t *body)
 {
 	uint32_t key_room = FAAS_ALIGN8(entry->key_bytes);
 	struct worker_function *function;
 
-	if (entry->function >= worker->bundle->user_count)
+	if (number >= worker->bundle->user_count)
 		return -EBADMSG;
-	function = &worker->functions[entry->function];
+	function = &worker->functions[number];
 	if (!function->has_state || entry->bytes != key_room + function->table.value_bytes)
 		return -EBADMSG;
 	return state_put(&function->table, body, entry->key_bytes, body + key_room);
@@ -91,7 +92,7 @@ static int redo_record(struct worker *worker, const struct log_record *record)
 	log_walk_begin(&walk, record);
 	while (!err && (entry = log_walk_next(&walk, &body))) {
 		if (entry->kind == LOG_ENTRY_STATE && !is_foreign(worker, record, entry->function))
-			err = worker_redo_state(worker, entry, body);
+			err = worker_redo_state(worker, entry->function, entry, body);
 		if (entry->kind == LOG_ENTRY_SWEEP)
 			err = redo_sweep(worker, entry, body);
 		dead |= entry->kind == LOG_ENTRY_DEAD;
