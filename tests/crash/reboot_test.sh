@@ -7,13 +7,12 @@
 STORED=/var/lib/ebpf-faas/workflows
 KEYS=10
 
-no_process() { ! faas_processes | grep -q .; }
-
 # All processes die, and what is in the kernel and in memory is gone; the disk stays.
 reboot() {
+	# As the system ends services. (Not the others: a first process of a namespace does not hear it.)
 	# shellcheck disable=SC2046
-	end_process $(faas_processes | cut -d' ' -f1)
-	wait_for 10 no_process
+	end_process $(runtime_pid)
+	all_die
 	netns_delete "$GATEWAY" "$PLANT"
 	rm -rf "$PIN_ROOT" /run/ebpf-faas
 	network
