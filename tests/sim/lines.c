@@ -227,6 +227,14 @@ static uint64_t letter_number(const struct lines *lines)
 	return hex_number(behind(lines, "\"event\":\""), 8);
 }
 
+/* It may have been condemned on a trial, where states that began anew had room for its key:
+ * back from there it is put aside for that, and not for the room that there is not. */
+static bool may_be_condemned(const struct sim_letter *wanted)
+{
+	return sim_plan.goes_back && wanted->reason == LOG_DEAD_STATE &&
+	       sim_kernel.accepted[wanted->event].kind == KIND_POISON;
+}
+
 static void check_letter(const struct lines *lines, const struct sim_letter *wanted)
 {
 	static const char *const reasons[] = {
@@ -242,6 +250,10 @@ static void check_letter(const struct lines *lines, const struct sim_letter *wan
 		sim_fail("dead letters: event %" PRIu64 ", should be %" PRIu64, number,
 			 wanted->number);
 	at = behind(lines, "\"reason\":\"");
+	if (may_be_condemned(wanted) && !strncmp(at, "crash", 5)) {
+		sim_seen.condemned++;
+		return;
+	}
 	if (strncmp(at, reasons[wanted->reason], strlen(reasons[wanted->reason])))
 		sim_fail("dead letters: event %" PRIu64 " should be \"%s\": %s", number,
 			 reasons[wanted->reason], lines->line);

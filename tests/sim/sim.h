@@ -511,6 +511,7 @@ struct sim_seen {
 	uint32_t fired, fired_dead, timer_failures;
 	uint8_t firings[SIM_KEYS_MAX][SIM_COUNT_MAX + 1];
 	uint32_t dead_timers[SIM_KEYS_MAX];
+	uint64_t condemned; /* on a trial: put aside for that, and not for want of room */
 };
 
 extern struct sim_seen sim_seen;
