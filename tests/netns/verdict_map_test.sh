@@ -76,7 +76,7 @@ full_map() {
 	send 6 40002
 	wait_for 5 written 3
 	same "no room" '{"written":2,"refused":1}' "$(verdicts)"
-	wait_for 10 room_again
+	wait_for 60 room_again # three times as long as a verdict counts
 }
 room_again() {
 	send 6 40003
