@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "supervisor_spare.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -133,6 +134,7 @@ static int have(struct cell *cell, const struct cell_worker *worker)
 		err = cell->spare ? 0 : make(cell);
 		if (err)
 			break;
+		assert(cell->spare);
 		err = hand_over(cell->spare, worker);
 		if (err)
 			cell_give_up(&cell->spare);
