@@ -102,7 +102,7 @@ static int serve(struct cell_request *request)
 	struct cell_answer answer;
 	int fds[CELL_PASSED_MAX];
 	size_t count;
-	char byte;
+	char byte = 0;
 
 	for (;;) {
 		ssize_t bytes = cell_receive(CELL_FD_RUNTIME, &byte, sizeof(byte), fds, &count);
