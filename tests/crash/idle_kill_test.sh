@@ -123,6 +123,39 @@ killed_behind_the_pin() { killed_to_small ring.pinned; }
 killed_with_two() { killed_to_small ring.given; }
 killed_with_the_next() { killed_to_small ring.taken; }
 killed_with_its_page() { killed_to_small ring.adopted; }
+# With timers that come sooner than it is idle, its worker stays: nothing else than the runtime that
+# follows takes the queue that producers have already.
+killed_with_two_and_timers() {
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=ring.pinned:1:stop,ring.given:1 load lull --set workers.idle=1s \
+		--set functions.watch.params.after=100ms --set functions.watch.params.again=true
+	wait_for 10 stopped_at runtime_pid
+	# Into the queue of before: one key, and its timer.
+	traffic --to 10.77.0.1:5005 --count 10 --keys 1 --first-port 40000
+	kill -CONT "$(runtime_pid)"
+	wait_for 10 runtime_is_gone
+	traffic --to 10.77.0.1:5005 --count 10 --keys 1 --first-port 40000
+	faas gc
+	settle lull
+	same "processed" 20 "$(counted processed)"
+	wait_for 10 grep -q '"events":20[,}]' "$CASE/records.jsonl" ||
+		fail "the timer does not say how many came"
+	[ ! -e "$PIN_ROOT/workflows/lull/ring-next" ] || fail "a queue is left beside the own one"
+}
+# What nobody was woken for is in the queue of before, and goes ahead of the next one.
+left_in_the_queue_of_before() {
+	FAAS=$FAULTS_BUILD/ebpf-faas
+	network
+	EBPF_FAAS_FAULT=ring.pinned:1:stop load_meter
+	wait_for 10 stopped_at runtime_pid
+	clear_flag
+	events 100
+	kill -CONT "$(runtime_pid)"
+	settle meter
+	exactly_once 10 10
+	wait_for 10 queue_is 65536 || fail "its queue is not the small one"
+}
 killed_back_before_the_pin() { killed_to_full ring.made; }
 killed_back_behind_the_pin() { killed_to_full ring.pinned; }
 killed_back_with_two() { killed_to_full ring.given; }
@@ -163,6 +196,8 @@ test_case "to the small queue: it has a name" killed_behind_the_pin
 test_case "to the small queue: producers have it" killed_with_two
 test_case "to the small queue: it is the one that is read" killed_with_the_next
 test_case "to the small queue: positions count in it" killed_with_its_page
+test_case "to the small queue: its timers keep a worker" killed_with_two_and_timers
+test_case "to the small queue: nobody was woken for what is in the one before" left_in_the_queue_of_before
 test_case "back to the full one: before it has a name" killed_back_before_the_pin
 test_case "back to the full one: it has a name" killed_back_behind_the_pin
 test_case "back to the full one: producers have it" killed_back_with_two

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define FAULTS_MAX 4
@@ -40,6 +41,13 @@ static unsigned int read_environment(void)
 	return count;
 }
 
+/* To this thread: one that is sent to the process may stop another one first, and this one goes
+ * on meanwhile. */
+static void raise_here(int number)
+{
+	(void)syscall(SYS_tgkill, getpid(), gettid(), number);
+}
+
 void fault_point(const char *name)
 {
 	static unsigned int count;
@@ -55,7 +63,7 @@ void fault_point(const char *name)
 
 		if (fault->passes_left && fault->bytes == bytes &&
 		    !memcmp(fault->name, name, bytes) && !--fault->passes_left)
-			(void)kill(getpid(), fault->signal);
+			raise_here(fault->signal);
 	}
 }
 
