@@ -13,10 +13,15 @@
 #define BAD_SWEEPS_MAX 40
 #define CRASHES_MAX 12
 #define SHORT_NS 1000
+#define CUTS_MAX 16
 
 static uint32_t bad_sweeps; /* so far */
 static uint32_t crashes;    /* of the call for the state of this hash, in a row */
 static uint64_t crashed_hash;
+static uint64_t this_round, last_round; /* of the trigger of time */
+/* An update came amid these: the tables that follow have keys in another order. */
+static uint64_t cut_rounds[CUTS_MAX];
+static uint32_t cut_count;
 
 /* As the second version of the workflow has it: at another place, and longer. */
 struct second_state {
@@ -36,7 +41,7 @@ static uint64_t mix(uint64_t value)
 static uint64_t chain_check(const struct sim_chain *chain)
 {
 	return chain->count ^ chain->sum ^ chain->hash ^ chain->due_ns ^ chain->fired << 32 ^
-	       chain->swept << 48;
+	       chain->swept << 48 ^ chain->round << 1;
 }
 
 void workflow_seal(struct sim_chain *chain)
@@ -170,6 +175,38 @@ static void emit(struct faas_call *call, unsigned int output, uint64_t a, uint64
 		sim_fail("faas_emit refused an output");
 }
 
+void functions_update_cuts(const struct page_sweep *sweep)
+{
+	if (sweep->cursor)
+		cut_rounds[cut_count++ % CUTS_MAX] = sweep->next_ns;
+}
+
+static bool is_cut(uint64_t round)
+{
+	for (uint32_t i = 0; i < CUTS_MAX; i++)
+		if (cut_rounds[i] == round)
+			return true;
+	return false;
+}
+
+/* A round is told from others by when the next is due. Of each it is called once; a call that came
+ * to nothing leaves no trace in the state. */
+static void check_round(const struct sim_chain *state)
+{
+	uint64_t round = sim_live->sweeps[0].next_ns;
+
+	if (round != this_round) {
+		last_round = this_round;
+		this_round = round;
+	}
+	if (sim_power_losses)
+		return;
+	if (state->round == round && !is_cut(round))
+		sim_fail("the trigger of time calls a key twice in one round");
+	if (state->round && state->round < last_round && !sim_plan.timer_bad && !is_cut(last_round))
+		sim_fail("the trigger of time has left a key out of a round");
+}
+
 static int chain_on_timer(struct faas_call *call, const struct faas_event *event, void *data)
 {
 	struct sim_chain *state = workflow_chain(data);
@@ -192,7 +229,9 @@ static int chain_on_timer(struct faas_call *call, const struct faas_event *event
 	}
 	if (is_sweep) {
 		crashed_hash = 0;
+		check_round(state);
 		state->swept++;
+		state->round = this_round;
 	} else {
 		state->due_ns = 0;
 		state->fired++;
@@ -357,4 +396,7 @@ void functions_reset(void)
 {
 	bad_sweeps = 0;
 	crashed_hash = 0;
+	this_round = last_round = 0;
+	memset(cut_rounds, 0, sizeof(cut_rounds));
+	cut_count = 0;
 }

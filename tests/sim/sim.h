@@ -326,6 +326,7 @@ struct sim_chain {
 	uint64_t due_ns; /* when its timer should fire; 0: it is not armed */
 	uint64_t fired;
 	uint64_t swept;
+	uint64_t round; /* of the trigger of time, that called it last */
 	uint64_t check;
 };
 
@@ -411,6 +412,7 @@ void workflow_advance(struct sim_chain *chain, uint64_t number);
 /* It is whole as it is. */
 void workflow_seal(struct sim_chain *chain);
 void functions_reset(void);
+void functions_update_cuts(const struct page_sweep *sweep); /* where it is amid a round */
 void *workflow_symbol(uint32_t function, const char *name);
 void workflow_key(uint32_t key, uint8_t *to);
 /* What the timer does that an event armed which was number @p count of its key. */

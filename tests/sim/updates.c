@@ -356,7 +356,7 @@ static void move(void)
  * of the new version's timers cannot be told apart. */
 static bool returns_now(void)
 {
-	return update.goal && !sim_plan.timer_ns && sim_below(2) &&
+	return update.goal && !sim_plan.timer_ns && !sim_plan.sweep_ns && sim_below(2) &&
 	       (!update.kept || (!sim_plan.durable && world_runtime_page()->migrated_from));
 }
 
@@ -425,6 +425,7 @@ bool updates_worker_ended(bool as_told, bool runtime_gone)
 		if (worker_page_read(world_worker_page(), &counters))
 			sim_fail("the worker's page does not hold still");
 		world.renewing = false;
+		functions_update_cuts(&counters.sweeps[0]);
 		returns_swapped(disk_survivors() +
 					(uint32_t)(counters.processed + counters.dead_lettered),
 				update.anew);
@@ -460,7 +461,7 @@ bool updates_worker_ended(bool as_told, bool runtime_gone)
 
 static void begin_update(void)
 {
-	update.anew = !sim_plan.timer_ns && sim_below(4) == 0;
+	update.anew = !sim_plan.timer_ns && !sim_plan.sweep_ns && sim_below(4) == 0;
 	update.kind = sim_below(2) || update.anew ? STAYS : IS_REFUSED;
 	if (sim_plan.goes_back && sim_below(3))
 		update.kind = GOES_BACK;

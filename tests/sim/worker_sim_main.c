@@ -97,7 +97,7 @@ static void make_updates(void)
 {
 	sim_plan.updates = between(1, 3);
 	sim_plan.renewals = 0;
-	sim_plan.goes_back = sim_below(2);
+	sim_plan.goes_back = !sim_plan.sweep_ns && sim_below(2);
 	/* What a timer did in states that are gone, no line tells apart. */
 	if (sim_plan.goes_back || sim_plan.durable)
 		sim_plan.timer_ns = 0;
@@ -152,7 +152,8 @@ void plan_make(uint64_t seed)
 	sim_plan.batches = sim_below(4) == 0;
 	if (sim_below(4) == 0)
 		sim_plan.verdict_room = sim_below(2) ? SIM_KEYS_MAX : between(1, 4);
-	if (!sim_plan.sweep_ns && !sim_plan.imports && sim_below(2))
+	/* What a trigger of time did in states that are gone, no line tells apart. */
+	if (!sim_plan.imports && !(sim_plan.sweep_ns && sim_plan.durable) && sim_below(2))
 		make_updates();
 	sim_plan.courier_turns = between(20, 1000 - sim_plan.producing - 60);
 }
