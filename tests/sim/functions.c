@@ -19,6 +19,8 @@ static uint32_t bad_sweeps; /* so far */
 static uint32_t crashes;    /* of the call for the state of this hash, in a row */
 static uint64_t crashed_hash;
 static uint64_t this_round, last_round; /* of the trigger of time */
+static uint64_t this_begins;		/* with the key of this hash */
+static bool this_counts;
 /* An update came amid these: the tables that follow have keys in another order. */
 static uint64_t cut_rounds[CUTS_MAX];
 static uint32_t cut_count;
@@ -190,15 +192,22 @@ static bool is_cut(uint64_t round)
 }
 
 /* A round is told from others by when the next is due. Of each it is called once; a call that came
- * to nothing leaves no trace in the state. */
-static void check_round(const struct sim_chain *state)
+ * to nothing leaves no trace in the state. A round may be taken back as long as nothing of it was
+ * written, and counts from its second key on, or where a state knows of it. */
+static void check_round(const struct sim_chain *state, uint64_t key_hash)
 {
 	uint64_t round = sim_live->sweeps[0].next_ns;
 
 	if (round != this_round) {
-		last_round = this_round;
+		if (this_counts)
+			last_round = this_round;
 		this_round = round;
+		this_begins = key_hash;
+		this_counts = false;
 	}
+	this_counts |= key_hash != this_begins;
+	if (state->round > last_round && state->round < round)
+		last_round = state->round;
 	if (sim_power_losses)
 		return;
 	if (state->round == round && !is_cut(round))
@@ -229,7 +238,7 @@ static int chain_on_timer(struct faas_call *call, const struct faas_event *event
 	}
 	if (is_sweep) {
 		crashed_hash = 0;
-		check_round(state);
+		check_round(state, event->key_hash);
 		state->swept++;
 		state->round = this_round;
 	} else {
@@ -396,7 +405,8 @@ void functions_reset(void)
 {
 	bad_sweeps = 0;
 	crashed_hash = 0;
-	this_round = last_round = 0;
+	this_round = last_round = this_begins = 0;
+	this_counts = false;
 	memset(cut_rounds, 0, sizeof(cut_rounds));
 	cut_count = 0;
 }
