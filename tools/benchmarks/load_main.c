@@ -8,13 +8,17 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
 #include <jansson.h>
+#include <linux/if_link.h>
 
 #include "bench.h"
 #include "kit.h"
@@ -114,6 +118,25 @@ static void rename_bundle(const char *directory, unsigned int number)
 	json_decref(manifest);
 }
 
+/* What the kernel takes to attach a program that only drops to an interface that has none: as
+ * long as its packets take to have seen the change. In ms. */
+static double attach_bare(int program)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), link;
+	uint64_t begin, end;
+
+	kit_enter_netns(NETNS);
+	begin = bench_now_ns();
+	link = bpf_link_create(program, (int)if_nametoindex("ef_l0"), BPF_XDP, &options);
+	end = bench_now_ns();
+	if (link < 0 || setns(own, CLONE_NEWNET))
+		bench_die("attaching a bare program: %s", strerror(errno));
+	close(link);
+	close(own);
+	return (double)(end - begin) / 1e6;
+}
+
 static void load_many(const char *bundle, struct bench_series *first, struct bench_series *last)
 {
 	while (loaded < WORKFLOWS) {
@@ -134,6 +157,8 @@ int main(int argc, char **argv)
 {
 	struct bench bench = bench_options("load", argc, argv);
 	struct bench_series builds = {0}, loads = {0}, firsts = {0}, first = {0}, last = {0};
+	struct bench_series bare = {0};
+	struct bpf_object *programs;
 	char bundle[96];
 	bool met;
 
@@ -146,9 +171,11 @@ int main(int argc, char **argv)
 	if (kit_shell("ip -n " NETNS " link add ef_l0 type veth peer name ef_l1 && ip -n " NETNS
 		      " link set ef_l0 up && ip -n " NETNS " link set ef_l1 up"))
 		bench_die("making a veth pair failed");
+	programs = kit_load_object(TEST_BUILD "/bench/veth.bpf.o");
 	for (unsigned int i = 0; i < bench.rounds; i++) {
 		kit_look_for_signal();
 		bench_add(&builds, build(bundle));
+		bench_add(&bare, attach_bare(kit_program_fd(programs, "bare_drop")));
 		bench_add(&firsts, load(bundle));
 		rename_bundle(bundle, 1);
 		bench_add(&loads, load(bundle));
@@ -160,7 +187,8 @@ int main(int argc, char **argv)
 			  &loads, NULL, NULL, "ms", BENCH_AT_MOST, 20);
 	met &= bench_limit(&bench, "bundle_first",
 			   "the first of a host and an interface: with maps and root program",
-			   &firsts, NULL, NULL, "ms", BENCH_AT_MOST, 20);
+			   &firsts, "of which the kernel takes to attach, as for a bare program",
+			   &bare, "ms", BENCH_AT_MOST, 20);
 	met &= bench_limit(&bench, "build", "8 functions from source to a verified bundle", &builds,
 			   NULL, NULL, "ms", BENCH_AT_MOST, 600);
 	met &= bench_figure(&bench, "many", "one more, with 950 to 999 loaded", &last,
