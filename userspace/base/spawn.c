@@ -61,12 +61,23 @@ static bool is_alone(int report)
 	return poll(&other, 1, 0) == 1 && other.revents & POLLERR;
 }
 
+/* Who starts others may be of the class that takes no processor away from anybody when it wakes
+ * up; what it starts is not, unless it sees to that itself. */
+static void be_scheduled_as_usual(void)
+{
+	const struct sched_param none = {0};
+
+	if (sched_getscheduler(0) == SCHED_BATCH)
+		(void)sched_setscheduler(0, SCHED_OTHER, &none);
+}
+
 /* Does not return; what goes wrong goes through the pipe. */
 static void enter(const struct spawn *spawn, int report)
 {
 	int err;
 
 	restore_signals();
+	be_scheduled_as_usual();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
 		goto failed;
 	/* It may have died before we asked to die with it. */

@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -218,6 +219,16 @@ static int open_sockets(struct runtime *runtime)
 	return 0;
 }
 
+/* A worker that says something goes on with its events, where it would stand still for a tick
+ * while what it said is taken note of: on wakeup, this class does not take the processor away. */
+static void give_way(void)
+{
+	const struct sched_param none = {0};
+
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		(void)sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 static int serve(const struct options *options, int ready_fd)
 {
 	struct rlimit files = {.rlim_cur = 65536, .rlim_max = 65536};
@@ -231,6 +242,7 @@ static int serve(const struct options *options, int ready_fd)
 	int err;
 
 	umask(0077);
+	give_way();
 	/* What a start needs for a moment is large: it leaves no holes between what stays. */
 	(void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
 	err = make_directories();
