@@ -195,7 +195,7 @@ SIM_WRAPS := malloc calloc aligned_alloc free memcpy fstat mmap munmap open clos
 	clock_gettime getrandom dlopen dlsym dlerror ringview_identify waiter_wait waiter_wait_beat waiter_look waiter_write \
 	waiter_make_thread pread pwrite posix_fadvise fcntl fdatasync fsync ftruncate log_close_group durable_snapshot_begin fprintf sched_yield \
 	bpf_map_lookup_elem bpf_map_update_elem bpf_map_delete_elem bpf_map_get_next_key \
-	openat posix_fallocate renameat unlinkat ringview_open
+	openat posix_fallocate renameat unlinkat ringview_open ringview_map
 $(BUILD)/sim/obj/%.o: %.c
 	$(call say,SIMCC,$<)
 	$(Q)mkdir -p $(@D)

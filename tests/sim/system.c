@@ -148,6 +148,15 @@ int __wrap_ringview_identify(int fd, struct ringview_info *ret)
 	return 0;
 }
 
+int __wrap_ringview_map(int fd, uint64_t offset, uint64_t bytes, void **ret);
+int __wrap_ringview_map(int fd, uint64_t offset, uint64_t bytes, void **ret)
+{
+	(void)bytes;
+	sim_step();
+	*ret = kernel_ring_memory((uint32_t)(migrator_fd(fd) - SIM_FD_RING), offset);
+	return 0;
+}
+
 int __wrap_ringview_open(int fd, struct ringview *ret);
 int __wrap_ringview_open(int fd, struct ringview *ret)
 {

@@ -149,12 +149,12 @@ int __wrap_posix_fallocate(int fd, off_t offset, off_t bytes)
 {
 	struct sim_file *file;
 
-	(void)offset;
 	sim_step();
 	if (sim_chance(sim_plan.write_errors))
 		return ENOSPC;
 	/* What is there already stays. */
 	file = sim_file(fd);
+	bytes += offset;
 	if ((uint64_t)bytes > file->bytes) {
 		memset(file->data + file->bytes, 0, (size_t)bytes - file->bytes);
 		file->bytes = (uint64_t)bytes;

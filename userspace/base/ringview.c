@@ -10,6 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* What is entered in some 70 us; or that part of a ring that is larger. */
+#define PIECE_BYTES (1ull << 20)
+#define PIECES_MAX 128
+
 /* The number behind "\nNAME:" in @p text, or -1. */
 static long long info_value(const char *text, const char *name)
 {
@@ -53,11 +57,37 @@ int ringview_identify(int fd, struct ringview_info *ret)
 	return 0;
 }
 
+int ringview_map(int fd, uint64_t offset, uint64_t bytes, void **ret)
+{
+	uint64_t piece = PIECE_BYTES;
+	uint8_t *whole;
+
+	while (bytes / piece >= PIECES_MAX)
+		piece *= 2;
+	whole = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (whole == MAP_FAILED)
+		return -errno;
+	for (uint64_t at = 0; at < bytes; at += piece) {
+		uint64_t left = bytes - at;
+
+		if (mmap(whole + at, left < piece ? left : piece, PROT_READ, MAP_SHARED | MAP_FIXED,
+			 fd, (off_t)(offset + at)) == MAP_FAILED) {
+			int err = -errno;
+
+			(void)munmap(whole, bytes);
+			return err;
+		}
+	}
+	*ret = whole;
+	return 0;
+}
+
 int ringview_open(int fd, struct ringview *ret)
 {
 	struct ringview_info info = {0};
 	struct ringview view;
 	uint8_t *mapping;
+	void *all;
 	int err;
 
 	err = ringview_identify(fd, &info);
@@ -66,9 +96,10 @@ int ringview_open(int fd, struct ringview *ret)
 	view.bytes = info.bytes;
 	view.page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	/* All of it at once: consumer, producer, data, data again. */
-	mapping = mmap(NULL, 2 * view.page_bytes + 2 * view.bytes, PROT_READ, MAP_SHARED, fd, 0);
-	if (mapping == MAP_FAILED)
-		return -errno;
+	err = ringview_map(fd, 0, 2 * view.page_bytes + 2 * view.bytes, &all);
+	if (err)
+		return err;
+	mapping = all;
 	view.consumer = (const uint64_t *)(void *)mapping;
 	view.producer = (const uint64_t *)(void *)(mapping + view.page_bytes);
 	view.data = mapping + 2 * view.page_bytes;

@@ -27,6 +27,14 @@ struct ringview_info {
 /* 0, -EINVAL: @p fd is not a BPF ring buffer, or -errno. */
 int ringview_identify(int fd, struct ringview_info *ret) __attribute__((warn_unused_result));
 
+/*
+ * Map that part of a ring's descriptor to be read, in pieces: the kernel enters all pages of one
+ * in one go, which for a large ring takes milliseconds that nobody else has. 0 or -errno.
+ * Returns-owned: *ret, munmap().
+ */
+int ringview_map(int fd, uint64_t offset, uint64_t bytes, void **ret)
+	__attribute__((warn_unused_result));
+
 /* A read-only mapping. Owns it. */
 struct ringview {
 	const uint64_t *consumer;

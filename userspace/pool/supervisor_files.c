@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "reserve.h"
 #include "ringview.h"
 #include "userspace/log/log.h"
 #include "userspace/state/state.h"
@@ -117,10 +118,10 @@ static int make_file(int directory, const char *name, uint64_t bytes)
 
 	if (fd < 0)
 		return -errno;
-	err = bytes ? posix_fallocate(fd, 0, (off_t)bytes) : 0;
+	err = reserve(fd, 0, bytes);
 	if (err) {
 		close(fd);
-		return -err;
+		return err;
 	}
 	return fd;
 }

@@ -2,13 +2,13 @@
 #include "userspace/pool/supervisor_log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "fault.h"
 #include "logger.h"
+#include "reserve.h"
 #include "userspace/log/log.h"
 #include "userspace/pool/supervisor.h"
 
@@ -52,16 +52,13 @@ void log_give_back(struct supervisor *supervisor)
 	__atomic_store_n(&page->log_given_back, 1, __ATOMIC_RELEASE);
 	fault_point("idle.log_noted");
 	/* Where that cannot be done it stays, and is taken all the same. */
-	(void)fallocate(supervisor->files.log, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			LOG_DATA_OFFSET, (off_t)CAPACITY);
+	(void)reserve_give_back(supervisor->files.log, LOG_DATA_OFFSET, CAPACITY);
 }
 
 /* @p from to @p to of the circle. */
 static int take(const struct supervisor *supervisor, uint64_t from, uint64_t to)
 {
-	return to > from ? -posix_fallocate(supervisor->files.log, (off_t)(LOG_DATA_OFFSET + from),
-					    (off_t)(to - from))
-			 : 0;
+	return to > from ? reserve(supervisor->files.log, LOG_DATA_OFFSET + from, to - from) : 0;
 }
 
 /* The worker may wait for it. */

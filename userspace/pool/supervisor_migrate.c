@@ -13,6 +13,7 @@
 #include "bundle_compare.h"
 #include "fault.h"
 #include "pages.h"
+#include "reserve.h"
 #include "userspace/log/log.h"
 #include "userspace/pool/supervisor_files.h"
 #include "userspace/state/state.h"
@@ -168,7 +169,7 @@ int migrate_make(const char *root, const struct bundle *to, uint32_t function)
 	name_of(function, NEXT, name);
 	(void)unlinkat(directory, name, 0);
 	fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	err = fd < 0 ? -errno : -posix_fallocate(fd, 0, (off_t)state_file_bytes(to, function));
+	err = fd < 0 ? -errno : reserve(fd, 0, state_file_bytes(to, function));
 	if (err && fd >= 0) {
 		close(fd);
 		(void)unlinkat(directory, name, 0);

@@ -25,12 +25,9 @@ int ring_open(int fd, struct ring *ret)
 	if (mapping == MAP_FAILED)
 		return -errno;
 	ring.consumer = mapping;
-	mapping = mmap(NULL, ring.page_bytes + 2 * ring.bytes, PROT_READ, MAP_SHARED | MAP_POPULATE,
-		       fd, (off_t)ring.page_bytes);
-	if (mapping == MAP_FAILED) {
-		err = -errno;
+	err = ringview_map(fd, ring.page_bytes, ring.page_bytes + 2 * ring.bytes, &mapping);
+	if (err)
 		goto cleanup;
-	}
 	ring.producer = mapping;
 	ring.data = (const uint8_t *)mapping + ring.page_bytes;
 	ring.position = __atomic_load_n(ring.consumer, __ATOMIC_ACQUIRE);
