@@ -192,6 +192,34 @@ static void test_first_of_its_namespace(void **state)
 	assert_int_equal(how.status, 3);
 }
 
+/* The class of who starts it, if that is SCHED_BATCH, is not that of the process. */
+static void test_scheduled_as_usual(void **state)
+{
+	static const struct {
+		int mine;
+		const char *its;
+	} classes[] = {{SCHED_OTHER, "0\n"}, {SCHED_BATCH, "0\n"}, {SCHED_IDLE, "5\n"}};
+	const struct sched_param none = {0};
+	char output[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (!pid) {
+			if (sched_setscheduler(0, classes[i].mine, &none))
+				_exit(1);
+			(void)run("set -- $(cat /proc/self/stat); shift 40; echo $1", NULL, 0,
+				  output, sizeof(output));
+			_exit(strcmp(output, classes[i].its) ? 2 : 0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 static void test_no_such_program(void **state)
 {
 	char *arguments[] = {(char *)"none", NULL};
@@ -291,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_traced),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_signals_are_clean),
+		cmocka_unit_test(test_scheduled_as_usual),
 		cmocka_unit_test(test_no_such_program),
 		cmocka_unit_test(test_dies_with_parent),
 		cmocka_unit_test(test_first_of_its_namespace),
