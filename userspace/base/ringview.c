@@ -87,7 +87,7 @@ int ringview_open(int fd, struct ringview *ret)
 	struct ringview_info info = {0};
 	struct ringview view;
 	uint8_t *mapping;
-	void *all;
+	void *all = NULL;
 	int err;
 
 	err = ringview_identify(fd, &info);
